@@ -1,0 +1,1 @@
+//! Exact limits: time, units, decisions, GCRA and token-bucket cells.

@@ -1,0 +1,1 @@
+//! Policy files, scopes, accounts and the Gate.

@@ -1,0 +1,1 @@
+//! Calendar quotas, lifetime budgets and meters that refund.

@@ -1,0 +1,1 @@
+//! Atomics, threads and shared pointers of Tollgate, swapped for a model checker's when one runs.

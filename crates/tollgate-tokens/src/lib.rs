@@ -1,0 +1,1 @@
+//! Counting and estimating of model tokens by model name.

@@ -1,0 +1,1 @@
+//! Sliding and fixed windows: exact log, slotted ring, fixed periods.

@@ -1,0 +1,1 @@
+//! Bodies shared by the whole-system tests and the fuzz targets.
