@@ -1,1 +1,9 @@
-//! Exact limits: time, units, decisions, GCRA and token-bucket cells.
+//! Exact limits.
+
+mod limit;
+mod meter;
+mod time;
+
+pub use limit::{Cost, Limit, LimitError};
+pub use meter::{Charged, Meter, Refused, Wait};
+pub use time::{Moment, Nanos, Wall};

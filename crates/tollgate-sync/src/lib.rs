@@ -1,1 +1,37 @@
-//! Atomics, threads and shared pointers of Tollgate, swapped for a model checker's when one runs.
+//! The only place of Tollgate that names a source of atomics.
+//!
+//! Every other crate takes atomics, shared pointers, threads and `spin_loop` from here. Normally they are
+//! those of `std` (with [`portable_atomic`](https://docs.rs/portable-atomic) for 128 bits and
+//! [`arc_swap`](https://docs.rs/arc-swap) for shared pointers that change). Under `--cfg model_loom` they are
+//! loom's and under `--cfg model_shuttle` shuttle's, so that a model runs the very code that users run.
+//!
+//! Neither checker knows 128-bit atomics: [`atomic::AtomicU128`] is then a 64-bit atomic that holds the number
+//! of an interned value. Interning is one to one, so an exchange of numbers is an exchange of values: one
+//! modelled operation with the real orderings. The pointer types are a checked mutex there: they are trusted,
+//! not modelled.
+
+pub mod atomic;
+mod once_arc;
+mod swap_arc;
+
+pub use once_arc::OnceArc;
+pub use swap_arc::SwapArc;
+
+#[cfg(model_loom)]
+pub use loom::{
+    hint,
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+};
+#[cfg(all(model_shuttle, not(model_loom)))]
+pub use shuttle::{
+    hint,
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+};
+#[cfg(not(any(model_loom, model_shuttle)))]
+pub use std::{
+    hint,
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+};
