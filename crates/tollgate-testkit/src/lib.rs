@@ -1,1 +1,13 @@
 //! Oracles and generators that judge Tollgate's limiters.
+//!
+//! Everything here is slow next to what it judges, and obviously right: exact whole numbers, one step at a time,
+//! no atomics in any rule. It depends on no other crate of the project and shares no code with them.
+
+#![forbid(unsafe_code)]
+
+mod exact;
+mod limit;
+
+pub mod law;
+
+pub use limit::{Debt, Periods, RateLimit};
