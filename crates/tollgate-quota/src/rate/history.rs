@@ -1,0 +1,206 @@
+//! The lowest backlog since a charge: a short record of recent charges.
+//!
+//! Each charge records, before its exchange, the backlog that it saw, in a slot named by its number. Level 0 has
+//! a slot for each of the last charges, level 1 for each group of eight, level 2 for each group of 64, and so on:
+//! old charges share a slot, which keeps the minimum. So what is said of a recent receipt is exact, and what is
+//! said of an old one errs towards a lower backlog, which refunds less.
+//!
+//! A refund lowers the backlog that later charges ought to have seen. Instead of lowering their records, a record
+//! holds `backlog + R`, where R is the sum of all refunds when it was made, and a reader subtracts the R of its
+//! own time. That subtracts refunds of receipts charged after the record too, which the record never saw; so each
+//! slot sums the refunds of *its* receipts, and the reader adds those of later receipts back.
+//!
+//! # Synchronization
+//! - `low` (tag, minimum): written by chargers before their exchange of the meter's word (Release), read after a
+//!   load of that word (Acquire): all charges up to the number in the word are recorded.
+//! - `refunds` (tag, sum): raised (Release) after the refund was counted in the meter's `started`; read (Acquire)
+//!   before `started`. So what is added back was subtracted before.
+//!
+//! Sums are kept modulo 2^64; the meter refuses to refund a receipt since whose charge 2^62 were refunded.
+
+use std::sync::OnceLock;
+use tollgate_sync::atomic::{AtomicU128, Ordering::*};
+
+/// Charges of one slot on a level, over those of one on the level below, in bits.
+const RATIO_BITS: u32 = 3;
+/// Levels: with 128 slots, the last half million charges.
+const LEVELS: usize = 5;
+/// Right shift from a charge's number to its group's, by level.
+const SHIFT: [u32; LEVELS] = [0, RATIO_BITS, 2 * RATIO_BITS, 3 * RATIO_BITS, 4 * RATIO_BITS];
+
+/// How many charges a meter tells apart before they share slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// 16, in 512 bytes a level: for costs that are settled as they were estimated.
+    Short,
+    /// 128, in 4 KiB a level: for costs that are settled later.
+    Long,
+}
+
+#[derive(Debug)]
+pub(super) struct History {
+    slots: u64,
+    levels: [OnceLock<Box<[Slot]>>; LEVELS],
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// High half: number of the group plus one. Low half: its minimum of `backlog + R`.
+    low: AtomicU128,
+    /// High half: number of the group plus one. Low half: refunds of its receipts.
+    refunds: AtomicU128,
+}
+
+const fn pack(tag: u64, value: u64) -> u128 {
+    ((tag as u128) << 64) | value as u128
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+const fn unpack(word: u128) -> (u64, u64) {
+    ((word >> 64) as u64, word as u64)
+}
+
+/// True if `a` comes before `b` on the circle of 2^64.
+const fn before(a: u64, b: u64) -> bool {
+    a.wrapping_sub(b) >= 1 << 63
+}
+
+impl History {
+    pub(super) fn new(depth: Depth) -> Self {
+        let slots = match (depth, cfg!(model_loom)) {
+            // A model's few charges must meet shared slots too.
+            (_, true) => 16,
+            (Depth::Short, false) => 16,
+            (Depth::Long, false) => 128,
+        };
+        Self { slots, levels: std::array::from_fn(|_| OnceLock::new()) }
+    }
+
+    /// The first charge that `level` records: halfway through what the level below can hold.
+    const fn first(&self, level: usize) -> u64 {
+        if level == 0 { 0 } else { (self.slots / 2) << SHIFT[level - 1] }
+    }
+
+    fn slot(&self, level: usize, group: u64) -> Option<&Slot> {
+        let slots = self.levels[level].get()?;
+        slots.get(usize::try_from(group & (self.slots - 1)).ok()?)
+    }
+
+    /// Records that charge `seq` saw `value`, before it is charged. Races leave the least value seen.
+    pub(super) fn note(&self, seq: u64, value: u64) {
+        for level in 0..LEVELS {
+            if seq < self.first(level) {
+                return;
+            }
+            if self.levels[level].get().is_none() {
+                // Built first, put after: nobody waits for another's allocation.
+                let empty = || Slot { low: AtomicU128::new(0), refunds: AtomicU128::new(0) };
+                let _ = self.levels[level].set((0..self.slots).map(|_| empty()).collect());
+            }
+            let group = seq >> SHIFT[level];
+            if let Some(slot) = self.slot(level, group) {
+                slot.note(group + 1, value);
+            }
+        }
+    }
+
+    /// Counts a refund of `amount` to the receipt of charge `seq`.
+    pub(super) fn refunded(&self, seq: u64, amount: u64) {
+        for level in 0..LEVELS {
+            let group = seq >> SHIFT[level];
+            match self.slot(level, group) {
+                Some(slot) => slot.refunded(group + 1, amount),
+                None => return,
+            }
+        }
+    }
+
+    /// The least of `record + refunds of receipts charged since` over the charges after `seq` and before `end`, as
+    /// a distance from `base`; none if a slot was lost to newer charges. The largest number if there was none.
+    pub(super) fn lowest(&self, seq: u64, end: u64, base: u64) -> Option<i64> {
+        let mut lowest = i64::MAX;
+        let mut since = 0u64;
+        // Charges from `seen` on are looked at.
+        let mut seen = end;
+        if end <= seq + 1 {
+            return Some(lowest);
+        }
+        for level in 0..LEVELS {
+            let newest = (end - 1) >> SHIFT[level];
+            let oldest = (newest + 1).saturating_sub(self.slots);
+            // The next level takes over at a border of its own, so that no refund is added twice.
+            let next = SHIFT[level] + RATIO_BITS;
+            let stop = (oldest << SHIFT[level]).div_ceil(1 << next) << next;
+            while seen > stop {
+                if seen <= seq + 1 {
+                    return Some(lowest);
+                }
+                let group = (seen - 1) >> SHIFT[level];
+                seen = group << SHIFT[level];
+                if seen < self.first(level) {
+                    return None;
+                }
+                let slot = self.slot(level, group)?;
+                let low = slot.low(group + 1)?;
+                let own = slot.refunds(group + 1);
+                // A slot of one charge: its own receipt was charged with it, not before. In a slot of several,
+                // some may have been charged before the record that is the minimum.
+                let later = if level == 0 { since.wrapping_add(own) } else { since };
+                lowest = lowest.min(low.wrapping_add(later).wrapping_sub(base).cast_signed());
+                since = since.wrapping_add(own);
+            }
+        }
+        (seen <= seq + 1).then_some(lowest)
+    }
+}
+
+impl Slot {
+    fn note(&self, tag: u64, value: u64) {
+        // Relaxed: a stale word only costs a failed exchange.
+        let mut held = self.low.load(Relaxed);
+        loop {
+            let (group, low) = unpack(held);
+            // Another group's, newer: this charge was numbered long ago, its exchange will fail.
+            let newer = group != 0 && before(tag, group);
+            if newer || (group == tag && !before(value, low)) {
+                return;
+            }
+            // Relaxed: published by the exchange of the meter's word that follows (Release).
+            match self.low.compare_exchange_weak(held, pack(tag, value), Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(found) => held = found,
+            }
+        }
+    }
+
+    fn low(&self, tag: u64) -> Option<u64> {
+        // Relaxed: made visible by the load of the meter's word (Acquire) before it.
+        let (group, low) = unpack(self.low.load(Relaxed));
+        (group == tag).then_some(low)
+    }
+
+    fn refunded(&self, tag: u64, amount: u64) {
+        if self.low(tag).is_none() {
+            return;
+        }
+        let mut held = self.refunds.load(Relaxed);
+        loop {
+            let (group, sum) = unpack(held);
+            if group != 0 && before(tag, group) {
+                return;
+            }
+            let sum = if group == tag { sum.wrapping_add(amount) } else { amount };
+            // Release: pairs with the Acquire in `refunds`; a reader of this sum sees it in `started` too.
+            match self.refunds.compare_exchange_weak(held, pack(tag, sum), Release, Relaxed) {
+                Ok(_) => return,
+                Err(found) => held = found,
+            }
+        }
+    }
+
+    fn refunds(&self, tag: u64) -> u64 {
+        // Acquire: pairs with the Release in `refunded`.
+        let (group, sum) = unpack(self.refunds.load(Acquire));
+        if group == tag { sum } else { 0 }
+    }
+}

@@ -1,0 +1,402 @@
+//! A rate with refunds: a queue served at a constant speed, in one 128-bit word and a short record.
+//!
+//! # Protocol
+//! The word holds the TAT and the number of charges. A charge admits when
+//! `max(TAT, now) + cost × T − now <= capacity × T` (GCRA, ITU-T I.371, for a cost of any size), in whole quanta of
+//! a [`Scale`] in which T is exact. It first records the backlog `TAT − now` that it saw, then exchanges the word.
+//!
+//! Had a charge made at `t0` been smaller by `s`, today's backlog would be smaller by `min(s, lowest backlog since
+//! t0)`. More must not be given back, or refilled units are admitted twice; less loses throughput. So a refund
+//! lowers the TAT by just that, by the records made since (`history`), and settling leaves the meter
+//! where it would be had the actual cost been known at admission.
+//!
+//! # Synchronization
+//! - `word`: exchanged by chargers (Release: publishes their record) and by refunders (Release: publishes `started`).
+//!   Loaded with Acquire by both, so that all records of charges numbered in it, and all refunds in its TAT, are seen.
+//! - `started`: raised by a refunder before its exchange and lowered if that fails. Read after `word`: at least all
+//!   refunds in it.
+//! - `done`: raised after the exchange (Release). Read before `word` (Acquire): at most the refunds in it.
+//!
+//! A record holds `backlog + done` and a refunder subtracts `started`, so what lies between the two, a refund in
+//! flight, errs towards refunding less.
+
+mod history;
+mod scale;
+mod word;
+
+pub use history::Depth;
+pub use scale::Scale;
+
+use history::History;
+use tollgate_core::{Charged, Cost, Limit, LimitError, Meter, Moment, Refused, Wait};
+use tollgate_sync::atomic::{AtomicU64, AtomicU128, Ordering::*};
+use word::Word;
+
+/// How much of a surplus a rate meter gives back when a cost is settled below its estimate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RefundRule {
+    /// What leaves the meter as if the actual cost had been known at admission. No slack.
+    #[default]
+    Exact,
+    /// The whole surplus, as far as there is a backlog, as today's gateways do. More is admitted, at the price of
+    /// a slack: over any interval, up to the surplus that is in flight in it may pass beyond the limit.
+    Eager,
+}
+
+/// A rate limit whose costs are settled after they were charged.
+///
+/// Exact at any rate of up to 32,768 units a nanosecond in lowest terms, else rounded upward by less than 2^-15 ns
+/// a unit. A charge is one exchange and, the first of its kind in a slot, one more for its record. Allocates when
+/// the meter is first charged, and when it has seen 64 and more charges, once for each level of its record.
+///
+/// ```
+/// use tollgate_core::{Cost, Limit, Meter, Moment, Nanos, Wall};
+/// use tollgate_quota::{Depth, RateMeter, RefundRule};
+///
+/// let limit = Limit::per_minute(1_000);
+/// let meter = RateMeter::new(&limit, Depth::Long, RefundRule::Exact)?;
+/// let at = |secs| Moment::new(Nanos::from_secs(secs), Wall::from_secs(0));
+///
+/// let estimate = Cost::new(900).unwrap();
+/// let charged = meter.charge(at(0), estimate, limit.capacity()).unwrap();
+/// // The call used 300: of the surplus of 600 nothing was refilled yet but for one second's worth.
+/// meter.refund(at(1), &charged.receipt, 600);
+/// assert_eq!(meter.used(at(1)), 284); // 300 less the 16.67 refilled, rounded up.
+/// # Ok::<(), tollgate_core::LimitError>(())
+/// ```
+#[derive(Debug)]
+pub struct RateMeter {
+    scale: Scale,
+    rule: RefundRule,
+    /// Right shift from quanta to what records hold.
+    coarse: u32,
+    /// Receipts of charges numbered below this give nothing back: the meter was reset after them.
+    forgotten: AtomicU64,
+    word: AtomicU128,
+    started: AtomicU128,
+    done: AtomicU128,
+    history: History,
+}
+
+/// What a [`RateMeter`] needs to refund a charge.
+#[derive(Clone, Copy, Debug)]
+pub struct RateReceipt {
+    cost: u64,
+    before: Word,
+    after: Word,
+    done: u128,
+}
+
+/// A frozen meter's last state.
+#[derive(Clone, Copy, Debug)]
+struct Frozen {
+    tat: u128,
+    scale: Scale,
+}
+
+impl RateMeter {
+    /// A meter for `limit` with nothing committed.
+    ///
+    /// # Errors
+    /// As [`Scale::new`].
+    pub fn new(limit: &Limit, depth: Depth, rule: RefundRule) -> Result<Self, LimitError> {
+        Scale::new(limit).map(|scale| Self::with_word(scale, depth, rule, Word::new(0, 0)))
+    }
+
+    /// A meter on `scale` with `used` units committed as of `at`: a limit that starts with less than its capacity.
+    #[must_use]
+    pub fn with_used(scale: Scale, depth: Depth, rule: RefundRule, used: u64, at: Moment) -> Self {
+        let tat = if used == 0 { 0 } else { scale.quanta(at.now).saturating_add(scale.worth(used)) };
+        Self::with_word(scale, depth, rule, Word::new(tat, 0))
+    }
+
+    /// A meter on `scale` that is to take over from another: see [`Self::take_over`]. Until then it is closed.
+    #[must_use]
+    pub fn pending(scale: Scale, depth: Depth, rule: RefundRule) -> Self {
+        Self::with_word(scale, depth, rule, Word::PENDING)
+    }
+
+    fn with_word(scale: Scale, depth: Depth, rule: RefundRule, word: Word) -> Self {
+        Self {
+            scale,
+            rule,
+            coarse: scale.record_shift(),
+            forgotten: AtomicU64::new(0),
+            word: AtomicU128::new(word.0),
+            started: AtomicU128::new(0),
+            done: AtomicU128::new(0),
+            history: History::new(depth),
+        }
+    }
+
+    /// The scale on which the meter counts.
+    #[must_use]
+    pub const fn scale(&self) -> &Scale {
+        &self.scale
+    }
+
+    /// True if the meter was closed, frozen or not yet filled.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        // Acquire: as in `commit`.
+        Word(self.word.load(Acquire)).is_mark()
+    }
+
+    /// Takes over what `old` has committed, keeping the units: `old` is frozen, and this meter, made by
+    /// [`Self::pending`], starts at the same backlog in units, rounded up. Anyone may call it, at any time and
+    /// more than once: the first one's answer stands. Receipts of `old` give nothing back any more.
+    ///
+    /// Across the change the limit holds with the larger capacity and the integral of the rates. Lock-free.
+    pub fn take_over(&self, old: &Self, at: Moment) {
+        let Some(frozen) = old.freeze() else {
+            // Evicted: it had nothing committed.
+            self.fill(Word::new(0, 0));
+            return;
+        };
+        let old_now = frozen.scale.quanta(at.now);
+        let backlog = frozen.tat.saturating_sub(old_now);
+        let tat = match backlog {
+            0 => 0,
+            _ => self.scale.quanta(at.now).saturating_add(self.scale.converted(backlog, &frozen.scale)),
+        };
+        self.fill(Word::new(tat, 0));
+    }
+
+    fn fill(&self, word: Word) {
+        // AcqRel: as any exchange of the word. A failure means that another filled it: all the same.
+        let _ = self.word.compare_exchange(Word::PENDING.0, word.0, AcqRel, Relaxed);
+    }
+
+    fn freeze(&self) -> Option<Frozen> {
+        // Acquire: as in `commit`.
+        let mut word = Word(self.word.load(Acquire));
+        loop {
+            if word == Word::CLOSED || word == Word::PENDING {
+                return None;
+            }
+            let frozen = Frozen { tat: word.tat(), scale: self.scale };
+            if word.is_mark() {
+                return Some(frozen);
+            }
+            // AcqRel: as any exchange of the word.
+            match self.word.compare_exchange_weak(word.0, word.frozen().0, AcqRel, Acquire) {
+                Ok(_) => return Some(frozen),
+                Err(held) => word = Word(held),
+            }
+        }
+    }
+
+    /// The wait after which `after` (a backlog with the cost) fits in `whole`, if it does not yet.
+    fn wait(&self, after: u128, whole: u128) -> Option<Wait> {
+        (after > whole).then(|| Wait::nanos(self.scale.nanos_up(after - whole)))
+    }
+
+    /// Charges `cost`, if it fits in `fits` units where some are given.
+    fn commit(&self, at: Moment, cost: Cost, ceiling: u64, must_fit: bool) -> Result<Charged<RateReceipt>, Refused> {
+        if must_fit && cost.get() > ceiling {
+            return Err(Refused::Denied(Wait::Never));
+        }
+        let now = self.scale.quanta(at.now);
+        let worth = self.scale.worth(cost.get());
+        let whole = self.scale.worth(ceiling);
+        loop {
+            // Acquire: pairs with the Release in `refund`. What it counts is in the word loaded next.
+            let done = self.done.load(Acquire);
+            // Acquire: pairs with the Release of every exchange of the word (see the module's page).
+            let word = Word(self.word.load(Acquire));
+            if word.is_mark() {
+                return Err(Refused::Closed);
+            }
+            let backlog = word.tat().saturating_sub(now);
+            let after = backlog.saturating_add(worth);
+            if must_fit && let Some(wait) = self.wait(after, whole) {
+                // Linearization point of a denial: the load of the word.
+                return Err(Refused::Denied(wait));
+            }
+            if self.rule == RefundRule::Exact {
+                // A backlog beyond what records can tell from another lap is recorded as less.
+                let seen = backlog.min(1 << (61 + self.coarse));
+                self.history.note(word.seq(), self.coarsened(done.wrapping_add(seen)));
+            }
+            let next = Word::new(now.saturating_add(after), word.next_seq());
+            // Linearization point of a charge. Release: publishes its record. Acquire: keeps the chain of
+            // happens-before through every exchange. On failure nothing was read that is used.
+            if self.word.compare_exchange_weak(word.0, next.0, AcqRel, Relaxed).is_ok() {
+                let receipt = RateReceipt { cost: cost.get(), before: word, after: next, done };
+                return Ok(Charged { receipt, before: backlog, after, full: whole });
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "sums are kept modulo 2^64")]
+    const fn coarsened(&self, quanta: u128) -> u64 {
+        (quanta >> self.coarse) as u64
+    }
+
+    /// What of `surplus` quanta the `lowest` backlog since the receipt's charge allows to give back, `started` being
+    /// all refunds begun so far.
+    fn allowed(&self, receipt: &RateReceipt, lowest: i64, started: u128, surplus: u128) -> u128 {
+        let since = self.coarsened(started).wrapping_sub(self.coarsened(receipt.done));
+        if since >= 1 << 62 {
+            return 0;
+        }
+        if lowest == i64::MAX {
+            return surplus;
+        }
+        let lowest = u64::try_from(lowest.saturating_sub_unsigned(since)).unwrap_or(0);
+        // `started` was rounded down: where that can matter, a whole step less.
+        let lowest = if self.coarse == 0 { lowest } else { lowest.saturating_sub(1) };
+        surplus.min(u128::from(lowest) << self.coarse)
+    }
+
+    /// Gives back a whole charge if nothing happened since: the TAT that it replaced is put back. Its record stays
+    /// and binds nobody: whoever comes next sees no larger backlog.
+    fn back_out(&self, receipt: &RateReceipt) -> bool {
+        let back = Word::new(receipt.before.tat(), receipt.after.seq());
+        // AcqRel: as any exchange of the word.
+        self.word.compare_exchange(receipt.after.0, back.0, AcqRel, Relaxed).is_ok()
+    }
+
+    fn refund_exact(&self, at: Moment, receipt: &RateReceipt, surplus: u128) -> u128 {
+        let now = self.scale.quanta(at.now);
+        let base = self.coarsened(receipt.done);
+        loop {
+            // Acquire: all records and refunds that the word stands for are seen below.
+            let word = Word(self.word.load(Acquire));
+            // Relaxed: a reset raises it before its exchange (Release), which this word has seen or fails by.
+            if word.is_mark() || receipt.before.seq() < self.forgotten.load(Relaxed) {
+                return 0;
+            }
+            let backlog = word.tat().saturating_sub(now);
+            let Some(lowest) = self.history.lowest(receipt.before.seq(), word.seq(), base) else {
+                // Too old to tell, or the slots were taken by charges newer than the word.
+                // Relaxed: only compared.
+                if self.word.load(Relaxed) == word.0 {
+                    return 0;
+                }
+                continue;
+            };
+            // Relaxed, here and below: the loads before are Acquire and the exchange of the word is Release.
+            let started = self.started.load(Relaxed);
+            let amount = self.allowed(receipt, lowest, started, surplus.min(backlog));
+            if amount == 0 {
+                return 0;
+            }
+            if self.started.compare_exchange(started, started.wrapping_add(amount), Relaxed, Relaxed).is_err() {
+                continue;
+            }
+            let next = Word::new(word.tat() - amount, word.seq());
+            // Linearization point of a refund. Release: publishes `started`. Acquire: as in `commit`.
+            if self.word.compare_exchange(word.0, next.0, AcqRel, Relaxed).is_ok() {
+                self.history.refunded(receipt.before.seq(), self.coarsened(amount));
+                // Release: pairs with the Acquire in `commit`; the exchange above is seen with it.
+                self.done.fetch_add(amount, Release);
+                return amount;
+            }
+            // Relaxed: too high a sum in between only refunds less.
+            self.started.fetch_add(amount.wrapping_neg(), Relaxed);
+        }
+    }
+
+    fn refund_eager(&self, at: Moment, receipt: &RateReceipt, surplus: u128) -> u128 {
+        let now = self.scale.quanta(at.now);
+        // Acquire: as in `commit`.
+        let mut word = Word(self.word.load(Acquire));
+        loop {
+            let amount = surplus.min(word.tat().saturating_sub(now));
+            // Relaxed: a reset raises it before its exchange (Release), which this word has seen or fails by.
+            if word.is_mark() || amount == 0 || receipt.before.seq() < self.forgotten.load(Relaxed) {
+                return 0;
+            }
+            let next = Word::new(word.tat() - amount, word.seq());
+            // AcqRel: as any exchange of the word.
+            match self.word.compare_exchange_weak(word.0, next.0, AcqRel, Acquire) {
+                Ok(_) => return amount,
+                Err(held) => word = Word(held),
+            }
+        }
+    }
+}
+
+impl Meter for RateMeter {
+    type Receipt = RateReceipt;
+
+    fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
+        if cost.get() > ceiling {
+            return Err(Refused::Denied(Wait::Never));
+        }
+        // Relaxed: the word is the whole answer.
+        let word = Word(self.word.load(Relaxed));
+        if word.is_mark() {
+            return Err(Refused::Closed);
+        }
+        let backlog = word.tat().saturating_sub(self.scale.quanta(at.now));
+        let after = backlog.saturating_add(self.scale.worth(cost.get()));
+        self.wait(after, self.scale.worth(ceiling)).map_or(Ok(()), |wait| Err(Refused::Denied(wait)))
+    }
+
+    fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<RateReceipt>, Refused> {
+        self.commit(at, cost, ceiling, true)
+    }
+
+    fn charge_anyway(&self, at: Moment, extra: Cost, ceiling: u64) -> Result<Charged<RateReceipt>, Refused> {
+        self.commit(at, extra, ceiling, false)
+    }
+
+    fn refund(&self, at: Moment, receipt: &RateReceipt, surplus: u64) -> u64 {
+        let surplus = surplus.min(receipt.cost);
+        if surplus == receipt.cost && self.back_out(receipt) {
+            return surplus;
+        }
+        let worth = self.scale.worth(surplus);
+        let amount = match self.rule {
+            _ if surplus == 0 => 0,
+            RefundRule::Exact => self.refund_exact(at, receipt, worth),
+            RefundRule::Eager => self.refund_eager(at, receipt, worth),
+        };
+        self.scale.units_down(amount)
+    }
+
+    fn used(&self, at: Moment) -> u64 {
+        // Relaxed: the word is the whole answer.
+        let word = Word(self.word.load(Relaxed));
+        if word.is_mark() {
+            return 0;
+        }
+        self.scale.units_up(word.tat().saturating_sub(self.scale.quanta(at.now)))
+    }
+
+    fn close_at_rest(&self, at: Moment) -> bool {
+        let now = self.scale.quanta(at.now);
+        // Acquire: as in `commit`.
+        let mut word = Word(self.word.load(Acquire));
+        loop {
+            if word.is_mark() {
+                return word == Word::CLOSED;
+            }
+            if word.tat() > now {
+                return false;
+            }
+            // AcqRel: as any exchange of the word.
+            match self.word.compare_exchange_weak(word.0, Word::CLOSED.0, AcqRel, Acquire) {
+                Ok(_) => return true,
+                Err(held) => word = Word(held),
+            }
+        }
+    }
+
+    fn reset(&self, _at: Moment) {
+        // Acquire: as in `commit`.
+        let mut word = Word(self.word.load(Acquire));
+        while !word.is_mark() {
+            // An exact refund finds no backlog of its own any more; an eager one asks for this. Raised too far by a
+            // failed exchange, it only forfeits. Relaxed: published by the exchange.
+            self.forgotten.fetch_max(word.next_seq(), Relaxed);
+            // AcqRel: as any exchange of the word.
+            match self.word.compare_exchange_weak(word.0, Word::new(0, word.next_seq()).0, AcqRel, Acquire) {
+                Ok(_) => return,
+                Err(held) => word = Word(held),
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Exact arithmetic of a rate: the stored unit of time is chosen so that one unit is worth a whole number of it.
+
+use tollgate_core::{Limit, LimitError, Nanos};
+
+/// Bits of a stored time.
+pub(super) const TAT_BITS: u32 = 75;
+/// No valid time is as late as this: the words above it are marks.
+pub(super) const TAT_LIMIT: u128 = (1 << TAT_BITS) - 2;
+/// Most quanta in a nanosecond.
+const FINEST: u64 = 1 << 15;
+
+/// How a rate meter tells time: `per_nano` quanta in a nanosecond, `interval` quanta a unit.
+///
+/// For `units` in `period` nanoseconds with `units / period` in lowest terms `u / p`, a quantum of `1/u` ns makes
+/// a nanosecond `u` quanta and a unit exactly `p` quanta: every sum is exact, whatever the rate. Only where `u`
+/// is above 2^15 the quantum is 2^-15 ns and the interval is rounded, once and upward, by less than one quantum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    per_nano: u64,
+    interval: u128,
+}
+
+impl Scale {
+    /// The scale of `limit`.
+    ///
+    /// # Errors
+    /// [`LimitError::CapacityTooLarge`] if refilling the capacity takes longer than a stored time can hold
+    /// beside 30 years of uptime: 6.5 years at the finest quantum, a million at the coarsest.
+    pub fn new(limit: &Limit) -> Result<Self, LimitError> {
+        let period = u128::from(u64::try_from(limit.period().as_nanos()).unwrap_or(u64::MAX));
+        let units = u128::from(limit.units());
+        let common = gcd(period, units);
+        let (period, units) = (period / common, units / common);
+        let (per_nano, interval) = match u64::try_from(units) {
+            Ok(units) if units <= FINEST => (units, period),
+            _ => (FINEST, (period * u128::from(FINEST)).div_ceil(units)),
+        };
+        let scale = Self { per_nano, interval };
+        let room = TAT_LIMIT - 1 - scale.quanta(Nanos::MAX);
+        match interval.checked_mul(u128::from(limit.capacity())) {
+            Some(whole) if whole <= room => Ok(scale),
+            _ => {
+                let nanos = u64::try_from(room / u128::from(per_nano)).unwrap_or(u64::MAX);
+                let max = std::time::Duration::from_nanos(nanos);
+                Err(LimitError::CapacityTooLarge { capacity: limit.capacity(), max })
+            }
+        }
+    }
+
+    /// An instant in quanta; [`Nanos::MAX`] stands for all later ones.
+    pub(super) fn quanta(&self, now: Nanos) -> u128 {
+        u128::from(now.clamped().0) * u128::from(self.per_nano)
+    }
+
+    /// What `units` are worth, in quanta.
+    pub(super) fn worth(&self, units: u64) -> u128 {
+        self.interval.saturating_mul(u128::from(units))
+    }
+
+    /// Right shift from quanta to what a short record of 64 bits holds: 1024ths of a nanosecond, or the quantum
+    /// itself where that is no finer, so that 52 days of refunds go by before a record is of no use.
+    pub(super) const fn record_shift(&self) -> u32 {
+        (u64::BITS - self.per_nano.leading_zeros()).saturating_sub(11)
+    }
+
+    /// Whole nanoseconds that last at least `quanta`.
+    pub(super) fn nanos_up(&self, quanta: u128) -> u64 {
+        u64::try_from(quanta.div_ceil(u128::from(self.per_nano))).unwrap_or(u64::MAX)
+    }
+
+    /// Units that `quanta` are worth, rounded up.
+    pub(super) fn units_up(&self, quanta: u128) -> u64 {
+        u64::try_from(quanta.div_ceil(self.interval)).unwrap_or(u64::MAX)
+    }
+
+    /// Units that `quanta` are worth, rounded down.
+    pub(super) fn units_down(&self, quanta: u128) -> u64 {
+        u64::try_from(quanta / self.interval).unwrap_or(u64::MAX)
+    }
+
+    /// What a backlog of `quanta` on the scale `from` is on this one: the same units, rounded up by less than a
+    /// quantum.
+    pub(super) fn converted(&self, quanta: u128, from: &Self) -> u128 {
+        let (whole, part) = (quanta / from.interval, quanta % from.interval);
+        let part = match part.checked_mul(self.interval) {
+            Some(product) => product.div_ceil(from.interval),
+            // Less than one unit is left: the whole unit is the nearest bound that cannot overflow.
+            None => self.interval,
+        };
+        whole.saturating_mul(self.interval).saturating_add(part)
+    }
+}
+
+fn gcd(mut a: u128, mut b: u128) -> u128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_unit_is_a_whole_number_of_quanta() {
+        let scale = Scale::new(&Limit::per_minute(226_000)).unwrap();
+        assert_eq!(scale, Scale { per_nano: 113, interval: 30_000_000 });
+        assert_eq!(scale.worth(226_000), scale.quanta(Nanos::from_secs(60)));
+    }
+
+    #[test]
+    fn a_fine_rate_is_rounded_upward_by_less_than_a_quantum() {
+        let scale = Scale::new(&Limit::new(999_983, Duration::from_secs(1)).unwrap()).unwrap();
+        assert_eq!(scale.per_nano, FINEST);
+        let exact = 1_000_000_000 * u128::from(FINEST);
+        assert!(scale.worth(999_983) >= exact && scale.worth(999_983) < exact + 999_983);
+    }
+
+    #[test]
+    fn one_a_day_with_a_capacity_of_a_million_fits() {
+        let limit = Limit::per_day(1).with_capacity(1_000_000);
+        assert!(Scale::new(&limit).is_ok());
+    }
+
+    #[test]
+    fn a_capacity_that_no_time_can_hold_is_refused_by_name() {
+        let limit = Limit::per_day(1).with_capacity(u64::MAX);
+        assert!(matches!(Scale::new(&limit), Err(LimitError::CapacityTooLarge { .. })));
+    }
+
+    #[test]
+    fn conversion_keeps_units() {
+        let minute = Scale::new(&Limit::per_minute(60)).unwrap();
+        let double = Scale::new(&Limit::per_minute(120)).unwrap();
+        assert_eq!(double.converted(minute.worth(7), &minute), double.worth(7));
+        assert_eq!(minute.converted(double.worth(7) - 1, &double), minute.worth(7) - 1);
+    }
+}

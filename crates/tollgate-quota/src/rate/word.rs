@@ -1,0 +1,48 @@
+//! The one word of a rate meter.
+
+use super::scale::{TAT_BITS, TAT_LIMIT};
+
+const SEQ_BITS: u32 = 52;
+const SEQ_MASK: u64 = (1 << SEQ_BITS) - 1;
+const FROZEN: u128 = 1 << SEQ_BITS;
+
+/// A meter's state: bits 0-51 the number of charges so far, bit 52 the frozen flag, bits 53-127 the TAT in quanta.
+///
+/// Each charge raises the number, and between two charges the TAT only falls: no word ever comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(pub(super) u128);
+
+impl Word {
+    /// The meter is closed: its account was evicted.
+    pub(super) const CLOSED: Self = Self(u128::MAX);
+    /// The meter has not yet taken over from the one it succeeds.
+    pub(super) const PENDING: Self = Self(u128::MAX - 1);
+
+    pub(super) const fn new(tat: u128, seq: u64) -> Self {
+        const { assert!(TAT_BITS + SEQ_BITS + 1 == 128) };
+        let tat = if tat > TAT_LIMIT - 1 { TAT_LIMIT - 1 } else { tat };
+        Self((tat << (SEQ_BITS + 1)) | (seq & SEQ_MASK) as u128)
+    }
+
+    pub(super) const fn tat(self) -> u128 {
+        self.0 >> (SEQ_BITS + 1)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low half, of which 52 bits are kept")]
+    pub(super) const fn seq(self) -> u64 {
+        self.0 as u64 & SEQ_MASK
+    }
+
+    pub(super) const fn next_seq(self) -> u64 {
+        (self.seq() + 1) & SEQ_MASK
+    }
+
+    /// True if the word takes no exchange but the one that fills a pending meter.
+    pub(super) const fn is_mark(self) -> bool {
+        self.0 & FROZEN != 0
+    }
+
+    pub(super) const fn frozen(self) -> Self {
+        Self(self.0 | FROZEN)
+    }
+}

@@ -1,0 +1,139 @@
+//! Refunds of the rate meter against a world that is simulated anew for each of them.
+#![cfg(not(any(model_loom, model_shuttle)))]
+
+use proptest::prelude::*;
+use std::time::Duration;
+use tollgate_core::{Charged, Cost, Limit, Meter, Moment, Nanos, Wall};
+use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule};
+
+/// One charge of the slow world: when, and what of it is still charged, in units × period (exact).
+#[derive(Clone, Debug)]
+struct Known {
+    now: u128,
+    cost: u128,
+}
+
+/// Backlog in units × period: a unit is worth `period`, and `units` of it drain each nanosecond.
+struct World {
+    units: u128,
+    charges: Vec<Known>,
+}
+
+impl World {
+    /// The backlog that each charge saw, and the TAT after the last, in 1/units ns.
+    fn run(&self) -> (Vec<u128>, u128) {
+        let mut tat = 0u128;
+        let mut seen = Vec::new();
+        for charge in &self.charges {
+            let now = charge.now * self.units;
+            seen.push(tat.saturating_sub(now));
+            tat = tat.max(now) + charge.cost;
+        }
+        (seen, tat)
+    }
+
+    fn refund(&mut self, now: u128, of: usize, surplus: u128) -> u128 {
+        let (seen, tat) = self.run();
+        let backlog = tat.saturating_sub(now * self.units);
+        let lowest = seen[of + 1..].iter().copied().min().unwrap_or(u128::MAX);
+        let amount = surplus.min(backlog).min(lowest);
+        self.charges[of].cost -= amount;
+        amount
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Charge { after: u64, cost: u64, anyway: bool },
+    Refund { after: u64, which: usize, share: u64 },
+}
+
+fn op(period: u64) -> impl Strategy<Value = Op> {
+    let step = prop_oneof![3 => 0..=3u64, 3 => 0..=period / 8, 1 => 0..=period * 2];
+    prop_oneof![
+        3 => (step.clone(), 1..=40u64, prop::bool::weighted(0.1))
+            .prop_map(|(after, cost, anyway)| Op::Charge { after, cost, anyway }),
+        2 => (step, any::<prop::sample::Index>(), 0..=4u64)
+            .prop_map(|(after, which, share)| Op::Refund { after, which: which.index(1 << 20), share }),
+    ]
+}
+
+fn at(now: u64) -> Moment {
+    Moment::new(Nanos(now), Wall(0))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// While all charges are told apart, every refund leaves the meter exactly where it would be had the actual
+    /// cost been known.
+    #[test]
+    fn refund_equals_the_ideal_world(
+        units in 1..=60u64,
+        period in 1..=2_000u64,
+        capacity in 1..=100u64,
+        depth in prop_oneof![Just(Depth::Short), Just(Depth::Long)],
+        ops in prop::collection::vec(op(2_000), 1..300),
+    ) {
+        let limit = Limit::new(units, Duration::from_nanos(period)).unwrap().with_capacity(capacity);
+        let meter = RateMeter::new(&limit, depth, RefundRule::Exact).unwrap();
+        let mut world = World { units: units.into(), charges: Vec::new() };
+        let mut open: Vec<(usize, RateReceipt, u64)> = Vec::new();
+        let mut now = 0u64;
+        let mut exact = true;
+        for op in ops {
+            match op {
+                Op::Charge { after, cost, anyway } => {
+                    now += after;
+                    let (_, tat) = world.run();
+                    let backlog = tat.saturating_sub(u128::from(now) * u128::from(units));
+                    let fits = cost <= capacity
+                        && backlog + u128::from(cost * period) <= u128::from(capacity * period);
+                    let cost = Cost::new(cost).unwrap();
+                    let charged = if anyway {
+                        meter.charge_anyway(at(now), cost, capacity)
+                    } else {
+                        meter.charge(at(now), cost, capacity)
+                    };
+                    if exact {
+                        prop_assert_eq!(charged.is_ok(), fits || anyway);
+                    } else {
+                        prop_assert!(fits || anyway || charged.is_err());
+                    }
+                    if let Ok(Charged { receipt, .. }) = charged {
+                        open.push((world.charges.len(), receipt, cost.get()));
+                        world.charges.push(Known { now: now.into(), cost: u128::from(cost.get() * period) });
+                    }
+                }
+                Op::Refund { after, which, share } => {
+                    now += after;
+                    if open.is_empty() {
+                        continue;
+                    }
+                    let (of, receipt, cost) = open.swap_remove(which % open.len());
+                    let surplus = cost * share / 4;
+                    let slots = if depth == Depth::Short { 16 } else { 128 };
+                    let told_apart = world.charges.len() - of <= slots - 8;
+                    let before = meter.used(at(now));
+                    exact &= told_apart;
+                    let amount = world.refund(now.into(), of, u128::from(surplus * period));
+                    let given = meter.refund(at(now), &receipt, surplus);
+                    // A charge after which nothing happened is given back whole: as if it had never been.
+                    let whole = surplus == cost && given == surplus;
+                    if exact && !whole {
+                        prop_assert_eq!(u128::from(given), amount / u128::from(period));
+                    }
+                    prop_assert!(meter.used(at(now)) <= before);
+                }
+            }
+            let (_, tat) = world.run();
+            let backlog = tat.saturating_sub(u128::from(now) * u128::from(units));
+            let used = u64::try_from(backlog.div_ceil(u128::from(period))).unwrap();
+            if exact {
+                prop_assert_eq!(meter.used(at(now)), used);
+            } else {
+                prop_assert!(meter.used(at(now)) >= used, "less committed than in the ideal world");
+            }
+        }
+    }
+}
