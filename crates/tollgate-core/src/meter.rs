@@ -29,11 +29,20 @@ impl Wait {
     }
 }
 
+/// A charge that did not fit, in figures of one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// How long until it fits.
+    pub wait: Wait,
+    /// What the meter had committed, on its own scale (see [`Meter::units`]).
+    pub committed: u128,
+}
+
 /// Why a meter did not take a charge. Nothing of the cost was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// The limit is reached.
-    Denied(Wait),
+    Denied(Denial),
     /// The meter was closed (its account was evicted or moved): look the account up again.
     Closed,
 }
@@ -53,6 +62,14 @@ pub struct Charged<R> {
     pub after: u128,
     /// The whole limit on the same scale.
     pub full: u128,
+}
+
+impl Refused {
+    /// Denied: `committed` on the meter's own scale, fits after `wait`.
+    #[must_use]
+    pub const fn denied(wait: Wait, committed: u128) -> Self {
+        Self::Denied(Denial { wait, committed })
+    }
 }
 
 /// Units that one limit has committed as of now, by its algorithm.
@@ -86,6 +103,11 @@ pub trait Meter: Send + Sync + Debug {
     /// returns how many units' worth was given back, rounded down. What the rule of the meter forbids to give
     /// back is forfeited. A closed meter gives nothing back.
     fn refund(&self, at: Moment, receipt: &Self::Receipt, surplus: u64) -> u64;
+
+    /// What `committed`, on the meter's own scale, is in units, rounded up. Most meters count in units.
+    fn units(&self, committed: u128) -> u64 {
+        u64::try_from(committed).unwrap_or(u64::MAX)
+    }
 
     /// Units committed as of `at`, rounded up.
     fn used(&self, at: Moment) -> u64;

@@ -186,16 +186,19 @@ impl RateMeter {
         }
     }
 
-    /// The wait after which `after` (a backlog with the cost) fits in `whole`, if it does not yet.
-    fn wait(&self, after: u128, whole: u128) -> Option<Wait> {
-        (after > whole).then(|| Wait::nanos(self.scale.nanos_up(after - whole)))
+    /// Whether `worth` fits beside `backlog` in what `ceiling` units are worth.
+    fn fits(&self, backlog: u128, cost: Cost, worth: u128, ceiling: u64) -> Result<(), Refused> {
+        if cost.get() > ceiling {
+            return Err(Refused::denied(Wait::Never, backlog));
+        }
+        match backlog.saturating_add(worth).checked_sub(self.scale.worth(ceiling)) {
+            None | Some(0) => Ok(()),
+            Some(excess) => Err(Refused::denied(Wait::nanos(self.scale.nanos_up(excess)), backlog)),
+        }
     }
 
-    /// Charges `cost`, if it fits in `fits` units where some are given.
+    /// Charges `cost`, under the ceiling or anyway.
     fn commit(&self, at: Moment, cost: Cost, ceiling: u64, must_fit: bool) -> Result<Charged<RateReceipt>, Refused> {
-        if must_fit && cost.get() > ceiling {
-            return Err(Refused::Denied(Wait::Never));
-        }
         let now = self.scale.quanta(at.now);
         let worth = self.scale.worth(cost.get());
         let whole = self.scale.worth(ceiling);
@@ -209,9 +212,9 @@ impl RateMeter {
             }
             let backlog = word.tat().saturating_sub(now);
             let after = backlog.saturating_add(worth);
-            if must_fit && let Some(wait) = self.wait(after, whole) {
+            if must_fit {
                 // Linearization point of a denial: the load of the word.
-                return Err(Refused::Denied(wait));
+                self.fits(backlog, cost, worth, ceiling)?;
             }
             if self.rule == RefundRule::Exact {
                 // A backlog beyond what records can tell from another lap is recorded as less.
@@ -322,17 +325,13 @@ impl Meter for RateMeter {
     type Receipt = RateReceipt;
 
     fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
-        if cost.get() > ceiling {
-            return Err(Refused::Denied(Wait::Never));
-        }
         // Relaxed: the word is the whole answer.
         let word = Word(self.word.load(Relaxed));
         if word.is_mark() {
             return Err(Refused::Closed);
         }
         let backlog = word.tat().saturating_sub(self.scale.quanta(at.now));
-        let after = backlog.saturating_add(self.scale.worth(cost.get()));
-        self.wait(after, self.scale.worth(ceiling)).map_or(Ok(()), |wait| Err(Refused::Denied(wait)))
+        self.fits(backlog, cost, self.scale.worth(cost.get()), ceiling)
     }
 
     fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<RateReceipt>, Refused> {
@@ -355,6 +354,10 @@ impl Meter for RateMeter {
             RefundRule::Eager => self.refund_eager(at, receipt, worth),
         };
         self.scale.units_down(amount)
+    }
+
+    fn units(&self, committed: u128) -> u64 {
+        self.scale.units_up(committed)
     }
 
     fn used(&self, at: Moment) -> u64 {
