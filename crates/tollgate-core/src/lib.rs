@@ -5,5 +5,5 @@ mod meter;
 mod time;
 
 pub use limit::{Cost, Limit, LimitError};
-pub use meter::{Charged, Meter, Refused, Wait};
+pub use meter::{Charged, Denial, Meter, Refused, Wait};
 pub use time::{Moment, Nanos, Wall};
