@@ -149,7 +149,6 @@ impl Law {
     /// assert_eq!(verdict.to_string(), "broken: 3 units from 0 ns through 9 ns, 2 are allowed");
     /// assert!(law.check(early, 1).held());
     /// ```
-    #[must_use]
     pub fn check(&self, events: impl IntoIterator<Item = Event>, slack: u64) -> Verdict {
         let mut judge = Judge::new(self, slack);
         for event in in_order(events.into_iter().collect()) {
@@ -230,7 +229,6 @@ impl Judge {
     }
 
     /// The verdict so far, with the evidence of the first breach.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.verdict.clone()
     }

@@ -5,9 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod exact;
 mod limit;
 
+pub mod ideal;
 pub mod law;
+pub mod model;
 
+pub use answer::Answer;
 pub use limit::{Debt, Periods, RateLimit};

@@ -1,5 +1,7 @@
 //! The plain numbers of a limit, as the laws and the models take them.
 
+use crate::exact::{Wide, ceil};
+
 /// `units` per `period` nanoseconds, and at most `capacity` units at one instant.
 ///
 /// Zero `units` never refill. A `period` of zero is taken as one nanosecond.
@@ -27,6 +29,40 @@ impl RateLimit {
             units,
             period,
             capacity,
+        }
+    }
+}
+
+/// The time that one unit is worth: `parts / per_ns` nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    pub(crate) parts: Wide,
+    pub(crate) per_ns: u64,
+}
+
+impl Interval {
+    /// Exactly period / units. Where nothing refills, a unit is worth longer than any clock runs.
+    pub(crate) fn exact(limit: RateLimit) -> Self {
+        if limit.units == 0 {
+            return Self {
+                parts: Wide::ONE << 128,
+                per_ns: 1,
+            };
+        }
+        Self {
+            parts: Wide::from(limit.period.max(1)),
+            per_ns: limit.units,
+        }
+    }
+
+    /// Rounded up, once, to a whole number of quanta, of which a nanosecond has `quanta_per_ns`.
+    pub(crate) fn quantized(limit: RateLimit, quanta_per_ns: u64) -> Self {
+        let per_ns = quanta_per_ns.max(1);
+        let exact = Self::exact(limit);
+        let parts = exact.parts * Wide::from(per_ns);
+        Self {
+            parts: ceil(parts, Wide::from(exact.per_ns)),
+            per_ns,
         }
     }
 }

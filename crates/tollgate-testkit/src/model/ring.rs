@@ -1,0 +1,90 @@
+//! A sliding window in slots.
+
+use super::{Model, Receipt, trailing::Trail};
+use crate::answer::Answer;
+
+/// A window of `slots` equal parts. A charge is filed under its tick, `⌊(now + phase) × slots / window⌋`, and counts
+/// until that slot has left the window entirely, so `slots + 1` ticks are looked at. The least wait is until the
+/// first tick at which the cost fits.
+///
+/// ```
+/// use tollgate_testkit::{Answer, model::{Model, SlottedRing}};
+/// let mut ring = SlottedRing::new(100, 4, 0, 10); // ticks of 25 ns
+/// assert_eq!(ring.try_acquire(10, 10), Answer::Admit); // tick 0, which counts through tick 4
+/// assert_eq!(ring.try_acquire(124, 1), Answer::Wait(1));
+/// assert_eq!(ring.try_acquire(125, 1), Answer::Admit);
+/// ```
+#[derive(Clone, Debug)]
+pub struct SlottedRing {
+    window: u64,
+    slots: u32,
+    phase: u64,
+    max: u64,
+    trail: Trail,
+}
+
+impl SlottedRing {
+    /// An empty ring. A window of zero is taken as one nanosecond, and no slots as one.
+    #[must_use]
+    pub fn new(window: u64, slots: u32, phase: u64, max: u64) -> Self {
+        Self {
+            window: window.max(1),
+            slots: slots.max(1),
+            phase,
+            max,
+            trail: Trail::default(),
+        }
+    }
+
+    fn tick(&self, now: u64) -> u128 {
+        (u128::from(now) + u128::from(self.phase)) * u128::from(self.slots)
+            / u128::from(self.window)
+    }
+
+    /// The tick that `now` stands for: never before the latest charge's.
+    fn current(&self, now: u64) -> u128 {
+        self.tick(now).max(self.trail.latest())
+    }
+
+    /// How long from `now` to the first instant of `tick`, which has not begun.
+    fn until(&self, tick: u128, now: u64) -> u128 {
+        let start = (tick * u128::from(self.window)).div_ceil(u128::from(self.slots));
+        start - u128::from(self.phase) - u128::from(now)
+    }
+
+    fn is_gone(&self, tick: u128) -> impl Fn(u128) -> bool + use<> {
+        let slots = u128::from(self.slots);
+        move |mark| mark + slots < tick
+    }
+}
+
+impl Model for SlottedRing {
+    fn max(&self) -> u64 {
+        self.max
+    }
+
+    fn look_under(&self, now: u64, cost: u64, max: u64) -> Answer {
+        let Some(room) = max.min(self.max).checked_sub(cost) else {
+            return Answer::Never;
+        };
+        let gone = self.is_gone(self.current(now));
+        match self.trail.leaves_for(u128::from(room), gone) {
+            None => Answer::Admit,
+            Some(tick) => Answer::Wait(self.until(tick + u128::from(self.slots) + 1, now)),
+        }
+    }
+
+    fn charge(&mut self, now: u64, cost: u64) -> Receipt {
+        let tick = self.current(now);
+        let gone = self.is_gone(tick);
+        self.trail.charge(tick, cost, gone)
+    }
+
+    fn refund(&mut self, _now: u64, receipt: &mut Receipt, surplus: u64) {
+        self.trail.refund(receipt, surplus);
+    }
+
+    fn used(&self, now: u64) -> u128 {
+        self.trail.units(self.is_gone(self.current(now)))
+    }
+}

@@ -1,0 +1,83 @@
+//! Units filed under marks that only grow (instants, ticks), which leave from the front.
+
+use super::Receipt;
+use std::collections::VecDeque;
+
+#[derive(Clone, Debug)]
+struct Entry {
+    mark: u128,
+    units: u128,
+}
+
+/// What was charged under each mark.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trail {
+    entries: VecDeque<Entry>,
+    charges: u64,
+}
+
+impl Trail {
+    /// The latest mark charged under, which no later charge may step behind.
+    pub(super) fn latest(&self) -> u128 {
+        self.entries.back().map_or(0, |entry| entry.mark)
+    }
+
+    /// Files `cost` under `mark`, which is not before the latest. Forgets what `is_gone` by then.
+    pub(super) fn charge(
+        &mut self,
+        mark: u128,
+        cost: u64,
+        is_gone: impl Fn(u128) -> bool,
+    ) -> Receipt {
+        while self
+            .entries
+            .front()
+            .is_some_and(|entry| is_gone(entry.mark))
+        {
+            self.entries.pop_front();
+        }
+        let units = u128::from(cost);
+        match self.entries.back_mut() {
+            Some(entry) if entry.mark == mark => entry.units += units,
+            _ => self.entries.push_back(Entry { mark, units }),
+        }
+        self.charges += 1;
+        Receipt {
+            number: self.charges - 1,
+            mark,
+            kept: cost,
+        }
+    }
+
+    /// Takes up to `surplus` units of a charge from under its mark, if that is still there.
+    pub(super) fn refund(&mut self, receipt: &mut Receipt, surplus: u64) {
+        let surplus = u128::from(receipt.lower(surplus));
+        if let Ok(found) = self
+            .entries
+            .binary_search_by_key(&receipt.mark, |entry| entry.mark)
+        {
+            self.entries[found].units -= surplus;
+        }
+    }
+
+    /// Units under the marks that are not gone.
+    pub(super) fn units(&self, is_gone: impl Fn(u128) -> bool) -> u128 {
+        let left = self.entries.iter().filter(|entry| !is_gone(entry.mark));
+        left.map(|entry| entry.units).sum()
+    }
+
+    /// The first mark whose leaving brings the units still there down to `room`, of those that are not gone.
+    /// None if they are few enough already.
+    pub(super) fn leaves_for(&self, room: u128, is_gone: impl Fn(u128) -> bool) -> Option<u128> {
+        let mut units = self.units(&is_gone);
+        let mut last = None;
+        for entry in self.entries.iter().filter(|entry| !is_gone(entry.mark)) {
+            if units <= room {
+                break;
+            }
+            units -= entry.units;
+            last = Some(entry.mark);
+        }
+        last
+    }
+}
