@@ -1,1 +1,8 @@
-//! Sliding and fixed windows: exact log, slotted ring, fixed periods.
+//! Windows.
+#![forbid(unsafe_code)]
+mod cell;
+mod error;
+mod fixed;
+
+pub use error::WindowError;
+pub use fixed::{FixedWindow, PeriodCounter, PeriodReceipt, PeriodRefusal};
