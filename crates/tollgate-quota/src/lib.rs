@@ -1,1 +1,7 @@
 //! Calendar quotas, lifetime budgets and meters that refund.
+
+pub mod money;
+mod rate;
+
+pub use money::MicroUsd;
+pub use rate::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
