@@ -2,6 +2,8 @@
 
 pub mod money;
 mod rate;
+pub mod threshold;
 
 pub use money::MicroUsd;
 pub use rate::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
+pub use threshold::{StatusLevel, StatusLevels, Thresholds};
