@@ -1,9 +1,16 @@
 //! Calendar quotas, lifetime budgets and meters that refund.
+//! Calendar quotas, lifetime budgets and meters that refund.
 
+mod concurrency;
+mod lifetime;
 pub mod money;
 mod rate;
+mod tally;
 pub mod threshold;
 
+pub use concurrency::Concurrency;
+pub use lifetime::Lifetime;
 pub use money::MicroUsd;
 pub use rate::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
+pub use tally::TallyReceipt;
 pub use threshold::{StatusLevel, StatusLevels, Thresholds};
