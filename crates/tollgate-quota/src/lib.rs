@@ -1,6 +1,6 @@
 //! Calendar quotas, lifetime budgets and meters that refund.
-//! Calendar quotas, lifetime budgets and meters that refund.
 
+pub mod calendar;
 mod concurrency;
 mod lifetime;
 pub mod money;
@@ -8,6 +8,7 @@ mod rate;
 mod tally;
 pub mod threshold;
 
+pub use calendar::{Calendar, CalendarMeter};
 pub use concurrency::Concurrency;
 pub use lifetime::Lifetime;
 pub use money::MicroUsd;

@@ -1,0 +1,299 @@
+use super::{Calendar, Period};
+use tollgate_core::{Charged, Cost, Meter, Moment, Refused, Wait, Wall};
+use tollgate_sync::Arc;
+use tollgate_window::{PeriodCounter, PeriodReceipt, PeriodRefusal};
+
+/// Units used in the current period of a calendar: every period starts empty, for all at once.
+///
+/// Never over: in every calendar period at most the ceiling is admitted and kept, exactly. The least wait is until
+/// the period ends; a cost above the ceiling can never pass. A refund counts while the period of its charge lasts,
+/// and touches no other; units spent beyond the ceiling (debt) end with their period, as everything does.
+///
+/// Only the wall clock matters, and only which period it is in. A clock that is set back into an earlier period
+/// finds the later one already begun, and stays in it: charges are counted there, and a denial's wait is until
+/// *that* period ends, counted from the wall time given. So no period can be spent twice. A clock that was set
+/// ahead by mistake and corrected leaves the meter in the later period until that ends; [`Meter::reset`] forgives
+/// what was used, but does not bring the earlier period back.
+///
+/// At most [`PeriodCounter::UNITS_MAX`] units a period are told apart, 4.5 × 10¹⁵. At the end of the year range of
+/// [`Wall`], in 2262, the last period never ends.
+///
+/// One word beside the shared calendar; every operation is lock-free, one exchange when uncontended, and allocates
+/// nothing. The rollover is part of the exchange that charges: no timer or event is needed.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use tollgate_core::{Cost, Meter, Moment, Nanos, Refused, Wait, Wall};
+/// use tollgate_quota::calendar::{Calendar, CalendarMeter, CalendarPeriod};
+///
+/// let days = Arc::new(Calendar::new(CalendarPeriod::Day, "UTC")?);
+/// let meter = CalendarMeter::new(days);
+/// let five_to_midnight = Moment::new(Nanos::ZERO, Wall::from_secs(86_400 - 300));
+/// let ten = Cost::new(10).unwrap();
+/// assert!(meter.charge(five_to_midnight, ten, 10).is_ok());
+/// let wait = Wait::After(Duration::from_secs(300));
+/// assert_eq!(meter.look(five_to_midnight, ten, 10), Err(Refused::denied(wait, 10)));
+///
+/// let midnight = Moment::new(Nanos::ZERO, Wall::from_secs(86_400));
+/// assert!(meter.charge(midnight, ten, 10).is_ok());
+/// # Ok::<(), tollgate_quota::calendar::CalendarError>(())
+/// ```
+#[derive(Debug)]
+pub struct CalendarMeter {
+    calendar: Arc<Calendar>,
+    counter: PeriodCounter,
+}
+
+impl CalendarMeter {
+    /// A meter that has used nothing, in the periods of `calendar`.
+    #[must_use]
+    pub fn new(calendar: Arc<Calendar>) -> Self {
+        Self {
+            calendar,
+            counter: PeriodCounter::new(),
+        }
+    }
+
+    /// The calendar whose periods it follows.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    fn number(&self, at: Moment) -> u64 {
+        number(self.calendar.bounds(at.wall))
+    }
+
+    /// Why a charge was refused, in the words of meters.
+    fn refused(&self, refusal: PeriodRefusal, at: Moment) -> Refused {
+        match refusal {
+            PeriodRefusal::Full { period, used } => {
+                // Usually the period of `at`, which is cached; after a step back a later one. Either ends later
+                // than `at`, unless it never ends.
+                let end = self.calendar.bounds(start(period)).end;
+                let wait = if end == Wall(i64::MAX) {
+                    Wait::Never
+                } else {
+                    Wait::After(end.since(at.wall))
+                };
+                Refused::denied(wait, used.into())
+            }
+            PeriodRefusal::NeverFits { used } => Refused::denied(Wait::Never, used.into()),
+            PeriodRefusal::Closed => Refused::Closed,
+        }
+    }
+}
+
+/// The number of a period: its start, shifted so that numbers rise with time from zero.
+const fn number(period: Period) -> u64 {
+    // Flipping the sign bit adds 2^63. It cannot give `u64::MAX`, which counters reserve: no period starts at the
+    // very last instant, since periods start on whole seconds.
+    period.start.0.cast_unsigned() ^ SIGN
+}
+
+/// The start of the period of that number.
+const fn start(number: u64) -> Wall {
+    Wall((number ^ SIGN).cast_signed())
+}
+
+const SIGN: u64 = 1 << 63;
+
+impl Meter for CalendarMeter {
+    type Receipt = PeriodReceipt;
+
+    fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
+        let look = self.counter.look_in(self.number(at), cost, ceiling);
+        look.map_err(|refusal| self.refused(refusal, at))
+    }
+
+    fn charge(
+        &self,
+        at: Moment,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<PeriodReceipt>, Refused> {
+        let charge = self.counter.charge_in(self.number(at), cost, ceiling);
+        charge.map_err(|refusal| self.refused(refusal, at))
+    }
+
+    fn charge_anyway(
+        &self,
+        at: Moment,
+        extra: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<PeriodReceipt>, Refused> {
+        let charge = self
+            .counter
+            .charge_anyway_in(self.number(at), extra, ceiling);
+        charge.map_err(|refusal| self.refused(refusal, at))
+    }
+
+    fn refund(&self, at: Moment, receipt: &PeriodReceipt, surplus: u64) -> u64 {
+        // What ended with its period needs no giving back, even if no charge has opened the next one yet.
+        if receipt.period() < self.number(at) {
+            0
+        } else {
+            self.counter.refund_in(receipt, surplus)
+        }
+    }
+
+    fn used(&self, at: Moment) -> u64 {
+        self.counter.used_in(self.number(at))
+    }
+
+    /// At rest is a meter of whose current period nothing is used. A fresh one in its place has no memory of later
+    /// periods: after that a clock that is set back may find an earlier period open again.
+    fn close_at_rest(&self, at: Moment) -> bool {
+        self.counter.close_at_rest_in(self.number(at))
+    }
+
+    fn reset(&self, at: Moment) {
+        self.counter.reset_in(self.number(at));
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::calendar::CalendarPeriod;
+    use std::time::Duration;
+    use tollgate_core::Nanos;
+
+    const DAY: i64 = 86_400 * 1_000_000_000;
+
+    fn daily() -> CalendarMeter {
+        CalendarMeter::new(Arc::new(Calendar::new(CalendarPeriod::Day, "UTC").unwrap()))
+    }
+
+    fn at(wall: i64) -> Moment {
+        Moment::new(Nanos::ZERO, Wall(wall))
+    }
+
+    fn cost(units: u64) -> Cost {
+        Cost::new(units).unwrap()
+    }
+
+    fn denied(nanos: i64, committed: u128) -> Result<(), Refused> {
+        Err(Refused::denied(
+            Wait::nanos(u64::try_from(nanos).unwrap()),
+            committed,
+        ))
+    }
+
+    #[test]
+    fn numbers_keep_the_order_of_starts() {
+        let starts = [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1];
+        let number_of = |start: i64| {
+            number(Period {
+                start: Wall(start),
+                end: Wall(i64::MAX),
+            })
+        };
+        assert!(starts.map(number_of).is_sorted());
+        assert_eq!(starts.map(|at| start(number_of(at))), starts.map(Wall));
+        assert!(starts.iter().all(|&start| number_of(start) < u64::MAX));
+    }
+
+    #[test]
+    fn wait_is_until_midnight_to_the_nanosecond() {
+        let meter = daily();
+        meter.charge(at(5), cost(10), 10).unwrap();
+        assert_eq!(meter.look(at(5), cost(1), 10), denied(DAY - 5, 10));
+        assert_eq!(meter.look(at(DAY - 1), cost(1), 10), denied(1, 10));
+        assert_eq!(meter.look(at(DAY), cost(10), 10), Ok(()));
+        assert_eq!(
+            meter.look(at(DAY), cost(11), 10),
+            Err(Refused::denied(Wait::Never, 0))
+        );
+    }
+
+    #[test]
+    fn now_moves_nothing_and_wall_everything() {
+        let meter = daily();
+        meter.charge(at(5), cost(10), 10).unwrap();
+        let later = Moment::new(Nanos::MAX, Wall(5));
+        assert_eq!(meter.look(later, cost(1), 10), denied(DAY - 5, 10));
+    }
+
+    #[test]
+    fn clock_set_back_stays_in_the_later_period() {
+        let meter = daily();
+        meter.charge(at(0), cost(10), 10).unwrap();
+        meter.charge(at(DAY + 5), cost(4), 10).unwrap();
+        // Back on the first day: counted on the second, and its wait is until the second ends.
+        assert_eq!(meter.used(at(7)), 4);
+        let charged = meter.charge(at(7), cost(6), 10).unwrap();
+        assert_eq!((charged.before, charged.after), (4, 10));
+        assert_eq!(meter.look(at(7), cost(1), 10), denied(2 * DAY - 7, 10));
+        assert_eq!(meter.look(at(2 * DAY), cost(1), 10), Ok(()));
+        assert_eq!(meter.refund(at(7), &charged.receipt, 6), 6);
+    }
+
+    #[test]
+    fn refund_ends_with_the_period() {
+        let meter = daily();
+        let receipt = meter.charge(at(0), cost(10), 10).unwrap().receipt;
+        assert_eq!(meter.refund(at(DAY - 1), &receipt, 3), 3);
+        assert_eq!(meter.refund(at(DAY), &receipt, 3), 0);
+        meter.charge(at(DAY), cost(5), 10).unwrap();
+        assert_eq!(meter.refund(at(DAY - 1), &receipt, 3), 0);
+        assert_eq!(meter.used(at(DAY)), 5);
+    }
+
+    #[test]
+    fn debt_ends_with_the_period() {
+        let meter = daily();
+        let charged = meter.charge_anyway(at(0), cost(25), 10).unwrap();
+        assert_eq!((charged.before, charged.after, charged.full), (0, 25, 10));
+        assert_eq!(meter.look(at(0), cost(1), 10), denied(DAY, 25));
+        assert_eq!(meter.look(at(DAY), cost(10), 10), Ok(()));
+    }
+
+    #[test]
+    fn last_period_never_ends() {
+        let meter = daily();
+        for wall in [i64::MAX - DAY / 4, i64::MAX] {
+            let _ = meter.charge(at(wall), cost(10), 10);
+            assert_eq!(
+                meter.look(at(wall), cost(1), 10),
+                Err(Refused::denied(Wait::Never, 10))
+            );
+        }
+    }
+
+    #[test]
+    fn first_instant_of_the_range_is_in_a_period() {
+        let meter = daily();
+        meter.charge(at(i64::MIN), cost(10), 10).unwrap();
+        let Err(Refused::Denied(denial)) = meter.look(at(i64::MIN), cost(1), 10) else {
+            panic!("was full")
+        };
+        let wait = denial.wait.duration().unwrap();
+        assert!(wait <= Duration::from_secs(86_400));
+        let end = i64::MIN + i64::try_from(wait.as_nanos()).unwrap();
+        assert_eq!(meter.look(at(end), cost(10), 10), Ok(()));
+    }
+
+    #[test]
+    fn closed_meter_takes_nothing() {
+        let meter = daily();
+        meter.charge(at(0), cost(1), 10).unwrap();
+        assert!(!meter.close_at_rest(at(DAY - 1)));
+        assert!(meter.close_at_rest(at(DAY)));
+        assert_eq!(
+            meter.charge(at(DAY), cost(1), 10).unwrap_err(),
+            Refused::Closed
+        );
+        assert_eq!(meter.look(at(DAY), cost(1), 10), Err(Refused::Closed));
+    }
+
+    #[test]
+    fn reset_forgets_and_voids_receipts() {
+        let meter = daily();
+        let receipt = meter.charge(at(0), cost(10), 10).unwrap().receipt;
+        meter.reset(at(0));
+        meter.charge(at(0), cost(10), 10).unwrap();
+        assert_eq!(meter.refund(at(0), &receipt, 10), 0);
+        assert_eq!(meter.used(at(0)), 10);
+    }
+}
