@@ -68,7 +68,9 @@ pub enum LimitError {
         max: Duration,
     },
     /// More units a second than the stored unit of time can tell apart.
-    #[error("{units} units in {period:?} are too many, at most {max_per_second} a second can be told apart")]
+    #[error(
+        "{units} units in {period:?} are too many, at most {max_per_second} a second can be told apart"
+    )]
     RateTooHigh {
         /// The units asked for.
         units: u64,
@@ -78,7 +80,9 @@ pub enum LimitError {
         max_per_second: u64,
     },
     /// Refilling the whole capacity takes longer than the stored time can hold.
-    #[error("a capacity of {capacity} takes longer than {max:?} to refill, lower it or raise the rate")]
+    #[error(
+        "a capacity of {capacity} takes longer than {max:?} to refill, lower it or raise the rate"
+    )]
     CapacityTooLarge {
         /// The capacity asked for.
         capacity: u64,
@@ -93,6 +97,9 @@ pub enum LimitError {
         /// The capacity.
         capacity: u64,
     },
+    /// A token bucket was given no rate.
+    #[error("a token bucket needs a rate, found none")]
+    NoRate,
     /// A rate that is not a positive, finite number.
     #[error("a rate must be a positive, finite number of units a second")]
     NotARate,
@@ -130,13 +137,23 @@ impl Limit {
         };
         let nanos = period.as_nanos();
         if nanos > u64::MAX as u128 {
-            return Err(LimitError::PeriodTooLong { period, max: Duration::from_nanos(u64::MAX) });
+            return Err(LimitError::PeriodTooLong {
+                period,
+                max: Duration::from_nanos(u64::MAX),
+            });
         }
-        #[expect(clippy::cast_possible_truncation, reason = "compared with the largest u64 just above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "compared with the largest u64 just above"
+        )]
         let Some(period_ns) = NonZeroU64::new(nanos as u64) else {
             return Err(LimitError::NoPeriod);
         };
-        Ok(Self { units, period_ns, capacity: units })
+        Ok(Self {
+            units,
+            period_ns,
+            capacity: units,
+        })
     }
 
     /// `units` a second, with a capacity of as many.
@@ -200,7 +217,11 @@ impl Limit {
     /// [`LimitError::NoCapacity`] if it is zero.
     pub const fn try_with_capacity(self, capacity: u64) -> Result<Self, LimitError> {
         match NonZeroU64::new(capacity) {
-            Some(capacity) => Ok(Self { units: self.units, period_ns: self.period_ns, capacity }),
+            Some(capacity) => Ok(Self {
+                units: self.units,
+                period_ns: self.period_ns,
+                capacity,
+            }),
             None => Err(LimitError::NoCapacity),
         }
     }

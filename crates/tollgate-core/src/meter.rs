@@ -91,13 +91,23 @@ pub trait Meter: Send + Sync + Debug {
     ///
     /// # Errors
     /// [`Refused::Denied`] with the exact wait if it does not fit now, and nothing changed; [`Refused::Closed`].
-    fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<Self::Receipt>, Refused>;
+    fn charge(
+        &self,
+        at: Moment,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<Self::Receipt>, Refused>;
 
     /// Commits `extra` whether it fits or not: units spent beyond an estimate. `ceiling` only scales the answer.
     ///
     /// # Errors
     /// [`Refused::Closed`] only.
-    fn charge_anyway(&self, at: Moment, extra: Cost, ceiling: u64) -> Result<Charged<Self::Receipt>, Refused>;
+    fn charge_anyway(
+        &self,
+        at: Moment,
+        extra: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<Self::Receipt>, Refused>;
 
     /// Gives back up to `surplus` units of a charge (never more than it charged, which the caller sees to), and
     /// returns how many units' worth was given back, rounded down. What the rule of the meter forbids to give

@@ -37,7 +37,11 @@ impl Nanos {
     /// This instant, or [`Nanos::MAX`] if it is later.
     #[must_use]
     pub const fn clamped(self) -> Self {
-        if self.0 > Self::MAX.0 { Self::MAX } else { self }
+        if self.0 > Self::MAX.0 {
+            Self::MAX
+        } else {
+            self
+        }
     }
 }
 
@@ -77,7 +81,11 @@ impl Wall {
     /// The time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        if self.0 <= earlier.0 { Duration::ZERO } else { Duration::from_nanos(self.0.abs_diff(earlier.0)) }
+        if self.0 <= earlier.0 {
+            Duration::ZERO
+        } else {
+            Duration::from_nanos(self.0.abs_diff(earlier.0))
+        }
     }
 }
 
