@@ -31,6 +31,7 @@
 //! length: it keeps the events of one window for [`Law::Window`], and a few numbers for any other law.
 
 mod busiest;
+mod changing;
 mod rate;
 mod rules;
 mod verdict;
@@ -40,6 +41,7 @@ mod window;
 mod brute;
 
 pub use busiest::{Busiest, Peak, busiest};
+pub use changing::check_changing;
 pub use verdict::{Evidence, Verdict};
 
 use crate::limit::{Debt, Periods, RateLimit};
