@@ -6,12 +6,17 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod clock;
 mod exact;
 mod limit;
 
 pub mod ideal;
 pub mod law;
 pub mod model;
+pub mod strategy;
+pub mod stress;
+pub mod subject;
 
 pub use answer::Answer;
+pub use clock::ManualClock;
 pub use limit::{Debt, Periods, RateLimit};
