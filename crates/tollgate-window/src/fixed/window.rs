@@ -157,11 +157,12 @@ impl Meter for FixedWindow {
     }
 
     fn refund(&self, at: Moment, receipt: &PeriodReceipt, surplus: u64) -> u64 {
-        // What ended with its window needs no giving back, even if no charge has opened the next window yet.
+        let refunded = self.counter.refund_in(receipt, surplus);
+        // What ended with its window is worth nothing as of `at`, though an older `now` may still see it.
         if receipt.period() < self.number(at.now) {
             0
         } else {
-            self.counter.refund_in(receipt, surplus)
+            refunded
         }
     }
 
@@ -235,9 +236,11 @@ mod tests {
     fn refund_after_the_window_gives_nothing_back() {
         let window = FixedWindow::new(3, SECOND).unwrap();
         let receipt = window.try_record_at(cost(3), Nanos(0)).unwrap().receipt;
-        assert_eq!(window.refund(at(Nanos::from_secs(1)), &receipt, 1), 0);
         assert_eq!(window.refund(at(Nanos(1)), &receipt, 1), 1);
-        assert_eq!(window.remaining(Nanos(1)), 1);
+        assert_eq!(window.refund(at(Nanos::from_secs(1)), &receipt, 1), 0);
+        window.try_record_at(cost(3), Nanos::from_secs(1)).unwrap();
+        assert_eq!(window.refund(at(Nanos::from_secs(1)), &receipt, 1), 0);
+        assert_eq!(window.remaining(Nanos::from_secs(1)), 0);
     }
 
     #[test]

@@ -1,0 +1,387 @@
+//! The loops of the log: charges, denials, refunds. The module page tells the protocol.
+
+use super::{
+    trail::{Recorded, Tail, Trail},
+    word::{CHARGE_MAX, LogReceipt, Point},
+};
+use tollgate_core::{Charged, Nanos, Refused, Wait};
+use tollgate_sync::atomic::{
+    AtomicU64, AtomicU128,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+pub(super) struct Cell {
+    window_ns: u64,
+    head: AtomicU128,
+    trail: Trail,
+    /// The highest total of which anything was given back.
+    refunded: AtomicU64,
+    /// The total up to which all is forgotten.
+    floor: AtomicU64,
+}
+
+/// One state of the log, as of an instant.
+struct View {
+    head: Point,
+    tail: Tail,
+    floor: u64,
+    /// Nanoseconds, not before the head's stamp.
+    now: u64,
+    /// How many points of the ring have left.
+    left: usize,
+    /// Whether any unit in the window may have been given back.
+    has_refunds: bool,
+    used: u64,
+}
+
+impl Cell {
+    pub(super) fn new(window_ns: u64, places: usize) -> Self {
+        Self {
+            window_ns,
+            head: AtomicU128::new(Point::GENESIS.pack()),
+            trail: Trail::new(places),
+            refunded: AtomicU64::new(0),
+            floor: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) const fn window_ns(&self) -> u64 {
+        self.window_ns
+    }
+
+    /// What `charge` would answer.
+    pub(super) fn look(&self, now: Nanos, cost: u64, ceiling: u64) -> Result<(), Refused> {
+        loop {
+            let head = Point::of_head(self.load()).ok_or(Refused::Closed)?;
+            let Some(view) = self.view(head, now) else {
+                continue;
+            };
+            if fits(&view, cost, ceiling) {
+                return Ok(());
+            }
+            if let Some(refused) = self.denied(&view, now, cost, ceiling) {
+                return Err(refused);
+            }
+        }
+    }
+
+    /// Takes `cost` if no more than `ceiling` units are then in the window.
+    pub(super) fn charge(
+        &self,
+        now: Nanos,
+        cost: u64,
+        ceiling: u64,
+    ) -> Result<Charged<LogReceipt>, Refused> {
+        loop {
+            let word = self.load();
+            let head = Point::of_head(word).ok_or(Refused::Closed)?;
+            let Some(view) = self.view(head, now) else {
+                continue;
+            };
+            if !fits(&view, cost, ceiling) {
+                match self.denied(&view, now, cost, ceiling) {
+                    Some(refused) => return Err(refused),
+                    None => continue,
+                }
+            }
+            if let Some(total) = self.commit(word, &view, cost) {
+                return Ok(charged(
+                    LogReceipt { total, units: cost },
+                    view.used,
+                    cost,
+                    ceiling,
+                ));
+            }
+        }
+    }
+
+    /// Takes `extra` in any case, as far as charges are told apart.
+    pub(super) fn charge_anyway(
+        &self,
+        now: Nanos,
+        extra: u64,
+        ceiling: u64,
+    ) -> Result<Charged<LogReceipt>, Refused> {
+        // Of a charge that was cut off nothing can be given back: what would then be left of it is not known.
+        let (taken, units) = if extra > CHARGE_MAX {
+            (CHARGE_MAX, 0)
+        } else {
+            (extra, extra)
+        };
+        loop {
+            let word = self.load();
+            let head = Point::of_head(word).ok_or(Refused::Closed)?;
+            let Some(view) = self.view(head, now) else {
+                continue;
+            };
+            if let Some(total) = self.commit(word, &view, taken) {
+                return Ok(charged(
+                    LogReceipt { total, units },
+                    view.used,
+                    taken,
+                    ceiling,
+                ));
+            }
+        }
+    }
+
+    /// Gives back up to `surplus` units of a charge, and returns how many of them were still in the window.
+    pub(super) fn refund(&self, now: Nanos, receipt: LogReceipt, surplus: u64) -> u64 {
+        let units = surplus.min(receipt.units);
+        loop {
+            let Some(head) = Point::of_head(self.load()) else {
+                return 0;
+            };
+            if units == 0 || receipt.total <= self.floor() {
+                return 0;
+            }
+            let tail = self.trail.tail();
+            let age = self
+                .trail
+                .count_while(tail, |point| point.total < receipt.total);
+            let end = if age < self.trail.places() {
+                self.trail.get(tail, age)
+            } else {
+                head
+            };
+            // Where the interval of the oldest point starts is forgotten. It has left, but for late callers.
+            let start = age
+                .checked_sub(1)
+                .map(|before| self.trail.get(tail, before).total);
+            if !self.trail.is_unchanged(tail) {
+                continue;
+            }
+            let Some(start) = start else { return 0 };
+            if self.has_left(end, head.stamp) || !self.trail.refund(tail, age, start, units) {
+                return 0;
+            }
+            // Release: pairs with the Acquire in `view`, which then sees the refund's word. Linearization point.
+            self.refunded.fetch_max(receipt.total, Release);
+            // What has left the window as of `now` is worth nothing, though an older `now` may still see it.
+            return if self.has_left(end, now.clamped().0) {
+                0
+            } else {
+                units
+            };
+        }
+    }
+
+    /// Units in the window as of `now`.
+    pub(super) fn used(&self, now: Nanos) -> u64 {
+        loop {
+            let Some(head) = Point::of_head(self.load()) else {
+                return 0;
+            };
+            if let Some(view) = self.view(head, now) {
+                return view.used;
+            }
+        }
+    }
+
+    pub(super) fn close_at_rest(&self, now: Nanos) -> bool {
+        loop {
+            let word = self.load();
+            let Some(head) = Point::of_head(word) else {
+                return true;
+            };
+            let Some(view) = self.view(head, now) else {
+                continue;
+            };
+            if view.used > 0 {
+                return false;
+            }
+            if self.exchange(word, head.closed()) {
+                return true;
+            }
+        }
+    }
+
+    pub(super) fn reset(&self) {
+        let Some(head) = Point::of_head(self.load()) else {
+            return;
+        };
+        // Relaxed: publishes nothing but itself. Linearization point of a reset.
+        self.floor.fetch_max(head.total, Relaxed);
+        loop {
+            // No interval is to reach across the floor. All older points are below it, so there is a place.
+            let tail = self.trail.tail();
+            if tail.newest.total >= head.total
+                || self.trail.record(tail, head, |_| true) == Recorded::Yes
+            {
+                return;
+            }
+        }
+    }
+
+    fn load(&self) -> u128 {
+        // Acquire: pairs with the Release in `exchange`; all points recorded before this head are seen.
+        self.head.load(Acquire)
+    }
+
+    fn exchange(&self, word: u128, next: u128) -> bool {
+        // Release: pairs with the Acquire in `load`. Relaxed on failure: every caller loads again.
+        self.head
+            .compare_exchange(word, next, Release, Relaxed)
+            .is_ok()
+    }
+
+    fn floor(&self) -> u64 {
+        // Relaxed: an older floor forgets less, as if the reset came later.
+        self.floor.load(Relaxed)
+    }
+
+    /// True if what was taken by `point` has left the window as of `now`.
+    fn has_left(&self, point: Point, now: u64) -> bool {
+        // No overflow: both are below 2^60.
+        point.stamp + self.window_ns <= now
+    }
+
+    /// The log as of `now`; none if it changed while it was looked at.
+    fn view(&self, head: Point, now: Nanos) -> Option<View> {
+        let now = now.clamped().0.max(head.stamp);
+        let floor = self.floor();
+        let tail = self.trail.tail();
+        if tail.newest.total > head.total {
+            return None;
+        }
+        let has_left = |point: Point| point.total <= floor || self.has_left(point, now);
+        let mut view = View {
+            head,
+            tail,
+            floor,
+            now,
+            left: self.trail.places(),
+            has_refunds: false,
+            used: 0,
+        };
+        if !has_left(head) {
+            view.left = self.trail.count_while(tail, has_left);
+            // Where the newest point that has left is forgotten, all down to the floor is taken to be in the window.
+            let base = view
+                .left
+                .checked_sub(1)
+                .map_or(floor, |age| self.trail.get(tail, age).total.max(floor));
+            // Acquire: pairs with the Release in `refund`.
+            view.has_refunds = self.refunded.load(Acquire) > base;
+            view.used = if view.has_refunds {
+                self.intervals(&view).map(|(units, _)| units).sum()
+            } else {
+                head.total.saturating_sub(base)
+            };
+        }
+        self.trail.is_unchanged(tail).then_some(view)
+    }
+
+    /// The intervals in the window, from the newest back: units kept, and by which stamp they were taken.
+    fn intervals(&self, view: &View) -> impl Iterator<Item = (u64, u64)> {
+        let (tail, floor) = (view.tail, view.floor);
+        (view.left..=self.trail.places()).rev().map(move |age| {
+            let end = if age < self.trail.places() {
+                self.trail.get(tail, age)
+            } else {
+                view.head
+            };
+            let start = age
+                .checked_sub(1)
+                .map_or(0, |before| self.trail.get(tail, before).total);
+            let units = end.total.saturating_sub(start.max(floor));
+            // Some of the refunds of an interval across the floor may be of units below it.
+            let refunded = if start < floor {
+                0
+            } else {
+                self.trail.refunded(tail, age, start)
+            };
+            (units.saturating_sub(refunded), end.stamp)
+        })
+    }
+
+    /// The denial of a cost that does not fit `view`; none if the ring changed meanwhile.
+    fn denied(&self, view: &View, now: Nanos, cost: u64, ceiling: u64) -> Option<Refused> {
+        let committed = view.used.into();
+        let room = ceiling.min(CHARGE_MAX).checked_sub(cost);
+        let Some(room) = room.filter(|_| view.head.total.checked_add(cost).is_some()) else {
+            return Some(Refused::denied(Wait::Never, committed));
+        };
+        let stamp = self.must_leave(view, room);
+        // A denial linearizes at the load of the head. What is seen of the points and refunds was there by then, or
+        // came later and made room, and still not enough.
+        if !self.trail.is_unchanged(view.tail) {
+            return None;
+        }
+        // Later than `view.now`, since it has not left, and so than `now`.
+        let wait = (stamp + self.window_ns).saturating_sub(now.clamped().0);
+        Some(Refused::denied(Wait::nanos(wait), committed))
+    }
+
+    /// The stamp of the newest interval that must leave so that no more than `room` units stay.
+    fn must_leave(&self, view: &View, room: u64) -> u64 {
+        if view.has_refunds {
+            let mut stay = 0_u64;
+            let exceeds = |(units, _): &(u64, u64)| {
+                stay = stay.saturating_add(*units);
+                stay > room
+            };
+            // Found, unless a refund has made room since.
+            return self
+                .intervals(view)
+                .find(exceeds)
+                .map_or(view.now, |(_, stamp)| stamp);
+        }
+        let enough = view.head.total.saturating_sub(room);
+        let age = self
+            .trail
+            .count_while(view.tail, |point| point.total < enough);
+        if age < self.trail.places() {
+            self.trail.get(view.tail, age).stamp
+        } else {
+            view.head.stamp
+        }
+    }
+
+    /// Adds `units` at the instant of `view`, and returns the total after them; none if another caller came first.
+    fn commit(&self, word: u128, view: &View, units: u64) -> Option<u64> {
+        let head = view.head;
+        // A head of this very stamp is the end of its interval anyway, once the units are added to it.
+        let is_apart =
+            head.stamp < view.now && view.tail.newest.total < head.total && !self.is_hole(view);
+        if is_apart {
+            let has_left =
+                |point: Point| point.total <= view.floor || self.has_left(point, view.now);
+            if self.trail.record(view.tail, head, has_left) == Recorded::Raced {
+                return None;
+            }
+        }
+        let next = Point {
+            total: head.total.saturating_add(units),
+            stamp: view.now,
+        };
+        // Linearization point of a charge. What `view` saw of the ring and the refunds still makes at least that much
+        // room: points and refunds are only ever added.
+        self.exchange(word, next.pack()).then_some(next.total)
+    }
+
+    /// True if all units of the interval that the head ends were given back.
+    fn is_hole(&self, view: &View) -> bool {
+        let start = view.tail.newest.total;
+        view.has_refunds
+            && start >= view.floor
+            && self.trail.refunded(view.tail, self.trail.places(), start) >= view.head.total - start
+    }
+}
+
+/// Whether `cost` fits beside what is in the window. The total must be told apart for ever, too.
+fn fits(view: &View, cost: u64, ceiling: u64) -> bool {
+    let after = view.used.checked_add(cost);
+    after.is_some_and(|after| after <= ceiling.min(CHARGE_MAX))
+        && view.head.total.checked_add(cost).is_some()
+}
+
+fn charged(receipt: LogReceipt, before: u64, units: u64, ceiling: u64) -> Charged<LogReceipt> {
+    let before = u128::from(before);
+    Charged {
+        receipt,
+        before,
+        after: before + u128::from(units),
+        full: ceiling.into(),
+    }
+}

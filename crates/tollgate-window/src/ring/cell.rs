@@ -1,0 +1,350 @@
+//! The loops of the ring: admissions, rotations, refunds. The module page tells the protocol.
+
+use super::{
+    history::History,
+    ticks::Ticks,
+    word::{CLOSED, Hot, Slot, SlotReceipt, UNITS_MAX},
+};
+use tollgate_core::{Charged, Nanos, Refused, Wait};
+use tollgate_sync::atomic::{
+    AtomicU128,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// Units in slots.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) ticks: Ticks,
+    hot: AtomicU128,
+    history: History,
+}
+
+/// What a caller sees who is counted in `tick`.
+struct View {
+    tick: u64,
+    /// Units that count in it.
+    committed: u64,
+}
+
+impl Cell {
+    pub(super) fn new(ticks: Ticks) -> Self {
+        let hot = AtomicU128::new(Hot::FRESH.pack());
+        Self {
+            ticks,
+            hot,
+            history: History::new(ticks.slots()),
+        }
+    }
+
+    fn slots(&self) -> u64 {
+        self.ticks.slots().into()
+    }
+
+    /// What `charge` would answer.
+    pub(super) fn look(&self, now: Nanos, cost: u64, ceiling: u64) -> Result<(), Refused> {
+        loop {
+            let hot = Hot::unpack(self.load()).ok_or(Refused::Closed)?;
+            let Some(view) = self.view(hot, now) else {
+                continue;
+            };
+            if fits(view.committed, cost, ceiling) {
+                return Ok(());
+            }
+            if let Some(refused) = self.denied(hot, view, now, cost, ceiling) {
+                return Err(refused);
+            }
+        }
+    }
+
+    /// Takes `cost` if no more than `ceiling` then count.
+    pub(super) fn charge(
+        &self,
+        now: Nanos,
+        cost: u64,
+        ceiling: u64,
+    ) -> Result<Charged<SlotReceipt>, Refused> {
+        loop {
+            let word = self.load();
+            let hot = Hot::unpack(word).ok_or(Refused::Closed)?;
+            let Some(view) = self.view(hot, now) else {
+                continue;
+            };
+            if !fits(view.committed, cost, ceiling) {
+                match self.denied(hot, view, now, cost, ceiling) {
+                    Some(refused) => return Err(refused),
+                    None => continue,
+                }
+            }
+            if let Some(receipt) = self.commit(word, hot, &view, cost) {
+                return Ok(charged(receipt, view.committed, cost, ceiling));
+            }
+        }
+    }
+
+    /// Takes `extra` in any case.
+    pub(super) fn charge_anyway(
+        &self,
+        now: Nanos,
+        extra: u64,
+        ceiling: u64,
+    ) -> Result<Charged<SlotReceipt>, Refused> {
+        loop {
+            let word = self.load();
+            let hot = Hot::unpack(word).ok_or(Refused::Closed)?;
+            let Some(view) = self.view(hot, now) else {
+                continue;
+            };
+            if let Some(receipt) = self.commit(word, hot, &view, extra) {
+                return Ok(charged(receipt, view.committed, extra, ceiling));
+            }
+        }
+    }
+
+    /// Gives back up to `surplus` units of a charge that still counts, and returns how many.
+    pub(super) fn refund(&self, now: Nanos, receipt: SlotReceipt, surplus: u64) -> u64 {
+        loop {
+            let word = self.load();
+            let Some(hot) = Hot::unpack(word) else {
+                return 0;
+            };
+            if hot.is_sealed {
+                // Somebody has seen the next tick. Once it is open, its units are all in the history.
+                self.open_next(word, hot);
+                continue;
+            }
+            let counts_in = |tick: u64| tick - receipt.tick.min(tick) <= self.slots();
+            if !counts_in(hot.tick) || receipt.tick < self.history.floor() {
+                return 0;
+            }
+            let refunded = if receipt.tick < hot.tick {
+                let refunded = self.history.refund(receipt, surplus);
+                self.lower_prior(hot, refunded);
+                refunded
+            } else {
+                let Some(less) = hot.refunded(receipt, surplus) else {
+                    return 0;
+                };
+                // Linearization point of a refund within the open tick.
+                if !self.exchange(word, less) {
+                    continue;
+                }
+                hot.used - less.used
+            };
+            // What has left the window as of `now` is worth nothing, though an older `now` may still see it.
+            return if counts_in(self.tick_of(hot, now)) {
+                refunded
+            } else {
+                0
+            };
+        }
+    }
+
+    /// Units that count as of `now`.
+    pub(super) fn used(&self, now: Nanos) -> u64 {
+        loop {
+            let Some(hot) = Hot::unpack(self.load()) else {
+                return 0;
+            };
+            if let Some(view) = self.view(hot, now) {
+                return view.committed;
+            }
+        }
+    }
+
+    pub(super) fn close_at_rest(&self, now: Nanos) -> bool {
+        loop {
+            let word = self.load();
+            let Some(hot) = Hot::unpack(word) else {
+                return true;
+            };
+            let Some(view) = self.view(hot, now) else {
+                continue;
+            };
+            if view.committed > 0 {
+                return false;
+            }
+            // Release, as every exchange of `hot`; it loses to any charge that came first.
+            if self
+                .hot
+                .compare_exchange(word, CLOSED, Release, Relaxed)
+                .is_ok()
+            {
+                return true;
+            }
+        }
+    }
+
+    pub(super) fn reset(&self, now: Nanos) {
+        loop {
+            let word = self.load();
+            let Some(hot) = Hot::unpack(word) else { return };
+            let tick = self.tick_of(hot, now);
+            self.history.raise_floor(tick);
+            // Linearization point of a reset. Release: publishes the floor to whoever loads `hot`.
+            if self.exchange(word, hot.reset(tick)) {
+                return;
+            }
+        }
+    }
+
+    fn load(&self) -> u128 {
+        // Acquire: pairs with the Release in `exchange`; the records and the floor that the opener of this tick saw
+        // happen-before what follows.
+        self.hot.load(Acquire)
+    }
+
+    fn exchange(&self, word: u128, next: Hot) -> bool {
+        // Release: pairs with the Acquire in `load`. Relaxed on failure: every caller loads again.
+        self.hot
+            .compare_exchange(word, next.pack(), Release, Relaxed)
+            .is_ok()
+    }
+
+    /// The tick in which a caller of `now` is counted. A sealed tick is over: somebody has seen a later one.
+    fn tick_of(&self, hot: Hot, now: Nanos) -> u64 {
+        self.ticks
+            .tick_from(hot.tick + u64::from(hot.is_sealed), now)
+    }
+
+    /// What a caller of `now` sees; none if the ring rotated meanwhile, so that places may have been overwritten.
+    fn view(&self, hot: Hot, now: Nanos) -> Option<View> {
+        let tick = self.tick_of(hot, now);
+        if tick == hot.tick {
+            return Some(View {
+                tick,
+                committed: hot.committed(),
+            });
+        }
+        let committed = self.sum(hot, tick);
+        self.still_open(hot).then_some(View { tick, committed })
+    }
+
+    /// The ticks before `hot`'s own that count in `tick`.
+    fn earlier(&self, hot: Hot, tick: u64) -> std::ops::Range<u64> {
+        let first = tick.saturating_sub(self.slots()).max(self.history.floor());
+        first.min(hot.tick)..hot.tick
+    }
+
+    /// Units that will count in `tick`, which is later than `hot`'s, if nothing else happens.
+    fn sum(&self, hot: Hot, tick: u64) -> u64 {
+        let own = if tick - hot.tick <= self.slots() {
+            hot.used
+        } else {
+            0
+        };
+        // Below 2^55: at most 4,097 terms of 42 bits.
+        own + self
+            .earlier(hot, tick)
+            .map(|tick| self.history.units(tick))
+            .sum::<u64>()
+    }
+
+    /// True if no other tick was opened since `hot` was read, nor the ring reset or closed.
+    fn still_open(&self, hot: Hot) -> bool {
+        Hot::unpack(self.load()).is_some_and(|held| held.receipt() == hot.receipt())
+    }
+
+    /// The denial of a cost that does not fit `view`; none if the ring rotated meanwhile.
+    fn denied(&self, hot: Hot, view: View, now: Nanos, cost: u64, ceiling: u64) -> Option<Refused> {
+        let committed = view.committed.into();
+        let Some(room) = ceiling.min(UNITS_MAX).checked_sub(cost) else {
+            return Some(Refused::denied(Wait::Never, committed));
+        };
+        let tick = self.fits_in(hot, view.tick, room);
+        // A denial linearizes at the load of `hot`: since then its history can only have lost units.
+        if !self.still_open(hot) {
+            return None;
+        }
+        // Later than `now`, whose own tick is at most the view's.
+        let wait = self.ticks.start_ns(tick).saturating_sub(now.clamped().0);
+        Some(Refused::denied(Wait::nanos(wait), committed))
+    }
+
+    /// The first tick after `tick` in which no more than `room` units are left, were nothing else to come.
+    fn fits_in(&self, hot: Hot, tick: u64, room: u64) -> u64 {
+        // From the newest slot back: the one that exceeds the room must leave, and with it all before it.
+        let mut left = hot.used;
+        let mut leaves = hot.tick;
+        let mut earlier = self.earlier(hot, tick).rev();
+        while left <= room {
+            let Some(before) = earlier.next() else {
+                // A refund has made room that the open tick has not heard of. The next one sums anew.
+                return tick + 1;
+            };
+            leaves = before;
+            left += self.history.units(before);
+        }
+        (leaves + self.slots() + 1).max(tick + 1)
+    }
+
+    /// Adds `units` in the tick of `view`, opening it if need be; none if another exchange came first.
+    fn commit(&self, word: u128, hot: Hot, view: &View, units: u64) -> Option<SlotReceipt> {
+        let (word, next) = if view.tick == hot.tick {
+            (word, hot.charged(units))
+        } else {
+            let sealed = self.seal(word, hot)?;
+            (sealed, Hot::opened(view.tick, units, view.committed))
+        };
+        // Linearization point of a charge. If the word is still the one that `view` was taken from (sealed or not),
+        // the history has only lost units since.
+        self.exchange(word, next).then(|| next.receipt())
+    }
+
+    /// Makes the units of `hot` final and writes them down. The sealed word; none if another exchange came first.
+    fn seal(&self, word: u128, hot: Hot) -> Option<u128> {
+        let sealed = hot.sealed();
+        if !hot.is_sealed && !self.exchange(word, sealed) {
+            return None;
+        }
+        self.history.record(Slot::of(sealed));
+        Some(sealed.pack())
+    }
+
+    /// Opens the tick after a sealed one, with no units of its own, unless somebody else does.
+    fn open_next(&self, word: u128, hot: Hot) {
+        if let Some(sealed) = self.seal(word, hot) {
+            let tick = hot.tick + 1;
+            self.exchange(sealed, Hot::opened(tick, 0, self.sum(hot, tick)));
+        }
+    }
+
+    /// Lowers the prior by `refunded` units that the history lost, if the tick of `hot` is still open: then its prior
+    /// was summed before. Any other tick sums for itself.
+    fn lower_prior(&self, hot: Hot, refunded: u64) {
+        if refunded == 0 {
+            return;
+        }
+        loop {
+            let word = self.load();
+            let Some(held) = Hot::unpack(word) else {
+                return;
+            };
+            if held.receipt() != hot.receipt() {
+                return;
+            }
+            let Some(less) = held.with_less_prior(refunded) else {
+                return;
+            };
+            // Linearization point of a refund to an earlier slot.
+            if self.exchange(word, less) {
+                return;
+            }
+        }
+    }
+}
+
+fn fits(committed: u64, cost: u64, ceiling: u64) -> bool {
+    committed
+        .checked_add(cost)
+        .is_some_and(|after| after <= ceiling.min(UNITS_MAX))
+}
+
+fn charged(receipt: SlotReceipt, before: u64, units: u64, ceiling: u64) -> Charged<SlotReceipt> {
+    let before = u128::from(before);
+    Charged {
+        receipt,
+        before,
+        after: before + u128::from(units),
+        full: ceiling.into(),
+    }
+}
