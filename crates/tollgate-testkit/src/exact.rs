@@ -1,7 +1,8 @@
 //! Exact arithmetic: whole numbers of 256 bits, in which no figure of this crate overflows.
 //!
-//! Every figure that enters is at most 64 bits. The largest term is a product of three of them (the cost of a
-//! limit whose quantum was rounded), and fewer than 2^60 of those are ever summed.
+//! Every figure that enters is at most 64 bits, and a number of quanta at most 33. The largest term is the cost of
+//! a limit in quanta, below 2^161. No test lives to sum 2^30 of those; to be compared with another amount, a sum is
+//! multiplied by 64 bits at most.
 
 use ethnum::I256;
 

@@ -33,6 +33,9 @@ impl RateLimit {
     }
 }
 
+/// The finest quantum: more than 2^32 a nanosecond are taken for that many.
+const QUANTA_PER_NS_MAX: u64 = 1 << 32;
+
 /// The time that one unit is worth: `parts / per_ns` nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interval {
@@ -41,11 +44,11 @@ pub(crate) struct Interval {
 }
 
 impl Interval {
-    /// Exactly period / units. Where nothing refills, a unit is worth longer than any clock runs.
+    /// Exactly period / units. Where nothing refills, a unit is worth longer than the clock runs.
     pub(crate) fn exact(limit: RateLimit) -> Self {
         if limit.units == 0 {
             return Self {
-                parts: Wide::ONE << 128,
+                parts: Wide::ONE << 64,
                 per_ns: 1,
             };
         }
@@ -57,7 +60,7 @@ impl Interval {
 
     /// Rounded up, once, to a whole number of quanta, of which a nanosecond has `quanta_per_ns`.
     pub(crate) fn quantized(limit: RateLimit, quanta_per_ns: u64) -> Self {
-        let per_ns = quanta_per_ns.max(1);
+        let per_ns = quanta_per_ns.clamp(1, QUANTA_PER_NS_MAX);
         let exact = Self::exact(limit);
         let parts = exact.parts * Wide::from(per_ns);
         Self {

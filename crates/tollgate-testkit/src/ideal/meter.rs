@@ -47,7 +47,7 @@ impl IdealMeter {
     }
 
     /// A meter at rest, whose time per unit is rounded up to whole quanta, of which a nanosecond has
-    /// `quanta_per_ns`.
+    /// `quanta_per_ns` (from 1 to 2^32).
     #[must_use]
     pub fn quantized(limit: RateLimit, quanta_per_ns: u64) -> Self {
         Self::with(Interval::quantized(limit, quanta_per_ns))

@@ -26,18 +26,24 @@ impl Worth {
         self.ceil_in(1)
     }
 
-    /// Quanta, of which a nanosecond has `per_ns`, rounded down.
+    /// Quanta, of which a nanosecond has `per_ns`, rounded down; at most [`u128::MAX`].
     #[must_use]
     pub fn floor_in(&self, per_ns: u64) -> u128 {
-        let quanta = self.parts * Wide::from(per_ns);
-        clamp(floor(quanta, Wide::from(self.interval.per_ns)))
+        self.quanta(per_ns, floor)
     }
 
-    /// Quanta, of which a nanosecond has `per_ns`, rounded up.
+    /// Quanta, of which a nanosecond has `per_ns`, rounded up; at most [`u128::MAX`].
     #[must_use]
     pub fn ceil_in(&self, per_ns: u64) -> u128 {
-        let quanta = self.parts * Wide::from(per_ns);
-        clamp(ceil(quanta, Wide::from(self.interval.per_ns)))
+        self.quanta(per_ns, ceil)
+    }
+
+    fn quanta(&self, per_ns: u64, round: impl Fn(Wide, Wide) -> Wide) -> u128 {
+        // What does not fit in 256 bits before the division does not fit in 128 after it.
+        let quanta = self.parts.checked_mul(Wide::from(per_ns));
+        quanta.map_or(u128::MAX, |quanta| {
+            clamp(round(quanta, Wide::from(self.interval.per_ns)))
+        })
     }
 
     /// Units, rounded down.

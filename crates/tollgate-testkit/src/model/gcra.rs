@@ -29,7 +29,7 @@ impl Gcra {
     }
 
     /// A fresh limit whose interval `T` is rounded up, once, to whole quanta, of which a nanosecond has
-    /// `quanta_per_ns`: what a cell does that stores whole quanta.
+    /// `quanta_per_ns` (from 1 to 2^32): what a cell does that stores whole quanta.
     ///
     /// ```
     /// use tollgate_testkit::{Answer, RateLimit, model::{Gcra, Model}};
@@ -70,13 +70,13 @@ impl Model for Gcra {
         self.limit.capacity
     }
 
-    fn look_under(&self, now: u64, cost: u64, max: u64) -> Answer {
+    fn look_under(&self, instant: u64, cost: u64, max: u64) -> Answer {
         let capacity = max.min(self.limit.capacity);
         if cost > capacity {
             return Answer::Never;
         }
         let interval = self.meter.interval;
-        let now = self.meter.time(now);
+        let now = self.meter.time(instant);
         let next = self.meter.tat.max(now) + interval.parts * Wide::from(cost);
         let late = next - now - interval.parts * Wide::from(capacity);
         if late <= Wide::ZERO {
@@ -84,7 +84,7 @@ impl Model for Gcra {
         }
         let wait = clamp(ceil(late, Wide::from(interval.per_ns)));
         // Where nothing refills, the one thing to wait for is the instant of a charge that an old `now` lies before.
-        if self.limit.units == 0 && wait > u128::from(u64::MAX) {
+        if self.limit.units == 0 && wait > u128::from(u64::MAX - instant) {
             Answer::Never
         } else {
             Answer::Wait(wait)

@@ -329,6 +329,7 @@ fn far_ends_of_every_figure_are_answered() {
     let max = u64::MAX;
     for kind in [
         Kind::Gcra(RateLimit::new(1, max, max), Some(max)),
+        Kind::Gcra(RateLimit::new(0, 0, max), Some(max)),
         Kind::Gcra(RateLimit::new(max, 1, max), None),
         Kind::Gcra(RateLimit::new(0, 0, max), None),
         Kind::Log { window: max, max },
