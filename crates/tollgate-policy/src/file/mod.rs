@@ -1,0 +1,230 @@
+//! The policy file: TOML text in, a plain and valid value out, or every mistake with its place and its remedy.
+//!
+//! serde's derive stops at the first mistake and loses the text of numbers, so the table of the `toml` crate,
+//! which keeps places and digits, is walked by hand: `syntax` makes the table; `item` and `figure` read single
+//! values; `limit`, `overrides` and `priority` read the tables named so; `mistakes` collects what is wrong.
+
+use std::collections::{HashMap, HashSet};
+
+mod algorithm;
+mod calendar;
+mod error;
+mod figure;
+mod item;
+mod limit;
+mod mistakes;
+mod number;
+mod overrides;
+mod pattern;
+mod period;
+mod priority;
+mod rule;
+mod share;
+mod syntax;
+mod table;
+mod words;
+
+pub use error::{PolicyError, PolicyErrors};
+pub use pattern::{Pattern, StrayBackslash};
+pub use rule::{
+    Algorithm, CalendarPeriod, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, PriorityRule,
+    Refund, Unit, Weekday,
+};
+pub use share::Share;
+
+use limit::Draft;
+use mistakes::{Mistakes, Read};
+use overrides::Limits;
+use table::Fields;
+use words::quoted;
+
+/// Longest policy file.
+const BYTES_MAX: usize = 4 << 20;
+
+const LIMITS_MAX: usize = 10_000;
+const OVERRIDES_MAX: usize = 100_000;
+const PRIORITIES_MAX: usize = 1_000;
+const ACCOUNTS_MAX: usize = 100_000_000;
+const ACCOUNTS_DEFAULT: usize = 1_000_000;
+
+const MAX_ACCOUNTS: &str = "max_accounts";
+const KEYS: [&str; 4] = ["limit", "override", "priority", MAX_ACCOUNTS];
+
+/// A policy as its file says it: valid by itself, and not yet at work.
+///
+/// # The file
+///
+/// TOML of at most 4 MiB. At the top stands `max_accounts` (1..=100,000,000, by default 1,000,000), then come
+/// `[[limit]]` (1..=10,000), `[[override]]` (at most 100,000) and `[[priority]]` (at most 1,000). Every other key
+/// is a mistake.
+///
+/// | `[[limit]]` | Value | Default |
+/// | --- | --- | --- |
+/// | `name` | text, unique | required |
+/// | `unit` | `requests`, `tokens`, `input_tokens`, `output_tokens`, `usd` | required |
+/// | `max` | amount; 0 allows nothing | unlimited but for overrides, of which one gives a `max` |
+/// | `algorithm` | `gcra`, `window`, `log`, `fixed`, `calendar`, `lifetime`, `concurrency` | `gcra` |
+/// | `per` | a whole number with `ms`, `s`, `m`, `h` or `d`; calendar: `hour`, `day`, `week`, `month`, `year` | required, but not used by `lifetime` and `concurrency` |
+/// | `by` | scopes that together make an account | none: one account for all |
+/// | `when` | patterns of request values, which must all match | none: always |
+/// | `mode` | `enforce`, `shadow`, `off` | `enforce` |
+/// | `refund` | `exact`; gcra: also `eager` | `exact` |
+/// | `on_drop` | `release`, `keep`; not used by `concurrency`, which releases | `keep` |
+/// | `warn_at` | shares of the limit | 0.8 and 0.95 |
+/// | `capacity`, `initial` | amounts; gcra only | `max`, the capacity |
+/// | `slots` | 1..=4,096; window only | 60 |
+/// | `zone` | IANA name; calendar only | `UTC` |
+/// | `week_starts` | `monday` to `sunday`; calendar by week only | `monday` |
+/// | `anchor_day` | 1..=31, 31 being the last day; calendar by month only | 1 |
+///
+/// An `[[override]]` has `limit`, `where` (values of some of the limit's scopes) and at least one of `max`,
+/// `capacity` and `mode`; a `[[priority]]` has `name` and `share`. `by`, `when`, `where` and `warn_at` have at
+/// most 32 entries each.
+///
+/// Amounts are whole numbers up to 2^63 - 1; of `usd` they are dollars, as a decimal number or text with at most
+/// six places, read exactly. Shares are decimal numbers above 0 and at most 1, with at most six places.
+///
+/// # Examples
+///
+/// ```
+/// use tollgate_policy::{Algorithm, PolicyFile, Unit};
+///
+/// let file = PolicyFile::parse(
+///     r#"
+///     [[limit]]
+///     name = "agent-usd"
+///     by = ["agent"]
+///     unit = "usd"
+///     max = 12.50
+///     per = "1d"
+///     algorithm = "fixed"
+///     "#,
+/// )?;
+/// assert_eq!(file.limits[0].unit, Unit::Usd);
+/// assert_eq!(file.limits[0].max, Some(12_500_000));
+/// assert_eq!(file.limits[0].algorithm, Algorithm::Fixed { per_ns: 86_400_000_000_000 });
+/// # Ok::<(), tollgate_policy::PolicyErrors>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFile {
+    /// Most accounts kept at once, in 1..=100,000,000.
+    pub max_accounts: usize,
+    /// The limits, in file order; never empty.
+    pub limits: Vec<LimitRule>,
+    /// The overrides, in file order.
+    pub overrides: Vec<OverrideRule>,
+    /// The priority classes, in file order.
+    pub priorities: Vec<PriorityRule>,
+}
+
+impl PolicyFile {
+    /// Reads the text of a policy file, in time near linear in its length.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyErrors`] with every mistake of the file, in whatever table it stands. Where the TOML itself is
+    /// broken, what stands in the broken lines is not looked at any further, and a table whose header is
+    /// broken not at all.
+    pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
+        let mut mistakes = Mistakes::new();
+        match read(text, &mut mistakes) {
+            Ok(file) if mistakes.is_empty() => Ok(file),
+            _ => Err(mistakes.into_errors(text)),
+        }
+    }
+}
+
+fn read(text: &str, mistakes: &mut Mistakes) -> Read<PolicyFile> {
+    if text.len() > BYTES_MAX {
+        let message = format!("the file has {} bytes", text.len());
+        return Err(mistakes.tell(0, message, format!("a policy has at most {BYTES_MAX}")));
+    }
+    let without_mistakes;
+    let table = match syntax::parse(text) {
+        Ok(table) => table,
+        Err(_) => {
+            without_mistakes = syntax::without_mistakes(text, mistakes);
+            // Sections that are right by themselves may be wrong together.
+            syntax::parse(&without_mistakes)
+                .map_err(|fault| mistakes.tell(fault.at, fault.message, fault.remedy))?
+        }
+    };
+    let fields = Fields::of("the file", 0, &table, &KEYS, mistakes);
+    let tables = |key, max, mistakes: &mut Mistakes| match fields.get(key) {
+        Some(item) => item.tables(max, mistakes),
+        None => Vec::new(),
+    };
+    let max_accounts = fields.optional(MAX_ACCOUNTS, mistakes, |item, mistakes| {
+        item.whole(1..=ACCOUNTS_MAX, mistakes)
+    });
+
+    let limits = tables("limit", LIMITS_MAX, mistakes);
+    let (drafts, limits): (Vec<_>, Vec<_>) = limits
+        .into_iter()
+        .map(|(at, table)| limit::read(at, table, mistakes))
+        .unzip();
+    if drafts.is_empty() && mistakes.is_empty() {
+        mistakes.tell(
+            0,
+            "the file has no [[limit]]",
+            "add one with `name`, `unit`, `max` and `per`",
+        );
+    }
+    let by_name = by_name(&drafts, mistakes);
+    let mut named = Limits {
+        drafts: &drafts,
+        by_name: &by_name,
+        given_max: vec![false; drafts.len()],
+    };
+    let overrides = tables("override", OVERRIDES_MAX, mistakes);
+    let overrides = limit::all(
+        overrides
+            .into_iter()
+            .map(|(at, table)| overrides::read(at, table, &mut named, mistakes)),
+    );
+    check_maxima(&named, mistakes);
+
+    let mut classes = HashSet::new();
+    let priorities = tables("priority", PRIORITIES_MAX, mistakes);
+    let priorities = limit::all(
+        priorities
+            .into_iter()
+            .map(|(at, table)| priority::read(at, table, &mut classes, mistakes)),
+    );
+
+    Ok(PolicyFile {
+        max_accounts: max_accounts?.unwrap_or(ACCOUNTS_DEFAULT),
+        limits: limit::all(limits.into_iter())?,
+        overrides: overrides?,
+        priorities: priorities?,
+    })
+}
+
+/// The first limit of each name; the others are told.
+fn by_name<'a>(drafts: &[Draft<'a>], mistakes: &mut Mistakes) -> HashMap<&'a str, usize> {
+    let mut by_name = HashMap::with_capacity(drafts.len());
+    for (index, draft) in drafts.iter().enumerate() {
+        let Ok((name, at)) = draft.name else { continue };
+        if by_name.contains_key(name) {
+            let message = format!("a second limit named {}", quoted(name, '"'));
+            mistakes.tell(at, message, "give each limit a name of its own");
+        } else {
+            by_name.insert(name, index);
+        }
+    }
+    by_name
+}
+
+/// Tells limits that limit nobody.
+fn check_maxima(limits: &Limits<'_, '_>, mistakes: &mut Mistakes) {
+    if mistakes.any_damaged().is_err() {
+        // The override that gives the maximum may be one whose syntax is broken.
+        return;
+    }
+    for (draft, given_max) in limits.drafts.iter().zip(&limits.given_max) {
+        if let (Ok(None), false) = (draft.max, given_max) {
+            let message = "[[limit]] has no `max`, and no override gives one, so it limits nothing";
+            mistakes.tell(draft.at, message, "add `max`, or an [[override]] with one");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What a policy file says, as plain values.
+
+use super::pattern::Pattern;
+use super::share::Share;
+use std::fmt;
+
+/// One `[[limit]]`: what is counted, for whom, and how much of it may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitRule {
+    /// The name, unique in the file and not empty.
+    pub name: String,
+    /// The scopes that together make an account, in file order, none twice. Empty: one account for all.
+    pub by: Vec<String>,
+    /// What is counted.
+    pub unit: Unit,
+    /// Units per period, in all, or open at once, by the algorithm; 0 allows nothing.
+    /// `None` is unlimited, but for the accounts whose override gives a maximum; there is at least one such override.
+    pub max: Option<u64>,
+    /// The capacity if the file gives one, at least 1; else it is `max`. Only [`Algorithm::Gcra`] has one.
+    pub capacity: Option<u64>,
+    /// How it is counted.
+    pub algorithm: Algorithm,
+    /// Request values that must all match for the limit to apply, in file order.
+    pub when: Vec<(String, Pattern)>,
+    /// What a refusal means.
+    pub mode: Mode,
+    /// How much of a surplus a settlement gives back.
+    pub refund: Refund,
+    /// What a reservation that is dropped unsettled does.
+    pub on_drop: OnDrop,
+    /// The shares of the limit whose crossing is told, ascending, none twice.
+    pub warn_at: Vec<Share>,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Requests, each one unit.
+    Requests,
+    /// Model tokens, input and output together.
+    Tokens,
+    /// Model tokens of the input.
+    InputTokens,
+    /// Model tokens of the output.
+    OutputTokens,
+    /// Money: amounts are whole millionths of a US dollar.
+    Usd,
+}
+
+impl Unit {
+    pub(super) const NAMES: [(&'static str, Self); 5] = [
+        ("requests", Self::Requests),
+        ("tokens", Self::Tokens),
+        ("input_tokens", Self::InputTokens),
+        ("output_tokens", Self::OutputTokens),
+        ("usd", Self::Usd),
+    ];
+}
+
+impl fmt::Display for Unit {
+    /// Writes the unit as a policy file does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::NAMES
+            .iter()
+            .find(|(_, unit)| unit == self)
+            .map_or("", |(name, _)| *name);
+        f.pad(name)
+    }
+}
+
+/// How a limit counts, with what only that algorithm needs. Periods are in nanoseconds, above 0 and at most
+/// 3,650 days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// A rate with a burst.
+    Gcra {
+        /// The period in which `max` units come back.
+        per_ns: u64,
+        /// Units that a new account starts with, at most the capacity; `None`: all of it.
+        initial: Option<u64>,
+    },
+    /// A sliding window in slots.
+    Window {
+        /// The window.
+        per_ns: u64,
+        /// Its slots, 1..=4,096.
+        slots: u32,
+    },
+    /// A sliding window that remembers each unit; `max` is at most 4,194,304.
+    Log {
+        /// The window.
+        per_ns: u64,
+    },
+    /// Windows side by side.
+    Fixed {
+        /// Each window.
+        per_ns: u64,
+    },
+    /// Periods of the calendar.
+    Calendar(CalendarRule),
+    /// One budget that never comes back.
+    Lifetime,
+    /// Requests open at once; the unit is [`Unit::Requests`].
+    Concurrency,
+}
+
+/// Which periods of which calendar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarRule {
+    /// The period.
+    pub period: CalendarPeriod,
+    /// The time zone, a known IANA name as its database spells it.
+    pub zone: String,
+}
+
+/// A period of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CalendarPeriod {
+    /// From one full hour to the next.
+    Hour,
+    /// From midnight to midnight.
+    Day,
+    /// Seven days.
+    Week {
+        /// The first of them.
+        starts: Weekday,
+    },
+    /// From the anchor day of one month to that of the next.
+    Month {
+        /// 1..=31; where a month has fewer days, its last one.
+        anchor_day: u8,
+    },
+    /// From the first of January to the next.
+    Year,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "a day's name says all")]
+pub enum Weekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+impl Weekday {
+    pub(super) const NAMES: [(&'static str, Self); 7] = [
+        ("monday", Self::Monday),
+        ("tuesday", Self::Tuesday),
+        ("wednesday", Self::Wednesday),
+        ("thursday", Self::Thursday),
+        ("friday", Self::Friday),
+        ("saturday", Self::Saturday),
+        ("sunday", Self::Sunday),
+    ];
+}
+
+/// What a limit does when it would refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It refuses.
+    Enforce,
+    /// It counts, and refuses nobody.
+    Shadow,
+    /// It does nothing.
+    Off,
+}
+
+impl Mode {
+    pub(super) const NAMES: [(&'static str, Self); 3] = [
+        ("enforce", Self::Enforce),
+        ("shadow", Self::Shadow),
+        ("off", Self::Off),
+    ];
+}
+
+/// How much of a surplus comes back when the actual cost was below the estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refund {
+    /// What leaves the limit where it would be had the actual cost been known at admission.
+    Exact,
+    /// All of it, at the price of a declared slack. Only [`Algorithm::Gcra`] can.
+    Eager,
+}
+
+impl Refund {
+    pub(super) const NAMES: [(&'static str, Self); 2] =
+        [("exact", Self::Exact), ("eager", Self::Eager)];
+}
+
+/// What happens to the charge of a reservation that is dropped without being settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnDrop {
+    /// It is given back, as if the request had never been sent. [`Algorithm::Concurrency`] always does this.
+    Release,
+    /// It stays, as if the estimate had been the actual cost.
+    Keep,
+}
+
+impl OnDrop {
+    pub(super) const NAMES: [(&'static str, Self); 2] =
+        [("release", Self::Release), ("keep", Self::Keep)];
+}
+
+/// One `[[override]]`: other figures of a limit for some accounts. Where several match, the last wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverrideRule {
+    /// Which limit: an index into the limits of the file.
+    pub limit: usize,
+    /// Scope values, compared as they are; each scope is one of the limit's `by`. Never empty.
+    pub where_: Vec<(String, String)>,
+    /// The maximum in place of the limit's.
+    pub max: Option<u64>,
+    /// The capacity in place of the limit's, at least 1; only [`Algorithm::Gcra`] has one. If neither this nor
+    /// the limit gives a capacity, it is the maximum in force.
+    pub capacity: Option<u64>,
+    /// The mode in place of the limit's.
+    pub mode: Option<Mode>,
+}
+
+/// One `[[priority]]`: a class of callers that may use only part of every capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriorityRule {
+    /// The name, unique in the file and not empty.
+    pub name: String,
+    /// Its part of every capacity.
+    pub share: Share,
+}
