@@ -1,9 +1,19 @@
 //! Policy files, scopes, accounts and the Gate.
 
 mod file;
+mod gate;
+mod meter;
+mod refusal;
+mod request;
 
 pub use file::{
     Algorithm, CalendarPeriod, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, Pattern,
     PolicyError, PolicyErrors, PolicyFile, PriorityRule, Refund, Share, StrayBackslash, Unit,
     Weekday,
 };
+pub use gate::{
+    Crossing, Explained, Gate, GateBuilder, LimitUsage, Place, Reload, Reservation, Verdict,
+    Waiting,
+};
+pub use refusal::{Limited, Refusal};
+pub use request::{Request, Usage};

@@ -1,1 +1,21 @@
-//! A lock-free, exact limiter engine.
+#![doc = include_str!("../docs/guide.md")]
+#![forbid(unsafe_code)]
+
+mod wait;
+
+pub use tollgate_core::{
+    Allowed, Clock, CoarseClock, Cost, CostExceedsCapacity, Decision, Denied, Limit, LimitError, Limiter,
+    LimiterBuilder, ManualClock, Moment, Nanos, NoTurn, QuantaClock, Snapshot, TokenBucket, TokenBucketBuilder, Turn,
+    Wall,
+};
+pub use tollgate_policy::{
+    Crossing, Explained, Gate, GateBuilder, LimitUsage, Limited, Place, PolicyError, PolicyErrors, Refusal, Reload,
+    Request, Reservation, Usage, Verdict, Waiting,
+};
+pub use tollgate_quota::{MicroUsd, StatusLevel, StatusLevels};
+pub use wait::{AcquireBlocking, AdmitBlocking};
+#[cfg(feature = "tokio")]
+pub use wait::{Acquire, AdmitWithin};
+
+#[doc(no_inline)]
+pub use {tollgate_policy as policy, tollgate_quota as quota, tollgate_window as window};

@@ -22,6 +22,7 @@ mod rule;
 mod share;
 mod syntax;
 mod table;
+mod unfit;
 mod words;
 
 pub use error::{PolicyError, PolicyErrors};

@@ -1,0 +1,416 @@
+//! Accounts: the meter of one limit for one combination of scope values, in a concurrent map of bounded size.
+//!
+//! # Protocol
+//! An account is found by a load of the map. One of an older policy than the caller's is *refreshed*: its rule is
+//! worked out anew, and it is replaced by an account that shares its meter, or, where the rate changed, whose
+//! meter takes over what the old one has committed. The replacement is written once into the old account, so
+//! that all who refresh it agree on one, and a meter that was frozen or evicted answers `Closed`, so that late
+//! callers come back here. An account is evicted by closing its meter, which succeeds only at rest, and only
+//! while nobody but the map holds it: so an open reservation keeps its account.
+
+use super::policy::{CompiledLimit, Policy, Rule};
+use crate::{Refusal, Request, meter::AnyMeter};
+use crossbeam::queue::SegQueue;
+use smallvec::SmallVec;
+use tollgate_core::{Meter, Moment};
+use tollgate_sync::{
+    Arc, OnceArc,
+    atomic::{AtomicU64, AtomicUsize, Ordering::*},
+};
+
+/// How many accounts are looked at for one to evict, when a new one comes and the map is full.
+const EVICTION_TRIES: usize = 32;
+
+type Key = Box<[u8]>;
+
+/// The meter of one limit for one combination of scope values.
+#[derive(Debug)]
+pub(crate) struct Account {
+    key: Key,
+    version: u64,
+    pub(crate) rule: Rule,
+    pub(crate) meter: Option<Arc<AnyMeter>>,
+    /// What replaces it under a newer policy.
+    next: OnceArc<Self>,
+    /// Callers that wait in line for this account, and when the first of them thinks to pass.
+    pub(crate) line: Arc<LineState>,
+}
+
+/// What passers-by see of an account's waiting line.
+#[derive(Debug, Default)]
+pub(crate) struct LineState {
+    pub(crate) waiting: AtomicUsize,
+    pub(crate) ready_at: AtomicU64,
+}
+
+/// All accounts of a gate.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    map: papaya::HashMap<Key, Arc<Account>, foldhash::quality::RandomState>,
+    count: AtomicUsize,
+    /// Keys in the order in which they are looked at for eviction.
+    clock: SegQueue<Key>,
+}
+
+impl Account {
+    fn fresh(
+        policy: &Policy,
+        limit: &CompiledLimit,
+        key: &[u8],
+        values: &[&str],
+        at: Moment,
+    ) -> Self {
+        let rule = limit.rule_for(values);
+        Self {
+            key: key.into(),
+            version: policy.version,
+            // Invariant: every rule of the limit was tried when it was compiled.
+            meter: limit.meter(&rule, at).unwrap_or_default().map(Arc::new),
+            rule,
+            next: OnceArc::new(),
+            line: Arc::default(),
+        }
+    }
+
+    /// The account's key, which names it as long as it exists.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The limit's number.
+    pub(crate) fn limit_id(&self) -> u32 {
+        limit_id(&self.key)
+    }
+
+    /// The scope values, in the order of the limit's `by`.
+    pub(crate) fn values(&self) -> SmallVec<[&str; 6]> {
+        values(&self.key)
+    }
+}
+
+impl Accounts {
+    pub(crate) fn new() -> Self {
+        let map = papaya::HashMap::builder()
+            .hasher(foldhash::quality::RandomState::default())
+            // A table that is half moved is slow for everybody.
+            .resize_mode(papaya::ResizeMode::Blocking)
+            .build();
+        Self {
+            map,
+            count: AtomicUsize::new(0),
+            clock: SegQueue::new(),
+        }
+    }
+
+    /// The account of `limit` for `request`, made if there is none.
+    ///
+    /// # Errors
+    /// [`Refusal::MissingScope`], [`Refusal::TooManyAccounts`].
+    pub(crate) fn of_request(
+        &self,
+        policy: &Policy,
+        limit: &CompiledLimit,
+        request: &Request<'_>,
+        at: Moment,
+    ) -> Result<Arc<Account>, Refusal> {
+        let values = scope_values(limit, request)?;
+        let key = key(limit.id, &values);
+        if let Some(account) = self.map.pin().get(&key[..])
+            && account.version >= policy.version
+        {
+            return Ok(Arc::clone(account));
+        }
+        self.made(policy, limit, &key, &values, at)
+    }
+
+    /// As [`of_request`](Self::of_request), but an account that is not there is not put there.
+    pub(crate) fn on_trial(
+        &self,
+        policy: &Policy,
+        limit: &CompiledLimit,
+        request: &Request<'_>,
+        at: Moment,
+    ) -> Result<Arc<Account>, Refusal> {
+        let values = scope_values(limit, request)?;
+        let fresh = || {
+            Arc::new(Account::fresh(
+                policy,
+                limit,
+                &key(limit.id, &values),
+                &values,
+                at,
+            ))
+        };
+        Ok(self.find(policy, limit, &values, at).unwrap_or_else(fresh))
+    }
+
+    /// The account of `limit` with `values`, if there is one.
+    pub(crate) fn find(
+        &self,
+        policy: &Policy,
+        limit: &CompiledLimit,
+        values: &[&str],
+        at: Moment,
+    ) -> Option<Arc<Account>> {
+        let account = self
+            .map
+            .pin()
+            .get(&key(limit.id, values)[..])
+            .map(Arc::clone)?;
+        Some(if account.version < policy.version {
+            self.refreshed(policy, limit, &account, at)
+        } else {
+            account
+        })
+    }
+
+    /// The account of `limit` with `values`, made if there is none.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyAccounts`].
+    pub(crate) fn of_values(
+        &self,
+        policy: &Policy,
+        limit: &CompiledLimit,
+        values: &[&str],
+        at: Moment,
+    ) -> Result<Arc<Account>, Refusal> {
+        self.made(policy, limit, &key(limit.id, values), values, at)
+    }
+
+    #[cold]
+    fn made(
+        &self,
+        policy: &Policy,
+        limit: &CompiledLimit,
+        key: &[u8],
+        values: &[&str],
+        at: Moment,
+    ) -> Result<Arc<Account>, Refusal> {
+        loop {
+            let held = self.map.pin().get(key).map(Arc::clone);
+            if let Some(held) = held {
+                if held.version < policy.version {
+                    return Ok(self.refreshed(policy, limit, &held, at));
+                }
+                if held.meter.as_ref().is_none_or(|meter| !is_closed(meter)) {
+                    return Ok(held);
+                }
+                self.remove(&held);
+                continue;
+            }
+            if !self.has_room(policy.max_accounts, at) {
+                return Err(Refusal::TooManyAccounts {
+                    limit: Arc::clone(&limit.name),
+                    max_accounts: policy.max_accounts,
+                });
+            }
+            let account = Arc::new(Account::fresh(policy, limit, key, values, at));
+            let map = self.map.pin();
+            if map.try_insert(key.into(), Arc::clone(&account)).is_ok() {
+                self.clock.push(key.into());
+                return Ok(account);
+            }
+            // Relaxed, here and below: the count is only a bound, and publishes nothing.
+            self.count.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// The replacement of `account` under `policy`, or the one that another caller has put in its place.
+    #[cold]
+    fn refreshed(
+        &self,
+        policy: &Policy,
+        limit: &CompiledLimit,
+        account: &Arc<Account>,
+        at: Moment,
+    ) -> Arc<Account> {
+        let mut account = Arc::clone(account);
+        while account.version < policy.version {
+            let next = account.next.get().unwrap_or_else(|| {
+                let values = values(&account.key);
+                let rule = limit.rule_for(&values);
+                let successor = account
+                    .meter
+                    .as_deref()
+                    .and_then(|meter| limit.successor(&rule, meter));
+                let meter = match (successor, rule.max) {
+                    (Some(meter), _) => Some(Arc::new(AnyMeter::Rate(meter))),
+                    (None, None) => None,
+                    (None, Some(_)) if account.meter.is_some() => account.meter.clone(),
+                    // It was unlimited: it has nothing committed.
+                    (None, Some(_)) => limit.meter(&rule, at).unwrap_or_default().map(Arc::new),
+                };
+                let next = Account {
+                    key: account.key.clone(),
+                    version: policy.version,
+                    rule,
+                    meter,
+                    next: OnceArc::new(),
+                    line: Arc::clone(&account.line),
+                };
+                account.next.set(Arc::new(next));
+                // Invariant: set just above, by this caller or another.
+                account.next.get().unwrap_or_else(|| Arc::clone(&account))
+            });
+            if let (Some(AnyMeter::Rate(new)), Some(AnyMeter::Rate(old))) =
+                (next.meter.as_deref(), account.meter.as_deref())
+                && !std::ptr::eq(new, old)
+            {
+                new.take_over(old, at);
+            }
+            account = next;
+        }
+        // A slower caller may put back an older one: whoever finds that comes here again, and to the same end.
+        self.map
+            .pin()
+            .insert(account.key.clone(), Arc::clone(&account));
+        account
+    }
+
+    /// Takes a place among the accounts, evicting one at rest if all are taken.
+    fn has_room(&self, max: usize, at: Moment) -> bool {
+        if self.count.fetch_add(1, Relaxed) < max {
+            return true;
+        }
+        self.count.fetch_sub(1, Relaxed);
+        for _ in 0..EVICTION_TRIES {
+            let Some(key) = self.clock.pop() else {
+                return false;
+            };
+            let held = self.map.pin().get(&key[..]).map(Arc::clone);
+            match held {
+                // The map's own reference and this one.
+                Some(account) if Arc::strong_count(&account) > 2 || !rests(&account, at) => {
+                    self.clock.push(key)
+                }
+                Some(account) => {
+                    if self.remove(&account) && self.count.fetch_add(1, Relaxed) < max {
+                        return true;
+                    }
+                }
+                None => {}
+            }
+        }
+        false
+    }
+
+    fn remove(&self, account: &Arc<Account>) -> bool {
+        let removed = self
+            .map
+            .pin()
+            .remove_if(&account.key[..], |_, held| Arc::ptr_eq(held, account))
+            .is_ok_and(|held| held.is_some());
+        if removed {
+            self.count.fetch_sub(1, Relaxed);
+        }
+        removed
+    }
+
+    /// Removes all accounts that `keep` does not want.
+    pub(crate) fn retain(&self, keep: impl Fn(u32) -> bool) {
+        let map = self.map.pin();
+        for (key, account) in &map {
+            if !keep(limit_id(key)) {
+                self.remove(account);
+            }
+        }
+    }
+
+    /// Calls `visit` with the limit, the scope values and the account of all accounts there are.
+    pub(crate) fn each(&self, mut visit: impl FnMut(u32, &[&str], &Arc<Account>)) {
+        for (key, account) in &self.map.pin() {
+            visit(limit_id(key), &values(key), account);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+}
+
+/// The values of `request` for the scopes of `limit`.
+fn scope_values<'a>(
+    limit: &CompiledLimit,
+    request: &Request<'a>,
+) -> Result<SmallVec<[&'a str; 6]>, Refusal> {
+    let value = |scope: &Arc<str>| {
+        let missing = || Refusal::MissingScope {
+            limit: Arc::clone(&limit.name),
+            scope: Arc::clone(scope),
+        };
+        request.value(scope).ok_or_else(missing)
+    };
+    limit.by.iter().map(value).collect()
+}
+
+fn rests(account: &Account, at: Moment) -> bool {
+    account
+        .meter
+        .as_ref()
+        .is_none_or(|meter| meter.close_at_rest(at))
+}
+
+/// True if `meter` takes no charge any more.
+pub(super) fn is_closed(meter: &AnyMeter) -> bool {
+    let one = tollgate_core::Cost::ONE;
+    matches!(
+        meter.look(Moment::default(), one, u64::MAX),
+        Err(tollgate_core::Refused::Closed)
+    )
+}
+
+/// A limit's number, then each value behind its length: two different lists of values never share a key.
+fn key(limit: u32, values: &[&str]) -> SmallVec<[u8; 96]> {
+    let mut key = SmallVec::new();
+    key.extend_from_slice(&limit.to_le_bytes());
+    for value in values {
+        // Values longer than 4 GiB do not fit the memory of a request.
+        key.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
+        key.extend_from_slice(value.as_bytes());
+    }
+    key
+}
+
+fn limit_id(key: &[u8]) -> u32 {
+    key.first_chunk()
+        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+fn values(key: &[u8]) -> SmallVec<[&str; 6]> {
+    let mut rest = key.get(4..).unwrap_or_default();
+    let mut values = SmallVec::new();
+    while let Some((length, more)) = rest.split_first_chunk() {
+        let length = usize::try_from(u32::from_le_bytes(*length))
+            .unwrap_or(0)
+            .min(more.len());
+        let (value, more) = more.split_at(length);
+        values.push(std::str::from_utf8(value).unwrap_or_default());
+        rest = more;
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_different_values_differ() {
+        let lists: [&[&str]; 6] = [
+            &["a", "b"],
+            &["ab"],
+            &["a:b"],
+            &["", "ab"],
+            &["ab", ""],
+            &["a", "", "b"],
+        ];
+        for (i, one) in lists.iter().enumerate() {
+            assert_eq!(values(&key(7, one))[..], **one);
+            assert_eq!(limit_id(&key(7, one)), 7);
+            for other in &lists[i + 1..] {
+                assert_ne!(key(7, one), key(7, other));
+            }
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! A policy file made ready for decisions.
+
+use crate::{
+    file::{
+        Algorithm, CalendarPeriod as FilePeriod, LimitRule, Mode, OnDrop, Pattern, PolicyFile,
+        Refund, Share, Unit, Weekday as FileDay,
+    },
+    meter::AnyMeter,
+    request::Request,
+};
+use std::{sync::Arc, time::Duration};
+use tollgate_core::{Limit, Moment};
+use tollgate_quota as quota;
+use tollgate_quota::{
+    Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale,
+    Thresholds,
+    calendar::{CalendarPeriod, Weekday},
+};
+use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
+
+/// A policy at work: one immutable value, exchanged whole on a reload.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    /// Rises with each reload.
+    pub(crate) version: u64,
+    pub(crate) limits: Vec<CompiledLimit>,
+    pub(crate) classes: Vec<(String, Share)>,
+    pub(crate) max_accounts: usize,
+}
+
+/// One limit of a policy.
+#[derive(Debug)]
+pub(crate) struct CompiledLimit {
+    /// Names its accounts. The same across reloads for as long as the accounts keep what they have committed.
+    pub(crate) id: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) by: Vec<Arc<str>>,
+    pub(crate) unit: Unit,
+    pub(crate) on_drop: OnDrop,
+    pub(crate) warn_at: Thresholds,
+    when: Vec<(String, Pattern)>,
+    algorithm: Algorithm,
+    shape: Shape,
+    figures: Figures,
+    overrides: Vec<Override>,
+}
+
+/// What an override may change.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    max: Option<u64>,
+    capacity: Option<u64>,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+struct Override {
+    /// Places in `by`, and the values they must have.
+    values: Vec<(usize, String)>,
+    max: Option<u64>,
+    capacity: Option<u64>,
+    mode: Option<Mode>,
+}
+
+/// What a new meter needs beside its figures.
+#[derive(Debug)]
+enum Shape {
+    Rate {
+        per: Duration,
+        initial: Option<u64>,
+        rule: RefundRule,
+        depth: Depth,
+    },
+    Window {
+        per: Duration,
+        slots: u32,
+        phase: Duration,
+    },
+    Log {
+        per: Duration,
+    },
+    Fixed {
+        per: Duration,
+        phase: Duration,
+    },
+    Calendar(Arc<Calendar>),
+    Lifetime,
+    Concurrency,
+}
+
+/// The figures of one account, its override applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// Units per period; none is unlimited, and then there is no meter.
+    pub(crate) max: Option<u64>,
+    /// Units that may be committed: the capacity of a gcra limit, else the maximum.
+    pub(crate) ceiling: u64,
+    pub(crate) mode: Mode,
+    scale: Option<Scale>,
+}
+
+impl Policy {
+    /// Compiles `file`. `wall_offset` (from the clock's epoch to the Unix epoch, in nanoseconds) aligns slots and
+    /// fixed windows with the Unix epoch. `previous` lends its accounts to limits that may keep them.
+    ///
+    /// # Errors
+    /// The limits that cannot be represented, by index, and why.
+    pub(crate) fn compile(
+        file: &PolicyFile,
+        wall_offset: i64,
+        previous: Option<&Self>,
+    ) -> Result<Self, Vec<(usize, String)>> {
+        let mut next_id = previous
+            .and_then(|policy| policy.limits.iter().map(|limit| limit.id + 1).max())
+            .unwrap_or(0);
+        let mut limits = Vec::with_capacity(file.limits.len());
+        let mut unfit = Vec::new();
+        for (index, rule) in file.limits.iter().enumerate() {
+            let mut limit = match CompiledLimit::new(file, index, rule, wall_offset) {
+                Ok(limit) => limit,
+                Err(why) => {
+                    unfit.push((index, format!("limit `{}`: {why}", rule.name)));
+                    continue;
+                }
+            };
+            let known = previous.and_then(|policy| {
+                policy
+                    .limits
+                    .iter()
+                    .find(|old| limit.keeps_accounts_of(old))
+            });
+            limit.id = known.map_or_else(
+                || {
+                    next_id += 1;
+                    next_id - 1
+                },
+                |old| old.id,
+            );
+            limits.push(limit);
+        }
+        if !unfit.is_empty() {
+            return Err(unfit);
+        }
+        Ok(Self {
+            version: previous.map_or(0, |policy| policy.version + 1),
+            limits,
+            classes: file
+                .priorities
+                .iter()
+                .map(|class| (class.name.clone(), class.share))
+                .collect(),
+            max_accounts: file.max_accounts,
+        })
+    }
+}
+
+impl CompiledLimit {
+    fn new(
+        file: &PolicyFile,
+        index: usize,
+        rule: &LimitRule,
+        wall_offset: i64,
+    ) -> Result<Self, String> {
+        let settled_later = matches!(
+            rule.unit,
+            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd
+        );
+        let shape = match &rule.algorithm {
+            Algorithm::Gcra { per_ns, initial } => Shape::Rate {
+                per: Duration::from_nanos(*per_ns),
+                initial: *initial,
+                rule: match rule.refund {
+                    Refund::Exact => RefundRule::Exact,
+                    Refund::Eager => RefundRule::Eager,
+                },
+                depth: if settled_later {
+                    Depth::Long
+                } else {
+                    Depth::Short
+                },
+            },
+            Algorithm::Window { per_ns, slots } => Shape::Window {
+                per: Duration::from_nanos(*per_ns),
+                slots: *slots,
+                phase: phase(wall_offset, *per_ns),
+            },
+            Algorithm::Log { per_ns } => Shape::Log {
+                per: Duration::from_nanos(*per_ns),
+            },
+            Algorithm::Fixed { per_ns } => Shape::Fixed {
+                per: Duration::from_nanos(*per_ns),
+                phase: phase(wall_offset, *per_ns),
+            },
+            Algorithm::Calendar(calendar) => Shape::Calendar(Arc::new(
+                Calendar::new(calendar_period(calendar.period), &calendar.zone)
+                    .map_err(|error| error.to_string())?,
+            )),
+            Algorithm::Lifetime => Shape::Lifetime,
+            Algorithm::Concurrency => Shape::Concurrency,
+        };
+        let by: Vec<Arc<str>> = rule.by.iter().map(|name| name.as_str().into()).collect();
+        let overrides = file
+            .overrides
+            .iter()
+            .filter(|change| change.limit == index)
+            .map(|change| Override {
+                values: change
+                    .where_
+                    .iter()
+                    .filter_map(|(name, value)| {
+                        Some((by.iter().position(|by| **by == **name)?, value.clone()))
+                    })
+                    .collect(),
+                max: change.max,
+                capacity: change.capacity,
+                mode: change.mode,
+            });
+        let limit = Self {
+            id: 0,
+            name: rule.name.as_str().into(),
+            unit: rule.unit,
+            on_drop: rule.on_drop,
+            warn_at: Thresholds::new(
+                rule.warn_at
+                    .iter()
+                    .filter_map(|share| quota::threshold::Share::ppm(share.ppm()).ok()),
+            )
+            .map_err(|error| error.to_string())?,
+            when: rule.when.clone(),
+            algorithm: rule.algorithm.clone(),
+            shape,
+            figures: Figures {
+                max: rule.max,
+                capacity: rule.capacity,
+                mode: rule.mode,
+            },
+            overrides: overrides.collect(),
+            by,
+        };
+        // Every figure that an account could have is tried, so that no account fails later.
+        let changed = limit
+            .overrides
+            .iter()
+            .map(|change| limit.figures.overridden(change));
+        for figures in std::iter::once(limit.figures).chain(changed) {
+            limit.rule(figures)?;
+            limit.try_meter(figures)?;
+        }
+        Ok(limit)
+    }
+
+    /// True if accounts of `old` keep their committed units under this limit: the same name, unit, scope and
+    /// algorithm. A gcra limit's period may change, since a backlog is so many units at any rate; other periods
+    /// are what their units are counted in.
+    fn keeps_accounts_of(&self, old: &Self) -> bool {
+        let same_periods = match (&self.algorithm, &old.algorithm) {
+            (Algorithm::Gcra { .. }, Algorithm::Gcra { .. }) => true,
+            // A log has a place for each unit of its maximum: another maximum is another log.
+            (Algorithm::Log { .. }, Algorithm::Log { .. }) => {
+                self.algorithm == old.algorithm && self.largest_max() <= old.largest_max()
+            }
+            (new, old) => new == old,
+        };
+        self.name == old.name && self.unit == old.unit && self.by == old.by && same_periods
+    }
+
+    fn largest_max(&self) -> Option<u64> {
+        self.overrides
+            .iter()
+            .map(|change| change.max)
+            .chain([self.figures.max])
+            .max()
+            .flatten()
+    }
+
+    /// True if the limit has a say in `request`.
+    pub(crate) fn applies(&self, request: &Request<'_>) -> bool {
+        self.when.iter().all(|(name, pattern)| {
+            request
+                .value(name)
+                .is_some_and(|value| pattern.matches(value))
+        })
+    }
+
+    /// The mode of accounts without an override.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.figures.mode
+    }
+
+    /// True if no account of it can do anything.
+    pub(crate) fn is_off(&self) -> bool {
+        self.figures.mode == Mode::Off
+            && self
+                .overrides
+                .iter()
+                .all(|change| change.mode.is_none_or(|mode| mode == Mode::Off))
+    }
+
+    /// The rule of the account with `values`, one for each scope in `by`. The last override that matches wins.
+    pub(crate) fn rule_for(&self, values: &[&str]) -> Rule {
+        let matches = |change: &&Override| {
+            change
+                .values
+                .iter()
+                .all(|(place, value)| values.get(*place) == Some(&value.as_str()))
+        };
+        let figures = match self.overrides.iter().rev().find(matches) {
+            Some(change) => self.figures.overridden(change),
+            None => self.figures,
+        };
+        // Invariant: all figures were tried when the limit was compiled. Nothing passes if one fails all the same.
+        self.rule(figures).unwrap_or(Rule {
+            max: Some(0),
+            ceiling: 0,
+            mode: figures.mode,
+            scale: None,
+        })
+    }
+
+    fn rule(&self, figures: Figures) -> Result<Rule, String> {
+        let max = figures.max;
+        let ceiling = match (max, figures.capacity) {
+            (Some(0), _) => 0,
+            (Some(_), Some(capacity)) => capacity,
+            (Some(max), None) => max,
+            (None, _) => u64::MAX,
+        };
+        let scale = match (&self.shape, max) {
+            (Shape::Rate { per, .. }, Some(max)) => {
+                // Nothing allowed is a ceiling of nothing, at any rate.
+                let limit = Limit::new(max.max(1), *per).map_err(|error| error.to_string())?;
+                let limit = limit
+                    .try_with_capacity(ceiling.max(1))
+                    .map_err(|error| error.to_string())?;
+                Some(Scale::new(&limit).map_err(|error| error.to_string())?)
+            }
+            _ => None,
+        };
+        Ok(Rule {
+            max,
+            ceiling,
+            mode: figures.mode,
+            scale,
+        })
+    }
+
+    fn try_meter(&self, figures: Figures) -> Result<(), String> {
+        match self.shape {
+            // The largest of these is too large to be made on trial.
+            Shape::Log { .. } => Ok(()),
+            _ => self
+                .meter(&self.rule(figures)?, Moment::default())
+                .map(drop),
+        }
+    }
+
+    /// A fresh meter for an account with `rule`; none if it is unlimited.
+    pub(crate) fn meter(&self, rule: &Rule, at: Moment) -> Result<Option<AnyMeter>, String> {
+        let Some(max) = rule.max else {
+            return Ok(None);
+        };
+        // Nothing allowed is a ceiling of nothing, whatever the meter could hold.
+        let max = max.max(1);
+        Ok(Some(match &self.shape {
+            Shape::Rate {
+                initial,
+                rule: refunds,
+                depth,
+                ..
+            } => {
+                let Some(scale) = rule.scale else {
+                    return Ok(None);
+                };
+                let used = initial.map_or(0, |initial| rule.ceiling.saturating_sub(initial));
+                AnyMeter::Rate(RateMeter::with_used(scale, *depth, *refunds, used, at))
+            }
+            Shape::Window { per, slots, phase } => {
+                AnyMeter::Window(SlottedRing::with_phase(max, *per, *slots, *phase).map_err(|error| error.to_string())?)
+            }
+            Shape::Log { per } => {
+                // A place for each unit of the largest maximum, so that overrides may change.
+                let places = self.largest_max().unwrap_or(1).max(1);
+                AnyMeter::Log(ExactLog::new(places, *per).map_err(|error| error.to_string())?)
+            }
+            Shape::Fixed { per, phase } => AnyMeter::Fixed(
+                FixedWindow::with_phase(max, *per, *phase).map_err(|error| error.to_string())?,
+            ),
+            Shape::Calendar(calendar) => {
+                AnyMeter::Calendar(CalendarMeter::new(Arc::clone(calendar)))
+            }
+            Shape::Lifetime => AnyMeter::Lifetime(Lifetime::new()),
+            Shape::Concurrency => AnyMeter::Concurrency(Concurrency::new()),
+        }))
+    }
+
+    /// A meter for `rule` that is to take over from `old`, if `old` does not serve `rule` itself.
+    pub(crate) fn successor(&self, rule: &Rule, old: &AnyMeter) -> Option<RateMeter> {
+        match (&self.shape, old, rule.scale) {
+            (
+                Shape::Rate {
+                    rule: refunds,
+                    depth,
+                    ..
+                },
+                AnyMeter::Rate(old),
+                Some(scale),
+            ) if *old.scale() != scale => Some(RateMeter::pending(scale, *depth, *refunds)),
+            _ => None,
+        }
+    }
+
+    /// True if a settlement ends what the limit counts.
+    pub(crate) fn counts_open(&self) -> bool {
+        matches!(self.shape, Shape::Concurrency)
+    }
+}
+
+impl Figures {
+    fn overridden(self, change: &Override) -> Self {
+        Self {
+            max: change.max.or(self.max),
+            capacity: change.capacity.or(self.capacity),
+            mode: change.mode.unwrap_or(self.mode),
+        }
+    }
+}
+
+/// Time from the last border of a multiple of `per_ns` since the Unix epoch to the clock's epoch.
+fn phase(wall_offset: i64, per_ns: u64) -> Duration {
+    Duration::from_nanos(
+        u64::try_from(i128::from(wall_offset).rem_euclid(i128::from(per_ns.max(1)))).unwrap_or(0),
+    )
+}
+
+const fn calendar_period(period: FilePeriod) -> CalendarPeriod {
+    match period {
+        FilePeriod::Hour => CalendarPeriod::Hour,
+        FilePeriod::Day => CalendarPeriod::Day,
+        FilePeriod::Week { starts } => CalendarPeriod::Week {
+            starts: weekday(starts),
+        },
+        FilePeriod::Month { anchor_day } => CalendarPeriod::Month { anchor_day },
+        FilePeriod::Year => CalendarPeriod::Year,
+    }
+}
+
+const fn weekday(day: FileDay) -> Weekday {
+    match day {
+        FileDay::Monday => Weekday::Monday,
+        FileDay::Tuesday => Weekday::Tuesday,
+        FileDay::Wednesday => Weekday::Wednesday,
+        FileDay::Thursday => Weekday::Thursday,
+        FileDay::Friday => Weekday::Friday,
+        FileDay::Saturday => Weekday::Saturday,
+        FileDay::Sunday => Weekday::Sunday,
+    }
+}

@@ -1,0 +1,61 @@
+//! Another policy for a gate at work.
+
+use super::{Gate, policy::Policy};
+use crate::file::{PolicyErrors, PolicyFile};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError},
+};
+
+/// What a reload did to the limits, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reload {
+    /// Keep what they have committed, under the new maximum.
+    pub kept: Vec<Arc<str>>,
+    /// Were there before, but start fresh: their unit, scope, algorithm or period is another.
+    pub fresh: Vec<Arc<str>>,
+    /// Are new.
+    pub added: Vec<Arc<str>>,
+    /// Are gone.
+    pub removed: Vec<Arc<str>>,
+}
+
+impl Gate {
+    /// Puts the policy file `text` in force. A limit of the same name, unit, scope and algorithm keeps its committed
+    /// units under the new figures; any other change starts it fresh, and the answer says which. Reservations that
+    /// are open settle against the meter they were charged to. Accounts change when they are next used, each in
+    /// one exchange; no admission waits.
+    ///
+    /// # Errors
+    /// Every mistake of the file; then nothing changed.
+    pub fn reload(&self, text: &str) -> Result<Reload, PolicyErrors> {
+        let file = PolicyFile::parse(text)?;
+        let inner = &*self.0;
+        let _one_at_a_time = inner
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = inner.policy.load();
+        let new = Policy::compile(&file, inner.clock.wall_offset(), Some(&old))
+            .map_err(|unfit| PolicyErrors::unfit(text, unfit))?;
+        let mut reload = Reload::default();
+        for limit in &new.limits {
+            let list = match old.limits.iter().find(|known| known.name == limit.name) {
+                None => &mut reload.added,
+                Some(known) if known.id == limit.id => &mut reload.kept,
+                Some(_) => &mut reload.fresh,
+            };
+            list.push(Arc::clone(&limit.name));
+        }
+        for known in &old.limits {
+            if new.limits.iter().all(|limit| limit.name != known.name) {
+                reload.removed.push(Arc::clone(&known.name));
+            }
+        }
+        let ids: HashSet<u32> = new.limits.iter().map(|limit| limit.id).collect();
+        inner.policy.store(Arc::new(new));
+        inner.accounts.retain(|id| ids.contains(&id));
+        Ok(reload)
+    }
+}

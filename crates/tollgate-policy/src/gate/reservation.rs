@@ -1,0 +1,206 @@
+//! A request that was admitted, until it is settled.
+
+use super::{Inner, accounts::Account, policy::Policy};
+use crate::{Refusal, Usage, file::OnDrop, meter::AnyReceipt};
+use smallvec::SmallVec;
+use std::fmt;
+use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
+use tollgate_sync::Arc;
+
+/// Units charged to a meter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Charge {
+    pub(super) receipt: AnyReceipt,
+    pub(super) units: u64,
+}
+
+/// What one limit holds for a reservation.
+#[derive(Debug)]
+pub(super) struct Hold {
+    /// The limit's place in the policy.
+    pub(super) limit: usize,
+    pub(super) account: Arc<Account>,
+    /// The charge of the admission, if it cost anything.
+    pub(super) charge: Option<Charge>,
+    /// Charges of extensions, each with its account: a reload may have put another in place.
+    pub(super) extended: Vec<(Arc<Account>, Charge)>,
+}
+
+impl Hold {
+    /// Gives back `surplus` units, from the last charge on; true if something came back.
+    pub(super) fn refund(&mut self, at: Moment, mut surplus: u64) -> bool {
+        let mut came_back = false;
+        let first = self
+            .charge
+            .take()
+            .map(|charge| (Arc::clone(&self.account), charge));
+        for (account, charge) in first.into_iter().chain(self.extended.drain(..)).rev() {
+            let part = surplus.min(charge.units);
+            if let (Some(meter), true) = (&account.meter, part > 0) {
+                came_back |= meter.refund(at, &charge.receipt, part) > 0;
+            }
+            surplus -= part;
+        }
+        came_back
+    }
+
+    fn charged(&self) -> u64 {
+        let extended = self.extended.iter().map(|(_, charge)| charge.units);
+        self.charge
+            .map(|charge| charge.units)
+            .into_iter()
+            .chain(extended)
+            .fold(0, u64::saturating_add)
+    }
+}
+
+/// An admitted request: its estimate is charged, and the truth is still to come.
+///
+/// There are four ways out: [`settle`](Self::settle) with what was used, [`release`](Self::release) if the request
+/// was never sent, [`extend`](Self::extend) to go on, and dropping it, which does what each limit declares
+/// (`on_drop`). Settling twice does not compile.
+#[must_use = "a reservation that is dropped is given back or kept, as its limits declare"]
+pub struct Reservation {
+    pub(super) gate: Arc<Inner>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) holds: SmallVec<[Hold; 2]>,
+    pub(super) estimate: Usage,
+    pub(super) share: Option<crate::file::Share>,
+}
+
+impl Reservation {
+    /// What is charged: the estimate and all extensions.
+    #[must_use]
+    pub const fn estimate(&self) -> &Usage {
+        &self.estimate
+    }
+
+    /// Replaces the estimate by what was used: a surplus is given back by the rule of each limit, and what was used
+    /// beyond it is charged all the same (debt).
+    pub fn settle(self, actual: Usage) {
+        let at = self.gate.clock.moment();
+        self.settle_moment(actual, at);
+    }
+
+    /// As [`settle`](Self::settle), at a time of the caller's.
+    pub fn settle_at(self, actual: Usage, now: Nanos, wall: Wall) {
+        self.settle_moment(actual, Moment::new(now, wall));
+    }
+
+    fn settle_moment(mut self, actual: Usage, at: Moment) {
+        let mut came_back = false;
+        for hold in &mut std::mem::take(&mut self.holds) {
+            let limit = &self.policy.limits[hold.limit];
+            if limit.counts_open() {
+                came_back |= hold.refund(at, u64::MAX);
+                continue;
+            }
+            let (actual, charged) = (actual.of(limit.unit), hold.charged());
+            if actual <= charged {
+                came_back |= hold.refund(at, charged - actual);
+            } else if let Some(extra) = Cost::new(actual - charged) {
+                self.gate.charge_anyway(&self.policy, hold, extra, at);
+            }
+        }
+        if came_back {
+            self.gate.lines.wake();
+        }
+    }
+
+    /// Asks for `more` on top of the estimate, as an admission does.
+    ///
+    /// # Errors
+    /// As [`Gate::admit`](crate::Gate::admit); then the reservation stays as it was.
+    pub fn extend(&mut self, more: Usage) -> Result<(), Refusal> {
+        let at = self.gate.clock.moment();
+        self.extend_moment(more, at)
+    }
+
+    /// As [`extend`](Self::extend), at a time of the caller's.
+    ///
+    /// # Errors
+    /// As [`extend`](Self::extend).
+    pub fn extend_at(&mut self, more: Usage, now: Nanos, wall: Wall) -> Result<(), Refusal> {
+        self.extend_moment(more, Moment::new(now, wall))
+    }
+
+    fn extend_moment(&mut self, more: Usage, at: Moment) -> Result<(), Refusal> {
+        let gate = Arc::clone(&self.gate);
+        gate.extend(self, more, at)?;
+        self.estimate = self.estimate.plus(&more);
+        Ok(())
+    }
+
+    /// Gives the whole charge back: the request was never sent.
+    pub fn release(self) {
+        let at = self.gate.clock.moment();
+        self.release_moment(at);
+    }
+
+    /// As [`release`](Self::release), at a time of the caller's.
+    pub fn release_at(self, now: Nanos, wall: Wall) {
+        self.release_moment(Moment::new(now, wall));
+    }
+
+    fn release_moment(mut self, at: Moment) {
+        for hold in std::mem::take(&mut self.holds).iter_mut().rev() {
+            hold.refund(at, u64::MAX);
+        }
+        self.gate.lines.wake();
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.holds.is_empty() {
+            return;
+        }
+        let at = self.gate.clock.moment();
+        for hold in std::mem::take(&mut self.holds).iter_mut().rev() {
+            let limit = &self.policy.limits[hold.limit];
+            if limit.counts_open() || limit.on_drop == OnDrop::Release {
+                hold.refund(at, u64::MAX);
+            }
+        }
+        self.gate.lines.wake();
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = self
+            .holds
+            .iter()
+            .map(|hold| &self.policy.limits[hold.limit].name);
+        f.debug_struct("Reservation")
+            .field("estimate", &self.estimate)
+            .field("limits", &limits.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Charges what was used beyond an estimate. An account that was replaced meanwhile leads to the one in force.
+    pub(super) fn charge_anyway(&self, policy: &Policy, hold: &Hold, extra: Cost, at: Moment) {
+        let mut account = Arc::clone(&hold.account);
+        while let Some(meter) = &account.meter {
+            match meter.charge_anyway(at, extra, account.rule.ceiling) {
+                Ok(charged) => {
+                    self.tell_crossed(
+                        &policy.limits[hold.limit],
+                        &account,
+                        charged.before,
+                        charged.after,
+                        charged.full,
+                    );
+                    return;
+                }
+                // Its limit is no longer in the policy: nothing to charge.
+                Err(_) => match self.standing(&account, at) {
+                    Some(standing) if !Arc::ptr_eq(&standing, &account) => account = standing,
+                    _ => return,
+                },
+            }
+        }
+    }
+}

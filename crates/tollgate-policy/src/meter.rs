@@ -1,0 +1,95 @@
+//! One meter of any algorithm.
+
+use tollgate_core::{Charged, Cost, Meter, Moment, Refused};
+use tollgate_quota::{CalendarMeter, Concurrency, Lifetime, RateMeter};
+use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
+
+/// Defines the enum of meters, that of their receipts, and the calls that go through.
+macro_rules! meters {
+    ($($name:ident($meter:ty)),+ $(,)?) => {
+        /// A meter of any algorithm.
+        #[derive(Debug)]
+        pub(crate) enum AnyMeter {
+            $($name($meter)),+
+        }
+
+        /// A receipt of any meter.
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) enum AnyReceipt {
+            $($name(<$meter as Meter>::Receipt)),+
+        }
+
+        impl Meter for AnyMeter {
+            type Receipt = AnyReceipt;
+
+            fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
+                match self {
+                    $(Self::$name(meter) => meter.look(at, cost, ceiling)),+
+                }
+            }
+
+            fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<AnyReceipt>, Refused> {
+                match self {
+                    $(Self::$name(meter) => meter.charge(at, cost, ceiling).map(|charged| any(charged, AnyReceipt::$name))),+
+                }
+            }
+
+            fn charge_anyway(&self, at: Moment, extra: Cost, ceiling: u64) -> Result<Charged<AnyReceipt>, Refused> {
+                match self {
+                    $(Self::$name(meter) => meter.charge_anyway(at, extra, ceiling).map(|charged| any(charged, AnyReceipt::$name))),+
+                }
+            }
+
+            fn refund(&self, at: Moment, receipt: &AnyReceipt, surplus: u64) -> u64 {
+                match (self, receipt) {
+                    $((Self::$name(meter), AnyReceipt::$name(receipt)) => meter.refund(at, receipt, surplus),)+
+                    // A receipt of another meter: nothing was charged here.
+                    _ => 0,
+                }
+            }
+
+            fn units(&self, committed: u128) -> u64 {
+                match self {
+                    $(Self::$name(meter) => meter.units(committed)),+
+                }
+            }
+
+            fn used(&self, at: Moment) -> u64 {
+                match self {
+                    $(Self::$name(meter) => meter.used(at)),+
+                }
+            }
+
+            fn close_at_rest(&self, at: Moment) -> bool {
+                match self {
+                    $(Self::$name(meter) => meter.close_at_rest(at)),+
+                }
+            }
+
+            fn reset(&self, at: Moment) {
+                match self {
+                    $(Self::$name(meter) => meter.reset(at)),+
+                }
+            }
+        }
+    };
+}
+
+meters! {
+    Rate(RateMeter),
+    Window(SlottedRing),
+    Log(ExactLog),
+    Fixed(FixedWindow),
+    Calendar(CalendarMeter),
+    Lifetime(Lifetime),
+    Concurrency(Concurrency),
+}
+
+fn any<R>(charged: Charged<R>, receipt: impl Fn(R) -> AnyReceipt) -> Charged<AnyReceipt> {
+    Charged {
+        receipt: receipt(charged.receipt),
+        before: charged.before,
+        after: charged.after,
+        full: charged.full,
+    }
+}

@@ -1,0 +1,89 @@
+//! Why a request was not admitted.
+
+use crate::file::Unit;
+use std::{sync::Arc, time::Duration};
+
+/// A request that was not admitted. No limit keeps any part of its cost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A limit is reached.
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    /// The request lacks a scope that a limit counts by.
+    #[error("limit `{limit}` counts by `{scope}`, and the request has no value for it")]
+    MissingScope {
+        /// The limit.
+        limit: Arc<str>,
+        /// The scope that is missing.
+        scope: Arc<str>,
+    },
+    /// The request's priority class is not in the policy.
+    #[error("the policy has no priority class `{class}`")]
+    UnknownClass {
+        /// The class asked for.
+        class: String,
+    },
+    /// The request is of an account that does not exist yet, and as many as allowed exist, none of them at rest.
+    #[error(
+        "limit `{limit}` has a new account for this request, but `max_accounts = {max_accounts}` are in use"
+    )]
+    TooManyAccounts {
+        /// The limit.
+        limit: Arc<str>,
+        /// The most accounts.
+        max_accounts: usize,
+    },
+}
+
+impl Refusal {
+    /// The limit that is reached, if that is why.
+    #[must_use]
+    pub const fn limited(&self) -> Option<&Limited> {
+        match self {
+            Self::Limited(limited) => Some(limited),
+            _ => None,
+        }
+    }
+
+    /// The least wait after which the request would be admitted, were nobody else to come; none if waiting cannot
+    /// help or is not known to.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Limited(limited) => limited.retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// The binding limit of a refusal: the one with the longest wait. All figures are of one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[error("limit `{limit}` is reached: {used} {unit} used, {requested} requested, {max} allowed{}", advice(.retry_after, *.never_fits))]
+pub struct Limited {
+    /// The limit's name.
+    pub limit: Arc<str>,
+    /// What it counts.
+    pub unit: Unit,
+    /// Units used.
+    pub used: u64,
+    /// Units requested.
+    pub requested: u64,
+    /// Units that this caller may use: the capacity of a gcra limit, else the maximum; a class's share of it.
+    pub max: u64,
+    /// The least wait after which the request would be admitted, were nobody else to come; none if time alone
+    /// cannot help.
+    pub retry_after: Option<Duration>,
+    /// True if the request is larger than the limit ever admits. (False with no `retry_after`: units come back
+    /// only when others end.)
+    pub never_fits: bool,
+}
+
+fn advice(retry_after: &Option<Duration>, never_fits: bool) -> String {
+    match retry_after {
+        Some(wait) => format!(", retry after {wait:?}"),
+        None if never_fits => ", which can never fit".to_owned(),
+        None => ", and time alone brings none back".to_owned(),
+    }
+}
