@@ -13,6 +13,8 @@ struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trail {
     entries: VecDeque<Entry>,
+    /// The sum of all entries.
+    units: u128,
     charges: u64,
 }
 
@@ -29,14 +31,11 @@ impl Trail {
         cost: u64,
         is_gone: impl Fn(u128) -> bool,
     ) -> Receipt {
-        while self
-            .entries
-            .front()
-            .is_some_and(|entry| is_gone(entry.mark))
-        {
-            self.entries.pop_front();
+        while let Some(entry) = self.entries.pop_front_if(|entry| is_gone(entry.mark)) {
+            self.units -= entry.units;
         }
         let units = u128::from(cost);
+        self.units += units;
         match self.entries.back_mut() {
             Some(entry) if entry.mark == mark => entry.units += units,
             _ => self.entries.push_back(Entry { mark, units }),
@@ -57,13 +56,14 @@ impl Trail {
             .binary_search_by_key(&receipt.mark, |entry| entry.mark)
         {
             self.entries[found].units -= surplus;
+            self.units -= surplus;
         }
     }
 
     /// Units under the marks that are not gone.
     pub(super) fn units(&self, is_gone: impl Fn(u128) -> bool) -> u128 {
-        let left = self.entries.iter().filter(|entry| !is_gone(entry.mark));
-        left.map(|entry| entry.units).sum()
+        let gone = self.entries.iter().take_while(|entry| is_gone(entry.mark));
+        self.units - gone.map(|entry| entry.units).sum::<u128>()
     }
 
     /// The first mark whose leaving brings the units still there down to `room`, of those that are not gone.
@@ -71,7 +71,7 @@ impl Trail {
     pub(super) fn leaves_for(&self, room: u128, is_gone: impl Fn(u128) -> bool) -> Option<u128> {
         let mut units = self.units(&is_gone);
         let mut last = None;
-        for entry in self.entries.iter().filter(|entry| !is_gone(entry.mark)) {
+        for entry in self.entries.iter().skip_while(|entry| is_gone(entry.mark)) {
             if units <= room {
                 break;
             }
