@@ -112,7 +112,7 @@ proptest! {
                     }
                     let (of, receipt, cost) = open.swap_remove(which % open.len());
                     let surplus = cost * share / 4;
-                    let slots = if depth == Depth::Short { 16 } else { 128 };
+                    let slots = if depth == Depth::Short { 16 } else { 512 };
                     let told_apart = world.charges.len() - of <= slots - 8;
                     let before = meter.used(at(now));
                     exact &= told_apart;

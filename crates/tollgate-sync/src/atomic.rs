@@ -39,6 +39,12 @@ mod interned {
     #[derive(Debug)]
     pub struct AtomicU128(AtomicU64);
 
+    impl Default for AtomicU128 {
+        fn default() -> Self {
+            Self::new(0)
+        }
+    }
+
     impl AtomicU128 {
         /// A new atomic that holds `value`.
         #[must_use]

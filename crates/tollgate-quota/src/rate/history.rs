@@ -23,27 +23,32 @@ use tollgate_sync::atomic::{AtomicU128, Ordering::*};
 
 /// Charges of one slot on a level, over those of one on the level below, in bits.
 const RATIO_BITS: u32 = 3;
-/// Levels: with 128 slots, the last half million charges.
+/// Levels: with 512 slots, the last two million charges.
 const LEVELS: usize = 5;
+/// Slots that are made at once.
+const CHUNK: usize = 16;
 /// Right shift from a charge's number to its group's, by level.
 const SHIFT: [u32; LEVELS] = [0, RATIO_BITS, 2 * RATIO_BITS, 3 * RATIO_BITS, 4 * RATIO_BITS];
 
 /// How many charges a meter tells apart before they share slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// 16, in 512 bytes a level: for costs that are settled as they were estimated.
+    /// 16, in half a KiB: for costs that are settled as they were estimated.
     Short,
-    /// 128, in 4 KiB a level: for costs that are settled later.
+    /// 512, in half a KiB for every 16 of them: for costs that are settled later.
     Long,
 }
 
 #[derive(Debug)]
 pub(super) struct History {
     slots: u64,
-    levels: [OnceLock<Box<[Slot]>>; LEVELS],
+    levels: [OnceLock<Level>; LEVELS],
 }
 
-#[derive(Debug)]
+/// Slots of one level, made as they are first needed.
+type Level = Box<[OnceLock<Box<[Slot; CHUNK]>>]>;
+
+#[derive(Debug, Default)]
 struct Slot {
     /// High half: number of the group plus one. Low half: its minimum of `backlog + R`.
     low: AtomicU128,
@@ -67,11 +72,11 @@ const fn before(a: u64, b: u64) -> bool {
 
 impl History {
     pub(super) fn new(depth: Depth) -> Self {
-        let slots = match (depth, cfg!(model_loom)) {
+        let slots = match depth {
+            Depth::Short => 16,
             // A model's few charges must meet shared slots too.
-            (_, true) => 16,
-            (Depth::Short, false) => 16,
-            (Depth::Long, false) => 128,
+            Depth::Long if cfg!(model_loom) => 16,
+            Depth::Long => 512,
         };
         Self { slots, levels: std::array::from_fn(|_| OnceLock::new()) }
     }
@@ -82,8 +87,21 @@ impl History {
     }
 
     fn slot(&self, level: usize, group: u64) -> Option<&Slot> {
-        let slots = self.levels[level].get()?;
-        slots.get(usize::try_from(group & (self.slots - 1)).ok()?)
+        let slot = usize::try_from(group & (self.slots - 1)).ok()?;
+        self.levels[level].get()?.get(slot / CHUNK)?.get()?.get(slot % CHUNK)
+    }
+
+    /// Makes the slot of `group` on `level`. Built first, put after: nobody waits for another's allocation.
+    #[cold]
+    fn make(&self, level: usize, group: u64) {
+        let slots = usize::try_from(self.slots).unwrap_or(CHUNK);
+        let slot = usize::try_from(group & (self.slots - 1)).unwrap_or(0);
+        if self.levels[level].get().is_none() {
+            let _ = self.levels[level].set((0..slots / CHUNK).map(|_| OnceLock::new()).collect());
+        }
+        if let Some(chunk) = self.levels[level].get().and_then(|chunks| chunks.get(slot / CHUNK)) {
+            let _ = chunk.set(Box::default());
+        }
     }
 
     /// Records that charge `seq` saw `value`, before it is charged. Races leave the least value seen.
@@ -92,12 +110,10 @@ impl History {
             if seq < self.first(level) {
                 return;
             }
-            if self.levels[level].get().is_none() {
-                // Built first, put after: nobody waits for another's allocation.
-                let empty = || Slot { low: AtomicU128::new(0), refunds: AtomicU128::new(0) };
-                let _ = self.levels[level].set((0..self.slots).map(|_| empty()).collect());
-            }
             let group = seq >> SHIFT[level];
+            if self.slot(level, group).is_none() {
+                self.make(level, group);
+            }
             if let Some(slot) = self.slot(level, group) {
                 slot.note(group + 1, value);
             }
