@@ -136,8 +136,10 @@ impl Cell {
                 }
                 (Err(never), _) | (_, Err(never)) => return Some(Err(PlaceRefused::Never(never))),
             };
-            let own = tat.max(quanta(now)) + need;
             let ready_at = now + Duration::from_nanos(nanos_ceil(wait));
+            // As if the units were taken at `ready_at`, a whole nanosecond: it may be later than the last fraction
+            // of a capacity of one was refilled, and what would have come in since had no room.
+            let own = tat.max(quanta(ready_at)) + need;
             match self.tat.compare_exchange_weak(tat, own, Relaxed, Relaxed) {
                 Ok(before) => {
                     return Some(Ok(Placed {

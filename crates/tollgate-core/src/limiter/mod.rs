@@ -170,9 +170,9 @@ impl<C: Clock> Limiter<C> {
 
     /// Replaces the limit as of `now`; see [`Self::set_limit`].
     ///
-    /// Callers whose own `now` is earlier than that of the change wait until then: the new limit begins there. If the
-    /// old limit has answered callers of a later `now`, then up to that the larger of the two rates counts. A
-    /// change is never earlier than the one before it.
+    /// Callers whose own `now` is earlier than that of the change wait until then: the new limit begins there. A
+    /// change that lands d after its `now`, that is, after callers were answered whose `now` is later by d, adds at
+    /// most d times the larger of the two rates. A change is never earlier than the one before it.
     ///
     /// # Errors
     /// As [`Self::set_limit`].

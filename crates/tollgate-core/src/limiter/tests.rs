@@ -325,6 +325,27 @@ fn turns_come_in_order() {
     assert!(takes(&limiter, 1, Nanos::new(400_000_000)));
 }
 
+/// A unit takes 3.5 ns. The first of two who wait from before the clock stepped back is due at 3.5 ns, rounded up to 4;
+/// the second was due at 7, and so less than 3.5 ns later.
+#[test]
+fn a_turn_that_is_rounded_up_moves_those_behind_it() {
+    let limit = Limit::new(2, Duration::from_nanos(7))
+        .expect("a limit")
+        .with_capacity(1);
+    let limiter = limiter(limit);
+    assert!(takes(&limiter, 1, Nanos::new(20)));
+    let first = limiter
+        .turn_at(Cost::ONE, SECOND, Nanos::new(7))
+        .expect("a place");
+    let second = limiter
+        .turn_at(Cost::ONE, SECOND, Nanos::new(7))
+        .expect("a place");
+    assert_eq!(
+        (first.ready_at(), second.ready_at()),
+        (Nanos::new(24), Nanos::new(28))
+    );
+}
+
 #[test]
 fn a_place_is_refused_a_nanosecond_too_late() {
     let limiter = limiter(Limit::per_second(300_000_000).with_capacity(1));
