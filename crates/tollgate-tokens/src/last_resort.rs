@@ -6,7 +6,7 @@ const WORD_BYTES: usize = 16;
 /// Words times 1.3, rounded up; a word counts once for every sixteen bytes begun.
 ///
 /// A poor rule: it fails for code, for languages without blanks and for long words. It is used in one place only, when
-/// the vocabulary of an encoding cannot be loaded, and the estimate then says so.
+/// the vocabulary of an encoding cannot be loaded, and the estimate then says [`Basis::Words`](crate::Basis::Words).
 pub(crate) fn count(text: &str) -> u64 {
     let words: u64 = text
         .split_whitespace()
