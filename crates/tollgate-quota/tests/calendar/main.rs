@@ -1,10 +1,10 @@
-//! Calendar periods: known days of real zones, and every zone against a slow model.
+//! Calendar periods: known days of real zones, every zone against a slow model, and the meter that follows them.
+#![cfg(not(any(model_loom, model_shuttle)))]
 
-#[cfg(not(any(model_loom, model_shuttle)))]
 mod civil;
-#[cfg(not(any(model_loom, model_shuttle)))]
 mod edges;
-#[cfg(not(any(model_loom, model_shuttle)))]
+mod meter;
 mod model;
-#[cfg(not(any(model_loom, model_shuttle)))]
 mod properties;
+#[path = "../common/subject.rs"]
+mod subject;

@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use tollgate_core::Wall;
 use tollgate_quota::calendar::{Calendar, CalendarPeriod, Period, Weekday};
 
-const SECOND: i64 = 1_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
 /// Seconds that a `Wall` reaches on both sides of 1970, and a year to spare.
-const REACH: std::ops::Range<i64> = -9_190_000_000..9_190_000_000;
+pub(crate) const REACH: std::ops::Range<i64> = -9_190_000_000..9_190_000_000;
 
-fn zones() -> &'static [String] {
+pub(crate) fn zones() -> &'static [String] {
     static ZONES: OnceLock<Vec<String>> = OnceLock::new();
     ZONES.get_or_init(|| {
         let names: Vec<String> = jiff::tz::db()
@@ -39,7 +39,7 @@ fn date_periods() -> impl Strategy<Value = CalendarPeriod> {
     ]
 }
 
-fn periods() -> impl Strategy<Value = CalendarPeriod> {
+pub(crate) fn periods() -> impl Strategy<Value = CalendarPeriod> {
     prop_oneof![1 => Just(CalendarPeriod::Hour), 4 => date_periods()]
 }
 
