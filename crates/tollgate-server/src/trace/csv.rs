@@ -1,0 +1,218 @@
+//! Rows of a CSV file.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+
+use super::row::{Row, amount};
+use super::{BadRow, MAX_ROW_BYTES, Role, TraceError, lacking, timestamp};
+
+/// A CSV reader with its header's meaning.
+#[derive(Debug)]
+pub(super) struct CsvRows<R> {
+    reader: Reader<Watched<R>>,
+    record: ByteRecord,
+    columns: Vec<(String, Role)>,
+    rows: u64,
+    /// Line ends before the last line of the current record.
+    lines: u64,
+}
+
+impl<R: Read> CsvRows<R> {
+    /// Reads the header. `lines_before` is how many empty lines were passed before it.
+    pub(super) fn new(input: R, lines_before: u64) -> Result<Self, TraceError> {
+        let mut rows = Self {
+            reader: ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .buffer_capacity(1 << 16)
+                .from_reader(Watched::new(input)),
+            record: ByteRecord::new(),
+            columns: Vec::new(),
+            rows: 0,
+            lines: lines_before,
+        };
+        rows.next_record()?;
+        rows.columns = columns(&rows.record).map_err(|problem| TraceError::Header {
+            line: rows.line(),
+            problem,
+        })?;
+        Ok(rows)
+    }
+
+    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, TraceError> {
+        if !self.next_record()? {
+            return Ok(false);
+        }
+        self.rows += 1;
+        row.clear(self.rows, self.line());
+        match fill(row, &self.record, &self.columns) {
+            Ok(()) => Ok(true),
+            Err(problem) => Err(TraceError::Row(BadRow {
+                row: row.number,
+                line: row.line,
+                problem,
+            })),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    /// The line on which the current record starts.
+    fn line(&self) -> u64 {
+        let inside = self
+            .record
+            .as_slice()
+            .iter()
+            .filter(|&&b| b == b'\n')
+            .count();
+        self.lines + 1 - inside as u64
+    }
+
+    fn next_record(&mut self) -> Result<bool, TraceError> {
+        let start = self.reader.position().byte();
+        self.reader.get_mut().left = MAX_ROW_BYTES;
+        let read = self.reader.read_byte_record(&mut self.record);
+        match read {
+            Ok(more) => {
+                let end = self.reader.position().byte();
+                // The byte before `end` ends the record, be it a line feed or a carriage return.
+                self.lines += self.reader.get_mut().lines_before(end.saturating_sub(1));
+                Ok(more)
+            }
+            Err(_) if self.reader.get_ref().left == 0 => {
+                // The line feed of the last record's CR LF may still stand there.
+                self.lines += self.reader.get_mut().lines_before(start + 1);
+                Err(TraceError::Endless {
+                    row: self.rows + 1,
+                    line: self.lines + 1,
+                })
+            }
+            Err(error) => Err(TraceError::Io(error.into())),
+        }
+    }
+}
+
+/// Does for the CSV reader what it does not: bounds a row, and knows its line.
+///
+/// The reader would collect a row of any length, and its own line count stands before the empty lines
+/// and the line feed of a CR LF that it passes over only with the next record.
+#[derive(Debug)]
+struct Watched<R> {
+    input: R,
+    /// Bytes that may still be handed on.
+    left: usize,
+    /// Bytes handed on.
+    bytes: u64,
+    /// Where line feeds stand that were handed on and not yet counted: no more than one row and one
+    /// buffer may hold.
+    line_feeds: VecDeque<u64>,
+}
+
+impl<R> Watched<R> {
+    fn new(input: R) -> Self {
+        Self {
+            input,
+            left: 0,
+            bytes: 0,
+            line_feeds: VecDeque::new(),
+        }
+    }
+
+    /// Counts, once, the line feeds before `byte`.
+    fn lines_before(&mut self, byte: u64) -> u64 {
+        let mut lines = 0;
+        while self.line_feeds.pop_front_if(|at| *at < byte).is_some() {
+            lines += 1;
+        }
+        lines
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other("the row is too long"));
+        }
+        let most = buffer.len().min(self.left);
+        let read = self.input.read(&mut buffer[..most])?;
+        for (at, byte) in (self.bytes..).zip(&buffer[..read]) {
+            if *byte == b'\n' {
+                self.line_feeds.push_back(at);
+            }
+        }
+        self.left -= read;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+fn columns(header: &ByteRecord) -> Result<Vec<(String, Role)>, String> {
+    let mut columns: Vec<(String, Role)> = Vec::new();
+    for (index, field) in header.iter().enumerate() {
+        let name = std::str::from_utf8(field.trim_ascii()).map_err(|_| {
+            format!(
+                "the name of column {} is not UTF-8; UTF-8 would be right",
+                index + 1
+            )
+        })?;
+        if name.is_empty() {
+            return Err(format!(
+                "column {} has no name; a name, or no column, would be right",
+                index + 1
+            ));
+        }
+        let role = Role::of(name);
+        let twice = |(old, old_role): &(String, Role)| {
+            if role == Role::Scope {
+                old == name
+            } else {
+                *old_role == role
+            }
+        };
+        if columns.iter().any(twice) {
+            return Err(format!(
+                "the header has {name:?} twice; once would be right"
+            ));
+        }
+        columns.push((name.to_owned(), role));
+    }
+    match lacking(|role| columns.iter().any(|(_, have)| have == role)) {
+        Some(problem) => Err(format!("the header {problem}")),
+        None => Ok(columns),
+    }
+}
+
+fn fill(row: &mut Row, record: &ByteRecord, columns: &[(String, Role)]) -> Result<(), String> {
+    if record.len() != columns.len() {
+        return Err(format!(
+            "has {} fields; as many as the header, {}, would be right",
+            record.len(),
+            columns.len()
+        ));
+    }
+    for (index, (field, (name, role))) in record.iter().zip(columns).enumerate() {
+        let text = std::str::from_utf8(field).map_err(|_| {
+            format!(
+                "column {}, {name:?}, is not UTF-8 text; UTF-8 would be right",
+                index + 1
+            )
+        })?;
+        match role {
+            Role::Timestamp => {
+                row.timestamp.push_str(text);
+                row.wall_ns = timestamp::wall_ns(text)?;
+            }
+            Role::InputTokens => row.input_tokens = amount(name, text)?,
+            Role::OutputTokens => row.output_tokens = amount(name, text)?,
+            Role::MicroUsd => row.micro_usd = amount(name, text)?,
+            Role::Class => row.set_class(text),
+            Role::Scope if text.is_empty() => {}
+            Role::Scope => row.scopes.push(name, text),
+        }
+    }
+    Ok(())
+}

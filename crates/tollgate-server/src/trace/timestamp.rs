@@ -1,0 +1,104 @@
+//! The times in a trace.
+
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::{DateTimeParser, PiecesOffset};
+use jiff::tz::Offset;
+
+use super::row::shown;
+
+static PARSER: DateTimeParser = DateTimeParser::new();
+
+/// Reads `YYYY-MM-DD HH:MM:SS`, with `T` or a space between, up to 9 decimals, and `Z`, `+hh:mm` or
+/// nothing, which is UTC, after it. Returns nanoseconds since 1970; `Err` is what is wrong.
+pub(super) fn wall_ns(text: &str) -> Result<i64, String> {
+    let trimmed = text.trim_ascii();
+    let wall = parse(trimmed).ok_or_else(|| {
+        format!(
+            "TIMESTAMP is {}; YYYY-MM-DD HH:MM:SS with up to 9 decimals and Z or +hh:mm or nothing \
+             (UTC) after it would be right",
+            shown(text)
+        )
+    })?;
+    i64::try_from(wall).map_err(|_| {
+        format!(
+            "TIMESTAMP is {}; a year from 1678 to 2261 would be right",
+            shown(text)
+        )
+    })
+}
+
+fn parse(text: &str) -> Option<i128> {
+    // The library reads more forms than a trace may have (a date alone, a zone's name); this leaves
+    // the one form, whose details it then judges.
+    let bytes = text.as_bytes();
+    let fixed = [(4, b"-"), (7, b"-"), (13, b":"), (16, b":")];
+    let in_form = bytes.len() >= 19
+        && fixed.iter().all(|(at, byte)| bytes[*at] == byte[0])
+        && matches!(bytes[10], b' ' | b'T' | b't');
+    if !in_form {
+        return None;
+    }
+    let pieces = PARSER.parse_pieces(bytes).ok()?;
+    if pieces.time_zone_annotation().is_some() {
+        return None;
+    }
+    let offset = match pieces.offset() {
+        None | Some(PiecesOffset::Zulu) => Offset::UTC,
+        Some(PiecesOffset::Numeric(numeric)) => numeric.offset(),
+        Some(_) => return None,
+    };
+    let local = DateTime::from_parts(pieces.date(), pieces.time()?);
+    Some(offset.to_timestamp(local).ok()?.as_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_to_the_nanosecond_and_knows_offsets() {
+        let base = 1_700_158_546_000_000_000;
+        let cases = [
+            ("2023-11-16 18:15:46", 0),
+            ("2023-11-16T18:15:46", 0),
+            ("2023-11-16 18:15:46Z", 0),
+            ("2023-11-16 19:15:46+01:00", 0),
+            ("2023-11-16 13:45:46.5-04:30", 500_000_000),
+            ("2023-11-16 18:15:46.6805900", 680_590_000),
+            ("2023-11-16 18:15:46.0000001", 100),
+            ("2023-11-16 18:15:46.123456789", 123_456_789),
+            (" 2023-11-16 18:15:46 ", 0),
+        ];
+        for (text, plus) in cases {
+            assert_eq!(wall_ns(text), Ok(base + plus), "{text}");
+        }
+        assert_eq!(wall_ns("1969-12-31 23:59:59.9"), Ok(-100_000_000));
+    }
+
+    #[test]
+    fn other_forms_are_refused() {
+        for text in [
+            "",
+            "2023-11-16",
+            "2023-11-16 18:15",
+            "2023-11-16 18",
+            "20231116T181546",
+            "1700158546",
+            "2023-11-16 24:00:00",
+            "2023-02-29 00:00:00",
+            "2023-11-16 18:15:46.1234567891",
+            "2023-11-16 18:15:46[Europe/Berlin]",
+            "2023-11-16 18:15:46+01:00[Europe/Berlin]",
+            "2023-11-16 18:15:46 and a half",
+            "16-11-2023 18:15:46",
+        ] {
+            let error = wall_ns(text).unwrap_err();
+            assert!(error.contains("YYYY-MM-DD HH:MM:SS"), "{text}: {error}");
+        }
+        let error = wall_ns("1066-10-14 09:00:00").unwrap_err();
+        assert_eq!(
+            error,
+            "TIMESTAMP is \"1066-10-14 09:00:00\"; a year from 1678 to 2261 would be right"
+        );
+    }
+}
