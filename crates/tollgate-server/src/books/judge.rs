@@ -1,0 +1,67 @@
+//! The first law, asked of every account.
+
+use tollgate_policy::Mode;
+use tollgate_testkit::law::{self, Event, Verdict as LawVerdict};
+
+use super::account::Account;
+use super::promise::Promise;
+use super::{Book, Books};
+use crate::figures;
+use crate::report::Verdict;
+
+impl Books {
+    /// Whether no limit ever admitted more than it promises.
+    pub(super) fn never_over(&self) -> Verdict {
+        let mut verdict = Verdict::Held;
+        for book in &self.limits {
+            for (place, account) in book.accounts.iter().enumerate() {
+                if account.mode != Mode::Enforce {
+                    continue;
+                }
+                match self.judge(book, account) {
+                    LawVerdict::Held => {}
+                    LawVerdict::Broken(evidence) => {
+                        let at = |ns: u64| {
+                            let wall = self.epoch_ns.saturating_add_unsigned(ns);
+                            figures::utc(wall, "%F %T%.f")
+                        };
+                        return Verdict::Broken(format!(
+                            "limit {:?}, account {}: {} units from {} through {}, {} are allowed",
+                            book.rule.name,
+                            place + 1,
+                            evidence.units,
+                            at(evidence.first),
+                            at(evidence.last),
+                            evidence.allowed
+                        ));
+                    }
+                    LawVerdict::NotChecked(reason) => verdict = Verdict::NotChecked(reason),
+                }
+            }
+        }
+        verdict
+    }
+
+    fn judge(&self, book: &Book, account: &Account) -> LawVerdict {
+        let Some(ceiling) = account.ceiling else {
+            return LawVerdict::Held;
+        };
+        if let Some(reason) = book.promise.unknown_at(self.latest, &book.rule) {
+            return LawVerdict::NotChecked(reason);
+        }
+        let Some(law) = book.promise.law(account.max, ceiling) else {
+            return LawVerdict::Held;
+        };
+        law.check(recorded(account, &book.promise), book.slack(account))
+    }
+}
+
+/// The account's events as its kind of limit reads a clock that steps back.
+fn recorded(account: &Account, promise: &Promise) -> Vec<Event> {
+    let mut events = account.events.clone();
+    match promise {
+        Promise::Rate { .. } => law::raise_debts(&mut events),
+        _ => law::raise_all(&mut events),
+    }
+    events
+}

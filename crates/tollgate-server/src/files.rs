@@ -1,0 +1,99 @@
+//! Files in and out, with errors that name them.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// What ends the program with exit code 2: one message a line.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) String);
+
+impl Failure {
+    /// A problem with a file: `NAME: PROBLEM`.
+    pub(crate) fn with(name: impl Display, problem: impl Display) -> Self {
+        Self(format!("{name}: {problem}"))
+    }
+}
+
+/// The longest policy file, in bytes.
+const MAX_POLICY_BYTES: u64 = 8 << 20;
+
+/// How a path is written in messages.
+pub(crate) fn shown(path: &Path) -> String {
+    if is_stdin(path) {
+        "standard input".into()
+    } else {
+        path.display().to_string()
+    }
+}
+
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Reads a whole file of text, or standard input for `-`.
+pub(crate) fn read_policy(path: &Path) -> Result<String, Failure> {
+    let fail = |error: io::Error| Failure::with(shown(path), error);
+    let input: Box<dyn Read> = if is_stdin(path) {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(path).map_err(fail)?)
+    };
+    let mut bytes = Vec::new();
+    input
+        .take(MAX_POLICY_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    if bytes.len() as u64 > MAX_POLICY_BYTES {
+        return Err(Failure::with(
+            shown(path),
+            format!("is longer than {MAX_POLICY_BYTES} bytes; shorter would be right"),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
+        Failure::with(
+            shown(path),
+            format!("line {line}: is not UTF-8 text; UTF-8 would be right"),
+        )
+    })
+}
+
+/// Opens a trace, or standard input for `-`; with its length in bytes, where that is known.
+pub(crate) fn open_trace(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
+    if is_stdin(path) {
+        return Ok((Box::new(io::stdin().lock()), None));
+    }
+    let fail = |error: io::Error| Failure::with(shown(path), error);
+    let file = File::open(path).map_err(fail)?;
+    let about = file.metadata().map_err(fail)?;
+    if about.is_dir() {
+        return Err(Failure::with(
+            shown(path),
+            "is a folder; a file would be right",
+        ));
+    }
+    let length = about.is_file().then_some(about.len());
+    Ok((Box::new(BufReader::with_capacity(1 << 16, file)), length))
+}
+
+/// Creates an output file, unless it is one of the files `used` already, which that would destroy.
+pub(crate) fn create(path: &Path, used: &[(&Path, &str)]) -> Result<File, Failure> {
+    let real = fs::canonicalize(path).ok();
+    for (other, how) in used {
+        // A device may be named twice.
+        if real.as_deref().is_some_and(Path::is_file) && real == fs::canonicalize(other).ok() {
+            return Err(Failure::with(
+                path.display(),
+                format!("is {how}; another file would be right"),
+            ));
+        }
+    }
+    File::create(path).map_err(|error| Failure::with(path.display(), error))
+}
