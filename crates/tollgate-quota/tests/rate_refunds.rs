@@ -137,3 +137,56 @@ proptest! {
         }
     }
 }
+
+fn take(meter: &RateMeter, now: u64, units: u64) -> RateReceipt {
+    meter.charge(at(now), Cost::new(units).unwrap(), u64::MAX >> 1).unwrap().receipt
+}
+
+fn slow(capacity: u64) -> RateMeter {
+    let limit = Limit::new(1, Duration::from_nanos(10)).unwrap().with_capacity(capacity);
+    RateMeter::new(&limit, Depth::Short, RefundRule::Exact).unwrap()
+}
+
+/// Backing out used to put back the number of the charge too, so that the next charge of that number shared its
+/// record, and those before it got back too little.
+#[test]
+fn a_backed_out_charge_binds_nobody() {
+    let meter = slow(100);
+    let (one, two) = (take(&meter, 0, 1), take(&meter, 0, 1));
+    meter.refund(at(0), &two, 1);
+    meter.refund(at(0), &one, 1);
+    let _three = take(&meter, 0, 3);
+    let four = take(&meter, 0, 20);
+    take(&meter, 0, 1);
+    assert_eq!(meter.refund(at(0), &four, 15), 15);
+}
+
+#[test]
+fn a_lone_large_request_gets_its_whole_surplus_back() {
+    let meter = slow(100);
+    let receipt = take(&meter, 0, 100);
+    assert_eq!(meter.refund(at(50), &receipt, 90), 90);
+    assert_eq!(meter.used(at(50)), 5);
+}
+
+#[test]
+fn what_was_refilled_in_between_is_not_given_back() {
+    let meter = slow(100);
+    let receipt = take(&meter, 0, 10);
+    // Whole again at 100; then another comes.
+    let _other = take(&meter, 200, 50);
+    assert_eq!(meter.refund(at(200), &receipt, 10), 0);
+    assert_eq!(meter.used(at(200)), 50);
+}
+
+#[test]
+fn a_reset_forfeits_earlier_receipts() {
+    for rule in [RefundRule::Exact, RefundRule::Eager] {
+        let limit = Limit::new(1, Duration::from_nanos(10)).unwrap().with_capacity(100);
+        let meter = RateMeter::new(&limit, Depth::Short, rule).unwrap();
+        let receipt = take(&meter, 0, 60);
+        meter.reset(at(0));
+        let _other = take(&meter, 0, 50);
+        assert_eq!((meter.refund(at(0), &receipt, 60), meter.used(at(0))), (0, 50));
+    }
+}

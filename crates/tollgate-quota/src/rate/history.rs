@@ -78,7 +78,12 @@ impl History {
             Depth::Long if cfg!(model_loom) => 16,
             Depth::Long => 512,
         };
-        Self { slots, levels: std::array::from_fn(|_| OnceLock::new()) }
+        let history = Self { slots, levels: std::array::from_fn(|_| OnceLock::new()) };
+        if cfg!(model_loom) {
+            // The checker does not see through a `OnceLock`: what it is to check is made before threads are.
+            (0..slots).for_each(|group| history.make(0, group));
+        }
+        history
     }
 
     /// The first charge that `level` records: halfway through what the level below can hold.
