@@ -1,6 +1,6 @@
 //! Reads what only a limit of the calendar says.
 
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::item::Item;
 use super::mistakes::{Mistakes, Read};
@@ -96,20 +96,20 @@ fn only_with(
 fn zone(item: Item<'_>, mistakes: &mut Mistakes) -> Read<String> {
     const REMEDY: &str = "write a name of the IANA database, such as \"Europe/Berlin\" or \"UTC\"";
     let wanted = item.string(REMEDY, mistakes)?;
-    if let Ok(zone) = TimeZone::get(wanted)
-        && !zone.is_unknown()
+    // What a machine's own database knows beyond the one of the crate, such as `localtime`, means something else
+    // on the next machine; and what it lacks cannot be used on this one.
+    let known = TimeZoneDatabase::bundled();
+    if let Ok(zone) = known.get(wanted)
         && let Some(name) = zone.iana_name()
+        && TimeZone::get(name).is_ok()
     {
         return Ok(name.to_owned());
     }
-    let known: Vec<_> = jiff::tz::db().available().collect();
-    let remedy = match mistakes.nearest(wanted, known.iter().map(|name| name.as_str())) {
+    let names: Vec<_> = known.available().collect();
+    let remedy = match mistakes.nearest(wanted, names.iter().map(|name| name.as_str())) {
         Some(nearest) => format!("did you mean \"{nearest}\"? {REMEDY}"),
         None => REMEDY.to_owned(),
     };
-    Err(mistakes.tell(
-        item.at,
-        format!("unknown time zone {}", quoted(wanted, '"')),
-        remedy,
-    ))
+    let message = format!("unknown time zone {}", quoted(wanted, '"'));
+    Err(mistakes.tell(item.at, message, remedy))
 }

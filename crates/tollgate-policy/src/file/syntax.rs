@@ -296,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn an_open_string_is_one_mistake() {
+        let (clean, count) = cleaned("[[limit]]\nmax = 1\nname = \"\"\"\nmode = \"on\"");
+        let expected = format!("[[limit]]\nmax = 1\n{:10}\n{:11}", "", "");
+        assert_eq!((clean, count), (expected, 1));
+        let (clean, count) = cleaned("a = \"\"\"\n\\z\n\"\"\"\nb = 1\n");
+        let expected = format!("{:7}\n{:2}\n{:3}\nb = 1\n", "", "", "");
+        assert_eq!((clean, count), (expected, 1));
+    }
+
+    #[test]
     fn a_broken_header_takes_its_section_along() {
         let (clean, count) = cleaned("[[limit]\nmax = 3\nmode\n[[limit]]\nmax = 4\n");
         let expected = format!("{:8}\n{:7}\n{:4}\n[[limit]]\nmax = 4\n", "", "", "");
