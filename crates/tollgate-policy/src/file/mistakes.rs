@@ -11,11 +11,11 @@ use super::error::{PolicyError, PolicyErrors, TOLD_MAX};
 const HELD_MAX: usize = 10 * TOLD_MAX;
 
 /// Searches for a similar name that one file may cost; each looks through at most `CANDIDATES_MAX` names.
-const SUGGESTIONS_MAX: usize = 2 * TOLD_MAX;
+const SUGGESTIONS_MAX: usize = TOLD_MAX;
 const CANDIDATES_MAX: usize = 1_000;
 
 /// Longest name, in bytes, that is compared with others: the comparison is quadratic.
-const SUGGESTED_BYTES_MAX: usize = 64;
+const SUGGESTED_BYTES_MAX: usize = 40;
 
 /// Proof that a mistake was told.
 #[derive(Clone, Copy, Debug)]

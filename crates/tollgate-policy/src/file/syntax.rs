@@ -18,7 +18,7 @@ use super::mistakes::Mistakes;
 const KEY_PARTS_MAX: usize = 8;
 
 /// Bytes parsed again, in all, to find what else is wrong in a broken file.
-const RECOVERY_BYTES_MAX: usize = 16 << 20;
+const RECOVERY_BYTES_MAX: usize = 8 << 20;
 
 /// The first syntax mistake of a text.
 pub(super) struct Fault {
