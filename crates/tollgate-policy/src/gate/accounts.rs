@@ -12,7 +12,7 @@ use super::policy::{CompiledLimit, Policy, Rule};
 use crate::{Refusal, Request, meter::AnyMeter};
 use crossbeam::queue::SegQueue;
 use smallvec::SmallVec;
-use tollgate_core::{Meter, Moment};
+use tollgate_core::{Meter, Moment, Refused};
 use tollgate_sync::{
     Arc, OnceArc,
     atomic::{AtomicU64, AtomicUsize, Ordering::*},
@@ -82,6 +82,13 @@ impl Account {
         limit_id(&self.key)
     }
 
+    /// True if its meter takes no charge any more: it was evicted, or another account is in its place.
+    pub(crate) fn is_closed(&self) -> bool {
+        let one = tollgate_core::Cost::ONE;
+        let closed = |meter: &AnyMeter| matches!(meter.look(Moment::default(), one, u64::MAX), Err(Refused::Closed));
+        self.meter.as_deref().is_some_and(closed)
+    }
+
     /// The scope values, in the order of the limit's `by`.
     pub(crate) fn values(&self) -> SmallVec<[&str; 6]> {
         values(&self.key)
@@ -102,7 +109,8 @@ impl Accounts {
         }
     }
 
-    /// The account of `limit` for `request`, made if there is none.
+    /// The account of `limit` for `request`, made if there is none. One that is `suspect`, since its meter was found
+    /// closed, is looked at more closely.
     ///
     /// # Errors
     /// [`Refusal::MissingScope`], [`Refusal::TooManyAccounts`].
@@ -112,10 +120,12 @@ impl Accounts {
         limit: &CompiledLimit,
         request: &Request<'_>,
         at: Moment,
+        suspect: bool,
     ) -> Result<Arc<Account>, Refusal> {
         let values = scope_values(limit, request)?;
         let key = key(limit.id, &values);
-        if let Some(account) = self.map.pin().get(&key[..])
+        if !suspect
+            && let Some(account) = self.map.pin().get(&key[..])
             && account.version >= policy.version
         {
             return Ok(Arc::clone(account));
@@ -190,12 +200,11 @@ impl Accounts {
         loop {
             let held = self.map.pin().get(key).map(Arc::clone);
             if let Some(held) = held {
-                if held.version < policy.version {
-                    return Ok(self.refreshed(policy, limit, &held, at));
-                }
-                if held.meter.as_ref().is_none_or(|meter| !is_closed(meter)) {
+                let held = self.refreshed(policy, limit, &held, at);
+                if !held.is_closed() {
                     return Ok(held);
                 }
+                // Evicted, and its evictor has not come to this yet.
                 self.remove(&held);
                 continue;
             }
@@ -226,7 +235,8 @@ impl Accounts {
         at: Moment,
     ) -> Arc<Account> {
         let mut account = Arc::clone(account);
-        while account.version < policy.version {
+        // One that was replaced by a policy newer than the caller's is followed too: its meter may be frozen.
+        while account.version < policy.version || account.next.get().is_some() {
             let next = account.next.get().unwrap_or_else(|| {
                 let values = values(&account.key);
                 let rule = limit.rule_for(&values);
@@ -261,10 +271,12 @@ impl Accounts {
             }
             account = next;
         }
-        // A slower caller may put back an older one: whoever finds that comes here again, and to the same end.
-        self.map
-            .pin()
-            .insert(account.key.clone(), Arc::clone(&account));
+        if !account.is_closed() {
+            // A slower caller may put back an older one: whoever finds that comes here again, and to the same end.
+            self.map
+                .pin()
+                .update(account.key.clone(), |_| Arc::clone(&account));
+        }
         account
     }
 
@@ -349,15 +361,6 @@ fn rests(account: &Account, at: Moment) -> bool {
         .meter
         .as_ref()
         .is_none_or(|meter| meter.close_at_rest(at))
-}
-
-/// True if `meter` takes no charge any more.
-pub(super) fn is_closed(meter: &AnyMeter) -> bool {
-    let one = tollgate_core::Cost::ONE;
-    matches!(
-        meter.look(Moment::default(), one, u64::MAX),
-        Err(tollgate_core::Refused::Closed)
-    )
 }
 
 /// A limit's number, then each value behind its length: two different lists of values never share a key.

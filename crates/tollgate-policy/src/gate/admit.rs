@@ -7,9 +7,9 @@
 
 use super::{
     Inner, Reservation,
-    accounts::{self, Account, Accounts},
+    accounts::Account,
     policy::{CompiledLimit, Policy},
-    reservation::{Charge, Hold},
+    reservation::{Charge, Hold, Holds},
 };
 use crate::{
     Limited, Refusal, Request, Usage,
@@ -81,9 +81,10 @@ impl Inner {
         in_line: bool,
     ) -> Result<Reservation, Refusal> {
         let share = policy.share_of(request)?;
+        let mut suspect = false;
         loop {
-            let says = gate.says(policy, request, share, at)?;
-            match gate.charge_all(policy, &says, at, in_line) {
+            let says = gate.says(policy, request, share, at, suspect)?;
+            match gate.charge_all(policy, says, at, in_line) {
                 Ok(holds) => {
                     return Ok(Reservation {
                         gate: Arc::clone(gate),
@@ -95,7 +96,7 @@ impl Inner {
                 }
                 Err(Some(limited)) => return Err(Refusal::Limited(limited)),
                 // A meter was closed under this caller: its account was evicted or replaced.
-                Err(None) => {}
+                Err(None) => suspect = true,
             }
         }
     }
@@ -107,10 +108,12 @@ impl Inner {
         request: &Request<'_>,
         share: Option<Share>,
         at: Moment,
+        suspect: bool,
     ) -> Result<Says, Refusal> {
         let mut says = Says::new();
         for place in 0..policy.limits.len() {
-            says.extend(self.say(policy, place, request, share, at, Accounts::of_request)?);
+            let account = |limit: &CompiledLimit| self.accounts.of_request(policy, limit, request, at, suspect);
+            says.extend(self.say(policy, place, request, share, account)?);
         }
         Ok(says)
     }
@@ -122,20 +125,13 @@ impl Inner {
         place: usize,
         request: &Request<'_>,
         share: Option<Share>,
-        at: Moment,
-        account: impl FnOnce(
-            &Accounts,
-            &Policy,
-            &CompiledLimit,
-            &Request<'_>,
-            Moment,
-        ) -> Result<Arc<Account>, Refusal>,
+        account: impl FnOnce(&CompiledLimit) -> Result<Arc<Account>, Refusal>,
     ) -> Result<Option<Say>, Refusal> {
         let limit = &policy.limits[place];
         if limit.is_off() || !limit.applies(request) {
             return Ok(None);
         }
-        let account = account(&self.accounts, policy, limit, request, at)?;
+        let account = account(limit)?;
         if account.rule.mode == Mode::Off {
             return Ok(None);
         }
@@ -156,58 +152,46 @@ impl Inner {
     fn charge_all(
         &self,
         policy: &Policy,
-        says: &Says,
+        says: Says,
         at: Moment,
         in_line: bool,
-    ) -> Result<SmallVec<[Hold; 2]>, Option<Limited>> {
+    ) -> Result<Holds, Option<Limited>> {
         // One limit alone needs no look: its charge is all or nothing by itself.
-        if says.len() > 1
-            || says
-                .iter()
-                .any(|say| say.account.line.waiting.load(Relaxed) > 0)
-        {
-            self.look_all(policy, says, at, in_line)?;
+        let queued = |say: &Say| say.account.line.waiting.load(Relaxed) > 0;
+        if says.len() > 1 || says.iter().any(queued) {
+            self.look_all(policy, &says, at, in_line)?;
         }
-        let mut holds: SmallVec<[Hold; 2]> = SmallVec::new();
-        for (place, say) in says.iter().enumerate() {
-            let mut receipt = None;
-            if let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) {
-                match meter.charge(at, cost, say.ceiling) {
+        let mut holds = Holds::new();
+        for place in 0..says.len() {
+            let say = &says[place];
+            let charge = match (&say.account.meter, say.cost) {
+                (Some(meter), Some(cost)) => match meter.charge(at, cost, say.ceiling) {
                     Ok(charged) => {
-                        self.tell_crossed(
-                            &policy.limits[say.limit],
-                            &say.account,
-                            charged.before,
-                            charged.after,
-                            charged.full,
-                        );
-                        receipt = Some(Charge {
+                        let (before, after, full) = (charged.before, charged.after, charged.full);
+                        self.tell_crossed(&policy.limits[say.limit], &say.account, before, after, full);
+                        Some(Charge {
                             receipt: charged.receipt,
                             units: cost.get(),
-                        });
+                        })
                     }
                     Err(Refused::Denied(_)) if !say.enforced() => continue,
                     Err(refused) => {
-                        for hold in holds.iter_mut().rev() {
+                        holds.iter_mut().rev().for_each(|hold| {
                             hold.refund(at, u64::MAX);
-                        }
+                        });
                         let Refused::Denied(denial) = refused else {
                             return Err(None);
                         };
-                        return Err(Some(self.binding(
-                            policy,
-                            says,
-                            at,
-                            in_line,
-                            Binding { place, denial },
-                        )));
+                        let found = Binding { place, denial };
+                        return Err(Some(self.binding(policy, &says, at, in_line, found)));
                     }
-                }
-            }
+                },
+                _ => None,
+            };
             holds.push(Hold {
                 limit: say.limit,
                 account: Arc::clone(&say.account),
-                charge: receipt,
+                charge,
                 extended: Vec::new(),
             });
         }
@@ -302,7 +286,7 @@ impl Inner {
                     ceiling,
                 });
             }
-            match self.charge_all(&policy, &says, at, true) {
+            match self.charge_all(&policy, says, at, true) {
                 Ok(extended) => {
                     for new in extended {
                         if let Some(hold) = reservation
@@ -325,11 +309,7 @@ impl Inner {
     /// The account in force for `account`: itself, what replaced it, or a new one if that was evicted. None if its
     /// limit is no longer in the policy.
     pub(super) fn standing(&self, account: &Arc<Account>, at: Moment) -> Option<Arc<Account>> {
-        if account
-            .meter
-            .as_ref()
-            .is_none_or(|meter| !accounts::is_closed(meter))
-        {
+        if !account.is_closed() {
             return Some(Arc::clone(account));
         }
         self.policy.with(|policy| {

@@ -163,7 +163,7 @@ impl Gate {
         let at = inner.clock.moment();
         let policy = inner.policy.load();
         let share = policy.share_of(request)?;
-        let says = inner.says(&policy, request, share, at)?;
+        let says = inner.says(&policy, request, share, at, false)?;
         if let Some(refusal) = inner.never_fits(&policy, &says, at) {
             return Err(refusal);
         }

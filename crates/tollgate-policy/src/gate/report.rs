@@ -1,6 +1,6 @@
 //! What a gate says of its limits, changing nothing.
 
-use super::{Gate, accounts::Accounts, admit::limited};
+use super::{Gate, admit::limited};
 use crate::{
     Limited, Refusal, Request,
     file::{Mode, Unit},
@@ -200,7 +200,7 @@ impl Gate {
         let explain = |place: usize| {
             let limit = &policy.limits[place];
             let say = policy.share_of(request).and_then(|share| {
-                inner.say(&policy, place, request, share, at, Accounts::on_trial)
+                inner.say(&policy, place, request, share, |limit| inner.accounts.on_trial(&policy, limit, request, at))
             });
             let (mode, verdict) = match say {
                 Err(refusal) => (limit.mode(), Verdict::Invalid(refusal)),

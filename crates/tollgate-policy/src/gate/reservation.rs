@@ -14,6 +14,9 @@ pub(super) struct Charge {
     pub(super) units: u64,
 }
 
+/// What all limits hold.
+pub(super) type Holds = SmallVec<[Hold; 2]>;
+
 /// What one limit holds for a reservation.
 #[derive(Debug)]
 pub(super) struct Hold {
@@ -63,7 +66,7 @@ impl Hold {
 pub struct Reservation {
     pub(super) gate: Arc<Inner>,
     pub(super) policy: Arc<Policy>,
-    pub(super) holds: SmallVec<[Hold; 2]>,
+    pub(super) holds: Holds,
     pub(super) estimate: Usage,
     pub(super) share: Option<crate::file::Share>,
 }
