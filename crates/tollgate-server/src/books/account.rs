@@ -168,3 +168,85 @@ fn kept(concern: &Concern, promise: &Promise) -> u64 {
         _ => concern.estimate.min(concern.actual),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn concern(estimate: u64, actual: u64) -> Concern {
+        Concern {
+            limit: 0,
+            account: 0,
+            estimate,
+            actual,
+            share: None,
+            receipt: None,
+        }
+    }
+
+    fn account(promise: &Promise) -> Account {
+        let terms = Terms {
+            max: Some(100),
+            capacity: Some(100),
+            mode: Mode::Enforce,
+        };
+        Account::new(promise, terms, 0, false)
+    }
+
+    #[test]
+    fn what_is_kept_and_what_is_debt_are_told_apart() {
+        let promise = Promise::Lifetime;
+        let mut account = account(&promise);
+        let (mut over, mut under) = (concern(40, 10), concern(10, 25));
+        account.admit(1, &mut over, &promise);
+        account.admit(2, &mut under, &promise);
+        account.settle(3, &mut over, &promise);
+        account.settle(4, &mut under, &promise);
+        assert_eq!((account.admitted, account.debt), (20, 15));
+        assert_eq!(
+            account.events,
+            [
+                Event::admitted(1, 10),
+                Event::admitted(2, 10),
+                Event::debt(4, 15)
+            ]
+        );
+        assert_eq!(account.most_in_window(&promise), 20);
+    }
+
+    #[test]
+    fn a_request_that_costs_nothing_can_still_run_into_debt() {
+        let promise = Promise::Lifetime;
+        let mut account = account(&promise);
+        let mut free = concern(0, 7);
+        account.admit(1, &mut free, &promise);
+        account.settle(2, &mut free, &promise);
+        assert_eq!(account.events, [Event::debt(2, 7)]);
+    }
+
+    #[test]
+    fn the_surplus_in_flight_is_that_of_all_open_requests() {
+        let promise = Promise::Lifetime;
+        let mut account = account(&promise);
+        let mut first = concern(40, 10);
+        account.admit(1, &mut first, &promise);
+        account.admit(2, &mut concern(40, 15), &promise);
+        account.settle(3, &mut first, &promise);
+        account.admit(4, &mut concern(20, 20), &promise);
+        assert_eq!(account.most_surplus_in_flight(), 55);
+        assert_eq!(account.surplus_in_flight, 25);
+    }
+
+    #[test]
+    fn open_requests_count_while_they_are_open() {
+        let promise = Promise::Concurrency;
+        let mut account = account(&promise);
+        let mut open = [concern(1, 1), concern(1, 1), concern(1, 1)];
+        account.admit(1, &mut open[0], &promise);
+        account.admit(2, &mut open[1], &promise);
+        account.settle(3, &mut open[0], &promise);
+        account.admit(3, &mut open[2], &promise);
+        assert_eq!(account.most_in_window(&promise), 2);
+        assert_eq!(account.admitted, 3);
+    }
+}

@@ -139,8 +139,9 @@ impl Books {
     }
 
     /// Enters that the refusal of a row changed what some limit says.
-    pub(crate) fn changed_by_denial(&mut self, what: impl FnOnce() -> String) {
-        self.changed.get_or_insert_with(what);
+    pub(crate) fn changed_by_denial(&mut self, row: u64, change: &str) {
+        self.changed
+            .get_or_insert_with(|| format!("row {row} was refused: {change}"));
     }
 
     /// The sums of the limit at `place`.

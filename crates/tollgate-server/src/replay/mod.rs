@@ -8,6 +8,8 @@
 mod pending;
 mod rows;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::io::{BufRead, Write};
 use std::time::Instant;

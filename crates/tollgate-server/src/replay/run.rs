@@ -143,7 +143,9 @@ impl<'a, W: Write> Run<'a, W> {
                 self.waits.record(limited.retry_after);
                 if self.settings.laws {
                     let after = self.gate.explain_at(&request, now, wall);
-                    self.compare(row, &before, &after);
+                    if let Some(change) = change(&before, &after) {
+                        self.books.changed_by_denial(row.number, &change);
+                    }
                 }
                 if let Some(decisions) = &mut self.decisions {
                     decisions.refused(
@@ -268,18 +270,6 @@ impl<'a, W: Write> Run<'a, W> {
         concerns
     }
 
-    /// Holds what all limits say after a refusal against what they said before it.
-    fn compare(&mut self, row: &Row, before: &[Explained], after: &[Explained]) {
-        if let Some((old, new)) = before.iter().zip(after).find(|(old, new)| old != new) {
-            self.books.changed_by_denial(|| {
-                format!(
-                    "row {}: limit {:?} said {:?} before, and {:?} after",
-                    row.number, old.limit, old.verdict, new.verdict
-                )
-            });
-        }
-    }
-
     fn worst(&self, width_ns: u64) -> Worst {
         let busiest = |record: &mut dyn Iterator<Item = (u64, u64)>| {
             law::busiest(width_ns, record).map(|peak| Busiest {
@@ -292,6 +282,15 @@ impl<'a, W: Write> Run<'a, W> {
             tokens: busiest(&mut self.passed.iter().copied()),
         }
     }
+}
+
+/// The first limit that says something else than before.
+pub(super) fn change(before: &[Explained], after: &[Explained]) -> Option<String> {
+    let (old, new) = before.iter().zip(after).find(|(old, new)| old != new)?;
+    Some(format!(
+        "limit {:?} said {:?} before, and {:?} after",
+        old.limit, old.verdict, new.verdict
+    ))
 }
 
 fn add(sums: &mut Amounts, usage: &Usage) {

@@ -1,0 +1,158 @@
+//! Do the verdicts have teeth? Gates that keep another policy than the one they are judged by.
+
+use std::time::Duration;
+
+use tollgate_core::{Nanos, Wall};
+use tollgate_policy::{PolicyFile, Request};
+
+use super::run::change;
+use super::{Settings, gate, replay};
+use crate::decisions::Decisions;
+use crate::hold::{Distribution, Holds};
+use crate::progress::Progress;
+use crate::report::{Report, Verdict};
+use crate::trace::Trace;
+
+/// Two requests and 300 tokens a second, for an hour.
+fn trace() -> String {
+    let row = |second: u32| {
+        let (minute, second) = (second / 60, second % 60);
+        format!(
+            "2024-01-01 00:{minute:02}:{second:02},90,10\n2024-01-01 00:{minute:02}:{second:02}.5,150,50\n"
+        )
+    };
+    std::iter::once("TIMESTAMP,ContextTokens,GeneratedTokens\n".into())
+        .chain((0..3600).map(row))
+        .collect()
+}
+
+fn policy(algorithm: &str, max: u64) -> String {
+    format!(
+        "[[limit]]\nname = \"tpm\"\nunit = \"tokens\"\nmax = {max}\nalgorithm = \"{algorithm}\"\n{}\n",
+        match algorithm {
+            "lifetime" => "",
+            "calendar" => "per = \"hour\"",
+            _ => "per = \"1m\"",
+        }
+    )
+}
+
+/// Replays under a gate that keeps `kept`, judged by `told`.
+fn judged(kept: &str, told: &str, estimate: &str, hold: (u64, Distribution)) -> Report {
+    let settings = Settings {
+        trace_name: "trace".into(),
+        policy_name: "policy".into(),
+        policy: kept.into(),
+        estimate: estimate.parse().unwrap(),
+        holds: Holds::new(Duration::from_secs(hold.0), hold.1, 1),
+        laws: true,
+        skip_bad_rows: false,
+    };
+    let file = PolicyFile::parse(told).unwrap();
+    let text = trace();
+    let none: Option<&mut Decisions<std::io::Sink>> = None;
+    replay(
+        Trace::new(text.as_bytes()).unwrap(),
+        settings,
+        &file,
+        none,
+        Progress::new(None),
+    )
+    .unwrap()
+}
+
+const AT_ONCE: (u64, Distribution) = (0, Distribution::Fixed);
+
+const ALGORITHMS: [&str; 6] = ["gcra", "window", "log", "fixed", "calendar", "lifetime"];
+
+#[test]
+fn a_gate_that_keeps_its_policy_is_found_lawful() {
+    for algorithm in ALGORITHMS {
+        let policy = policy(algorithm, 4_500);
+        let report = judged(&policy, &policy, "1", AT_ONCE);
+        assert!(report.refused > 0, "{algorithm}");
+        for (law, verdict) in report.laws.all() {
+            assert_eq!(*verdict, Verdict::Held, "{algorithm}, {law}");
+        }
+    }
+}
+
+#[test]
+fn a_gate_that_allows_one_unit_more_is_found_out() {
+    for algorithm in ALGORITHMS {
+        // The larger limit is a multiple of what the rows ask for, and is used to the last unit.
+        let report = judged(
+            &policy(algorithm, 4_500),
+            &policy(algorithm, 4_499),
+            "1",
+            AT_ONCE,
+        );
+        let Verdict::Broken(detail) = &report.laws.never_over else {
+            panic!("{algorithm}: {:?}", report.laws)
+        };
+        assert!(detail.starts_with("limit \"tpm\", account 1: "), "{detail}");
+        assert!(detail.contains(" units from 2024-01-01 00:"), "{detail}");
+        assert!(
+            matches!(report.laws.never_needlessly_under, Verdict::Broken(_)),
+            "{algorithm}"
+        );
+        assert!(!report.lawful());
+    }
+}
+
+#[test]
+fn a_gate_that_allows_less_is_found_out() {
+    for algorithm in ALGORITHMS {
+        let report = judged(
+            &policy(algorithm, 4_499),
+            &policy(algorithm, 4_500),
+            "1",
+            AT_ONCE,
+        );
+        assert_eq!(report.laws.never_over, Verdict::Held, "{algorithm}");
+        let Verdict::Broken(detail) = &report.laws.never_needlessly_under else {
+            panic!("{algorithm}: {:?}", report.laws)
+        };
+        assert!(detail.contains("was refused by \"tpm\" for"), "{detail}");
+        assert!(!report.lawful());
+    }
+}
+
+#[test]
+fn surpluses_that_come_back_late_break_no_law() {
+    let exact = policy("gcra", 4_500);
+    let eager = format!("{exact}refund = \"eager\"\n");
+    for (policy, distribution) in [
+        (&exact, Distribution::Fixed),
+        (&exact, Distribution::Exponential),
+        (&eager, Distribution::Exponential),
+    ] {
+        let report = judged(policy, policy, "4", (30, distribution));
+        assert_eq!(report.laws.never_over, Verdict::Held);
+        assert!(matches!(
+            report.laws.never_needlessly_under,
+            Verdict::NotChecked(_)
+        ));
+    }
+}
+
+#[test]
+fn a_limit_that_says_something_else_is_seen() {
+    let gate = gate(&policy("gcra", 4_500), 0).unwrap();
+    let request = Request::new().input_tokens(4_000);
+    let at = |now| gate.explain_at(&request, Nanos::new(now), Wall::new(0));
+    let before = at(0);
+    assert_eq!(change(&before, &at(0)), None);
+    let kept = gate
+        .admit_at(&request, Nanos::new(0), Wall::new(0))
+        .unwrap();
+    assert!(
+        change(&before, &at(0))
+            .unwrap()
+            .starts_with("limit \"tpm\" said Admits")
+    );
+    // A nanosecond is enough: the wait is a nanosecond shorter.
+    assert!(change(&at(0), &at(1)).unwrap().contains("Refuses"));
+    kept.release_at(Nanos::new(0), Wall::new(0));
+    assert_eq!(change(&before, &at(0)), None);
+}
