@@ -19,3 +19,8 @@ pub use wait::{Acquire, AdmitWithin};
 
 #[doc(no_inline)]
 pub use {tollgate_policy as policy, tollgate_quota as quota, tollgate_window as window};
+
+/// The README's example is run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
