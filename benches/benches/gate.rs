@@ -63,17 +63,30 @@ fn policy(requests: u64, tokens: u64) -> String {
 }
 
 fn run(policy: &str, rows: &[Row], agents: &[String]) -> (u64, u64) {
-    let gate = Gate::builder().clock(ManualClock::new()).build(policy).expect("the policy is valid");
+    let gate = Gate::builder()
+        .clock(ManualClock::new())
+        .build(policy)
+        .expect("the policy is valid");
     let (mut admitted, mut tokens) = (0, 0);
     for row in rows {
         let (input, output) = (u64::from(row.input), u64::from(row.output));
-        let request =
-            Request::new().with("agent", &agents[row.agent as usize]).input_tokens(input).output_tokens(output);
+        let request = Request::new()
+            .with("agent", &agents[row.agent as usize])
+            .input_tokens(input)
+            .output_tokens(output);
         let (now, wall) = (Nanos(row.now), Wall(0));
         if let Ok(reservation) = black_box(gate.admit_at(&request, now, wall)) {
             admitted += 1;
             tokens += input + output;
-            reservation.settle_at(Usage { input_tokens: input, output_tokens: output, micro_usd: 0 }, now, wall);
+            reservation.settle_at(
+                Usage {
+                    input_tokens: input,
+                    output_tokens: output,
+                    micro_usd: 0,
+                },
+                now,
+                wall,
+            );
         }
     }
     (admitted, tokens)
@@ -81,10 +94,15 @@ fn run(policy: &str, rows: &[Row], agents: &[String]) -> (u64, u64) {
 
 fn decisions(c: &mut Criterion) {
     let rows = rows();
-    let agents: Vec<String> = (0..AGENTS).map(|agent| format!("agent-{agent:04}")).collect();
+    let agents: Vec<String> = (0..AGENTS)
+        .map(|agent| format!("agent-{agent:04}"))
+        .collect();
     let seconds = rows.last().map_or(0, |row| row.now).div_ceil(1_000_000_000);
     let mut group = c.benchmark_group("gate/two_limits/threads_1");
-    group.sample_size(10).sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(ROWS as u64));
+    group
+        .sample_size(10)
+        .sampling_mode(SamplingMode::Flat)
+        .throughput(Throughput::Elements(ROWS as u64));
     for (name, requests, per_second) in [
         ("all_admitted", 1_000_000, 1_000_000_000),
         ("half_refused", 7_800, 100_000_000),
@@ -97,7 +115,10 @@ fn decisions(c: &mut Criterion) {
                 for _ in 0..times {
                     let (admitted, tokens) = run(&policy, &rows, &agents);
                     let spans = (seconds + 1) * AGENTS as u64;
-                    assert!(admitted <= requests * spans && tokens <= per_second * spans, "over a limit");
+                    assert!(
+                        admitted <= requests * spans && tokens <= per_second * spans,
+                        "over a limit"
+                    );
                 }
                 start.elapsed()
             });

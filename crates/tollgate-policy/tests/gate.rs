@@ -1,6 +1,9 @@
 //! What users of a gate rely on.
 
-use std::{sync::{Arc, Mutex}, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tollgate_core::{ManualClock, Nanos, Wall};
 use tollgate_policy::{Crossing, Gate, Limited, Refusal, Request, Usage, Verdict};
 use tollgate_quota::StatusLevel;
@@ -9,7 +12,10 @@ const SECOND: u64 = 1_000_000_000;
 
 fn gate(policy: &str) -> (Gate, ManualClock) {
     let clock = ManualClock::new();
-    (Gate::builder().clock(clock.clone()).build(policy).unwrap(), clock)
+    (
+        Gate::builder().clock(clock.clone()).build(policy).unwrap(),
+        clock,
+    )
 }
 
 fn limited(answer: Result<tollgate_policy::Reservation, Refusal>) -> Limited {
@@ -20,7 +26,11 @@ fn limited(answer: Result<tollgate_policy::Reservation, Refusal>) -> Limited {
 }
 
 fn tokens(input: u64, output: u64) -> Usage {
-    Usage { input_tokens: input, output_tokens: output, micro_usd: 0 }
+    Usage {
+        input_tokens: input,
+        output_tokens: output,
+        micro_usd: 0,
+    }
 }
 
 const TWO: &str = r#"
@@ -46,10 +56,24 @@ fn all_limits_or_none() {
     let small = Request::new().with("agent", "a").input_tokens(10);
     let _kept = gate.admit(&large).unwrap();
     let refused = limited(gate.admit(&large));
-    assert_eq!((&*refused.limit, refused.used, refused.requested, refused.max), ("tpm", 90, 90, 100));
+    assert_eq!(
+        (
+            &*refused.limit,
+            refused.used,
+            refused.requested,
+            refused.max
+        ),
+        ("tpm", 90, 90, 100)
+    );
     // The refused request was counted by neither limit.
     let _kept = gate.admit(&small).unwrap();
-    assert_eq!(gate.usage(&[("agent", "a")]).iter().map(|usage| usage.used).collect::<Vec<_>>(), [2, 100]);
+    assert_eq!(
+        gate.usage(&[("agent", "a")])
+            .iter()
+            .map(|usage| usage.used)
+            .collect::<Vec<_>>(),
+        [2, 100]
+    );
 }
 
 #[test]
@@ -60,12 +84,21 @@ fn the_binding_limit_has_the_longest_wait_and_ties_go_to_the_first() {
     let _two = gate.admit(&request).unwrap();
     // Both are spent: half a minute for a request, half a minute for 50 tokens.
     let refused = limited(gate.admit(&request));
-    assert_eq!((&*refused.limit, refused.retry_after), ("rpm", Some(Duration::from_secs(30))));
+    assert_eq!(
+        (&*refused.limit, refused.retry_after),
+        ("rpm", Some(Duration::from_secs(30)))
+    );
     let refused = limited(gate.admit(&request.clone().input_tokens(51)));
-    assert_eq!((&*refused.limit, refused.retry_after), ("tpm", Some(Duration::from_millis(30_600))));
+    assert_eq!(
+        (&*refused.limit, refused.retry_after),
+        ("tpm", Some(Duration::from_millis(30_600)))
+    );
     // What can never fit is longest.
     let refused = limited(gate.admit(&request.clone().input_tokens(101)));
-    assert_eq!((&*refused.limit, refused.retry_after, refused.never_fits), ("tpm", None, true));
+    assert_eq!(
+        (&*refused.limit, refused.retry_after, refused.never_fits),
+        ("tpm", None, true)
+    );
 }
 
 #[test]
@@ -84,15 +117,31 @@ fn retry_after_is_the_least_wait() {
 fn a_request_without_a_scope_is_an_error_and_never_pooled() {
     let (gate, _clock) = gate(TWO);
     let error = gate.admit(&Request::new().with("Agent", "a")).unwrap_err();
-    assert_eq!(error.to_string(), "limit `rpm` counts by `agent`, and the request has no value for it");
+    assert_eq!(
+        error.to_string(),
+        "limit `rpm` counts by `agent`, and the request has no value for it"
+    );
     assert_eq!(gate.accounts(), 0);
 }
 
 #[test]
 fn scope_values_are_opaque() {
-    let (gate, _clock) = gate("[[limit]]\nname = \"l\"\nby = [\"a\", \"b\"]\nunit = \"requests\"\nmax = 1\nper = \"1h\"");
-    for (a, b) in [("x:", "y"), ("x", ":y"), ("", "x:y"), ("x:y", ""), ("x\0", "y"), ("x", "\0y")] {
-        assert!(gate.admit(&Request::new().with("a", a).with("b", b)).is_ok(), "{a:?} {b:?}");
+    let (gate, _clock) = gate(
+        "[[limit]]\nname = \"l\"\nby = [\"a\", \"b\"]\nunit = \"requests\"\nmax = 1\nper = \"1h\"",
+    );
+    for (a, b) in [
+        ("x:", "y"),
+        ("x", ":y"),
+        ("", "x:y"),
+        ("x:y", ""),
+        ("x\0", "y"),
+        ("x", "\0y"),
+    ] {
+        assert!(
+            gate.admit(&Request::new().with("a", a).with("b", b))
+                .is_ok(),
+            "{a:?} {b:?}"
+        );
     }
     assert_eq!(gate.accounts(), 6);
 }
@@ -101,27 +150,45 @@ fn scope_values_are_opaque() {
 fn settling_gives_back_the_surplus_and_charges_the_debt() {
     let (gate, _clock) = gate(TWO);
     let used = |gate: &Gate| gate.usage(&[("agent", "a")])[1].used;
-    let request = Request::new().with("agent", "a").input_tokens(10).output_tokens(50);
+    let request = Request::new()
+        .with("agent", "a")
+        .input_tokens(10)
+        .output_tokens(50);
     gate.admit(&request).unwrap().settle(tokens(10, 5));
     assert_eq!(used(&gate), 15);
     gate.admit(&request).unwrap().settle(tokens(10, 190));
-    assert_eq!(used(&gate), 215, "units used beyond the estimate are spent, and nothing is clamped");
+    assert_eq!(
+        used(&gate),
+        215,
+        "units used beyond the estimate are spent, and nothing is clamped"
+    );
     let refused = limited(gate.admit(&request.clone().output_tokens(0)));
     // Refill pays the debt first: 125 of 100 a minute.
-    assert_eq!((&*refused.limit, refused.retry_after), ("tpm", Some(Duration::from_secs(75))));
+    assert_eq!(
+        (&*refused.limit, refused.retry_after),
+        ("tpm", Some(Duration::from_secs(75)))
+    );
 }
 
 #[test]
 fn released_reservations_were_never_there_and_extensions_ask() {
     let (gate, _clock) = gate(TWO);
-    let used = |gate: &Gate| gate.usage(&[("agent", "a")]).iter().map(|usage| usage.used).collect::<Vec<_>>();
+    let used = |gate: &Gate| {
+        gate.usage(&[("agent", "a")])
+            .iter()
+            .map(|usage| usage.used)
+            .collect::<Vec<_>>()
+    };
     let request = Request::new().with("agent", "a").input_tokens(60);
     let mut reservation = gate.admit(&request).unwrap();
     reservation.extend(tokens(0, 30)).unwrap();
     assert_eq!(used(&gate), [1, 90]);
     let refused = reservation.extend(tokens(0, 11)).unwrap_err();
     assert_eq!(refused.limited().unwrap().limit.as_ref(), "tpm");
-    assert_eq!((used(&gate), reservation.estimate().output_tokens), (vec![1, 90], 30));
+    assert_eq!(
+        (used(&gate), reservation.estimate().output_tokens),
+        (vec![1, 90], 30)
+    );
     reservation.release();
     assert_eq!(used(&gate), [0, 0]);
 }
@@ -151,7 +218,13 @@ fn a_dropped_reservation_does_what_its_limits_declare() {
         "#,
     );
     drop(gate.admit(&Request::new()).unwrap());
-    assert_eq!(gate.usage(&[]).iter().map(|usage| usage.used).collect::<Vec<_>>(), [1, 0, 0]);
+    assert_eq!(
+        gate.usage(&[])
+            .iter()
+            .map(|usage| usage.used)
+            .collect::<Vec<_>>(),
+        [1, 0, 0]
+    );
 }
 
 #[test]
@@ -182,8 +255,12 @@ fn overrides_and_priority_classes() {
     );
     let admitted = |agent: &str, class: Option<&str>| {
         let request = Request::new().with("agent", agent);
-        let request = class.iter().fold(request, |request, class| request.class(class));
-        (0..20).take_while(|_| gate.admit(&request).map(drop).is_ok()).count()
+        let request = class
+            .iter()
+            .fold(request, |request, class| request.class(class));
+        (0..20)
+            .take_while(|_| gate.admit(&request).map(drop).is_ok())
+            .count()
     };
     assert_eq!(admitted("a", Some("batch")), 1, "half of three rounds down");
     assert_eq!(admitted("a", None), 2);
@@ -192,8 +269,13 @@ fn overrides_and_priority_classes() {
     assert_eq!(admitted("blocked", None), 0);
     let refused = limited(gate.admit(&Request::new().with("agent", "blocked")));
     assert_eq!((refused.max, refused.never_fits), (0, true));
-    let unknown = gate.admit(&Request::new().with("agent", "a").class("gold")).unwrap_err();
-    assert_eq!(unknown.to_string(), "the policy has no priority class `gold`");
+    let unknown = gate
+        .admit(&Request::new().with("agent", "a").class("gold"))
+        .unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "the policy has no priority class `gold`"
+    );
 }
 
 #[test]
@@ -221,7 +303,11 @@ fn when_must_match_and_shadow_never_refuses() {
     for _ in 0..5 {
         assert!(gate.admit(&model("GPT-4o")).is_ok() && gate.admit(&Request::new()).is_ok());
     }
-    assert_eq!(gate.usage(&[])[1].used, 2, "a shadow counts what it would have admitted");
+    assert_eq!(
+        gate.usage(&[])[1].used,
+        2,
+        "a shadow counts what it would have admitted"
+    );
 }
 
 #[test]
@@ -231,13 +317,20 @@ fn thresholds_are_told_once_a_crossing() {
     let policy = "[[limit]]\nname = \"day\"\nunit = \"tokens\"\nmax = 100\nper = \"day\"\nalgorithm = \"calendar\"\nwarn_at = [0.5, 0.9]";
     let gate = Gate::builder()
         .clock(ManualClock::new())
-        .on_crossing(move |crossing: &Crossing| tell.lock().unwrap().push((crossing.share.to_string(), crossing.used)))
+        .on_crossing(move |crossing: &Crossing| {
+            tell.lock()
+                .unwrap()
+                .push((crossing.share.to_string(), crossing.used))
+        })
         .build(policy)
         .unwrap();
     for _ in 0..10 {
         let _kept = gate.admit(&Request::new().input_tokens(10)).unwrap();
     }
-    assert_eq!(*told.lock().unwrap(), [("50%".to_owned(), 50), ("90%".to_owned(), 90)]);
+    assert_eq!(
+        *told.lock().unwrap(),
+        [("50%".to_owned(), 50), ("90%".to_owned(), 90)]
+    );
     assert_eq!(gate.status(&[]), StatusLevel::Critical);
 }
 
@@ -246,36 +339,80 @@ fn a_reload_keeps_committed_units() {
     let (gate, clock) = gate(TWO);
     let request = Request::new().with("agent", "a").input_tokens(30);
     let open = gate.admit(&request).unwrap();
-    let reload = gate.reload(&TWO.replace("max = 100", "max = 200").replace("max = 2\n", "max = 9\n")).unwrap();
+    let reload = gate
+        .reload(
+            &TWO.replace("max = 100", "max = 200")
+                .replace("max = 2\n", "max = 9\n"),
+        )
+        .unwrap();
     assert_eq!(reload.kept.len(), 2);
     let usage = gate.usage(&[("agent", "a")]);
-    assert_eq!((usage[0].used, usage[0].max, usage[1].used, usage[1].max), (1, Some(9), 30, Some(200)));
-    assert_eq!(limited(gate.admit(&request.clone().input_tokens(171))).used, 30);
+    assert_eq!(
+        (usage[0].used, usage[0].max, usage[1].used, usage[1].max),
+        (1, Some(9), 30, Some(200))
+    );
+    assert_eq!(
+        limited(gate.admit(&request.clone().input_tokens(171))).used,
+        30
+    );
     open.settle(tokens(80, 0));
-    assert_eq!(gate.usage(&[("agent", "a")])[1].used, 80, "a debt goes to the account in force");
+    assert_eq!(
+        gate.usage(&[("agent", "a")])[1].used,
+        80,
+        "a debt goes to the account in force"
+    );
     clock.advance(Duration::from_secs(12));
     assert_eq!(gate.usage(&[("agent", "a")])[1].used, 40);
 
     let bad = gate.reload("[[limit]]\nname = 3").unwrap_err();
-    assert!(bad.to_string().contains("line 2, column 8: `name` must be text in quotes"), "{bad}");
-    assert_eq!(gate.usage(&[("agent", "a")])[1].max, Some(200), "a bad file changes nothing");
+    assert!(
+        bad.to_string()
+            .contains("line 2, column 8: `name` must be text in quotes"),
+        "{bad}"
+    );
+    assert_eq!(
+        gate.usage(&[("agent", "a")])[1].max,
+        Some(200),
+        "a bad file changes nothing"
+    );
 
-    let reload = gate.reload(&TWO.replace("unit = \"tokens\"", "unit = \"input_tokens\"").replace("rpm", "rate")).unwrap();
+    let reload = gate
+        .reload(
+            &TWO.replace("unit = \"tokens\"", "unit = \"input_tokens\"")
+                .replace("rpm", "rate"),
+        )
+        .unwrap();
     let names = |list: &[Arc<str>]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!((names(&reload.fresh), names(&reload.added), names(&reload.removed)), (vec!["tpm".into()], vec!["rate".into()], vec!["rpm".into()]));
+    assert_eq!(
+        (
+            names(&reload.fresh),
+            names(&reload.added),
+            names(&reload.removed)
+        ),
+        (vec!["tpm".into()], vec!["rate".into()], vec!["rpm".into()])
+    );
     assert_eq!(gate.usage(&[("agent", "a")])[1].used, 0);
 }
 
 #[test]
 fn accounts_are_bounded_and_evicted_only_at_rest() {
-    let (gate, clock) = gate(&format!("max_accounts = 3\n{TWO}").replace("\n\n    [[limit]]\n    name = \"tpm\"", "\n[[limit]]\nname = \"tpm\"\nmode = \"off\""));
+    let (gate, clock) = gate(&format!("max_accounts = 3\n{TWO}").replace(
+        "\n\n    [[limit]]\n    name = \"tpm\"",
+        "\n[[limit]]\nname = \"tpm\"\nmode = \"off\"",
+    ));
     let agents = ["a", "b", "c"];
     for agent in agents {
         let _kept = gate.admit(&Request::new().with("agent", agent)).unwrap();
     }
     let refused = gate.admit(&Request::new().with("agent", "d")).unwrap_err();
-    assert_eq!(refused.to_string(), "limit `rpm` has a new account for this request, but `max_accounts = 3` are in use");
-    assert!(gate.admit(&Request::new().with("agent", "a")).is_ok(), "those that exist go on");
+    assert_eq!(
+        refused.to_string(),
+        "limit `rpm` has a new account for this request, but `max_accounts = 3` are in use"
+    );
+    assert!(
+        gate.admit(&Request::new().with("agent", "a")).is_ok(),
+        "those that exist go on"
+    );
     // After half a minute two of them are whole again.
     clock.advance(Duration::from_secs(30));
     assert!(gate.admit(&Request::new().with("agent", "d")).is_ok());
@@ -284,12 +421,22 @@ fn accounts_are_bounded_and_evicted_only_at_rest() {
 
 #[test]
 fn an_open_reservation_keeps_its_account() {
-    let (gate, clock) = gate("max_accounts = 1\n[[limit]]\nname = \"l\"\nby = [\"a\"]\nunit = \"tokens\"\nmax = 10\nper = \"1s\"");
-    let open = gate.admit(&Request::new().with("a", "x").input_tokens(1)).unwrap();
+    let (gate, clock) = gate(
+        "max_accounts = 1\n[[limit]]\nname = \"l\"\nby = [\"a\"]\nunit = \"tokens\"\nmax = 10\nper = \"1s\"",
+    );
+    let open = gate
+        .admit(&Request::new().with("a", "x").input_tokens(1))
+        .unwrap();
     clock.advance(Duration::from_secs(60));
-    assert!(gate.admit(&Request::new().with("a", "y").input_tokens(1)).is_err());
+    assert!(
+        gate.admit(&Request::new().with("a", "y").input_tokens(1))
+            .is_err()
+    );
     open.settle(tokens(1, 0));
-    assert!(gate.admit(&Request::new().with("a", "y").input_tokens(1)).is_ok());
+    assert!(
+        gate.admit(&Request::new().with("a", "y").input_tokens(1))
+            .is_ok()
+    );
 }
 
 #[test]
@@ -297,15 +444,27 @@ fn explain_changes_nothing() {
     let (gate, _clock) = gate(TWO);
     let request = Request::new().with("agent", "a").input_tokens(101);
     let explained = gate.explain(&request);
-    assert!(matches!(explained[0].verdict, Verdict::Admits { used: 0, requested: 1, max: Some(2) }));
+    assert!(matches!(
+        explained[0].verdict,
+        Verdict::Admits {
+            used: 0,
+            requested: 1,
+            max: Some(2)
+        }
+    ));
     assert!(matches!(&explained[1].verdict, Verdict::Refuses(limited) if limited.never_fits));
-    assert!(matches!(gate.explain(&Request::new())[0].verdict, Verdict::Invalid(Refusal::MissingScope { .. })));
+    assert!(matches!(
+        gate.explain(&Request::new())[0].verdict,
+        Verdict::Invalid(Refusal::MissingScope { .. })
+    ));
     assert_eq!(gate.accounts(), 0);
 }
 
 #[test]
 fn reset_forgets_all_accounts_of_a_scope() {
-    let (gate, _clock) = gate("[[limit]]\nname = \"l\"\nby = [\"agent\", \"model\"]\nunit = \"requests\"\nmax = 1\nper = \"1h\"");
+    let (gate, _clock) = gate(
+        "[[limit]]\nname = \"l\"\nby = [\"agent\", \"model\"]\nunit = \"requests\"\nmax = 1\nper = \"1h\"",
+    );
     let request = |agent, model| Request::new().with("agent", agent).with("model", model);
     for (agent, model) in [("a", "m"), ("a", "n"), ("b", "m")] {
         assert!(gate.admit(&request(agent, model)).is_ok());
@@ -317,14 +476,31 @@ fn reset_forgets_all_accounts_of_a_scope() {
 
 #[test]
 fn calendar_quotas_come_back_at_the_period_and_not_before() {
-    let (gate, _clock) = gate("[[limit]]\nname = \"day\"\nunit = \"usd\"\nmax = 1.5\nper = \"day\"\nalgorithm = \"calendar\"");
+    let (gate, _clock) = gate(
+        "[[limit]]\nname = \"day\"\nunit = \"usd\"\nmax = 1.5\nper = \"day\"\nalgorithm = \"calendar\"",
+    );
     let request = Request::new().micro_usd(1_000_000);
     let day = Wall::from_secs(86_400 * 20_000);
-    let at = |secs| (Nanos::from_secs(secs), Wall(day.0 + i64::try_from(secs * SECOND).unwrap()));
+    let at = |secs| {
+        (
+            Nanos::from_secs(secs),
+            Wall(day.0 + i64::try_from(secs * SECOND).unwrap()),
+        )
+    };
     let (now, wall) = at(10);
-    gate.admit_at(&request, now, wall).unwrap().settle_at(Usage { micro_usd: 1_000_000, ..Usage::default() }, now, wall);
+    gate.admit_at(&request, now, wall).unwrap().settle_at(
+        Usage {
+            micro_usd: 1_000_000,
+            ..Usage::default()
+        },
+        now,
+        wall,
+    );
     let refused = limited(gate.admit_at(&request, now, wall));
-    assert_eq!((refused.used, refused.retry_after), (1_000_000, Some(Duration::from_secs(86_390))));
+    assert_eq!(
+        (refused.used, refused.retry_after),
+        (1_000_000, Some(Duration::from_secs(86_390)))
+    );
     let (now, wall) = at(86_400);
     assert!(gate.admit_at(&request, now, wall).is_ok());
 }
@@ -332,5 +508,10 @@ fn calendar_quotas_come_back_at_the_period_and_not_before() {
 #[test]
 fn figures_that_no_meter_can_hold_are_refused_with_their_place() {
     let error = Gate::from_toml("[[limit]]\nname = \"fine\"\nunit = \"requests\"\nmax = 1\nper = \"1s\"\n\n[[limit]]\nname = \"slots\"\nunit = \"requests\"\nmax = 1\nper = \"1ms\"\nalgorithm = \"window\"\nslots = 4096\n").unwrap_err();
-    assert!(error.to_string().starts_with("line 7, column 1: limit `slots`: "), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("line 7, column 1: limit `slots`: "),
+        "{error}"
+    );
 }

@@ -44,8 +44,16 @@ impl World {
 
 #[derive(Clone, Debug)]
 enum Op {
-    Charge { after: u64, cost: u64, anyway: bool },
-    Refund { after: u64, which: usize, share: u64 },
+    Charge {
+        after: u64,
+        cost: u64,
+        anyway: bool,
+    },
+    Refund {
+        after: u64,
+        which: usize,
+        share: u64,
+    },
 }
 
 fn op(period: u64) -> impl Strategy<Value = Op> {
@@ -139,11 +147,16 @@ proptest! {
 }
 
 fn take(meter: &RateMeter, now: u64, units: u64) -> RateReceipt {
-    meter.charge(at(now), Cost::new(units).unwrap(), u64::MAX >> 1).unwrap().receipt
+    meter
+        .charge(at(now), Cost::new(units).unwrap(), u64::MAX >> 1)
+        .unwrap()
+        .receipt
 }
 
 fn slow(capacity: u64) -> RateMeter {
-    let limit = Limit::new(1, Duration::from_nanos(10)).unwrap().with_capacity(capacity);
+    let limit = Limit::new(1, Duration::from_nanos(10))
+        .unwrap()
+        .with_capacity(capacity);
     RateMeter::new(&limit, Depth::Short, RefundRule::Exact).unwrap()
 }
 
@@ -182,11 +195,16 @@ fn what_was_refilled_in_between_is_not_given_back() {
 #[test]
 fn a_reset_forfeits_earlier_receipts() {
     for rule in [RefundRule::Exact, RefundRule::Eager] {
-        let limit = Limit::new(1, Duration::from_nanos(10)).unwrap().with_capacity(100);
+        let limit = Limit::new(1, Duration::from_nanos(10))
+            .unwrap()
+            .with_capacity(100);
         let meter = RateMeter::new(&limit, Depth::Short, rule).unwrap();
         let receipt = take(&meter, 0, 60);
         meter.reset(at(0));
         let _other = take(&meter, 0, 50);
-        assert_eq!((meter.refund(at(0), &receipt, 60), meter.used(at(0))), (0, 50));
+        assert_eq!(
+            (meter.refund(at(0), &receipt, 60), meter.used(at(0))),
+            (0, 50)
+        );
     }
 }

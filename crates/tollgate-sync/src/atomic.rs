@@ -1,11 +1,17 @@
 //! Atomics: of `std`, or of the model checker that runs.
 
 #[cfg(model_loom)]
-pub use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub use loom::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 #[cfg(all(model_shuttle, not(model_loom)))]
-pub use shuttle::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub use shuttle::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 #[cfg(not(any(model_loom, model_shuttle)))]
-pub use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 
 #[cfg(not(any(model_loom, model_shuttle)))]
 pub use portable_atomic::AtomicU128;
@@ -23,16 +29,22 @@ mod interned {
 
     fn number(value: u128) -> u64 {
         let mut values = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = values.iter().position(|known| *known == value).unwrap_or_else(|| {
-            values.push(value);
-            values.len() - 1
-        });
+        let place = values
+            .iter()
+            .position(|known| *known == value)
+            .unwrap_or_else(|| {
+                values.push(value);
+                values.len() - 1
+            });
         place as u64
     }
 
     fn value(number: u64) -> u128 {
         let values = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
-        usize::try_from(number).ok().and_then(|place| values.get(place).copied()).unwrap_or(0)
+        usize::try_from(number)
+            .ok()
+            .and_then(|place| values.get(place).copied())
+            .unwrap_or(0)
     }
 
     /// A 128-bit atomic for model checkers: a 64-bit atomic that holds the number of an interned value.
@@ -97,7 +109,12 @@ mod interned {
         pub fn fetch_add(&self, more: u128, order: Ordering) -> u128 {
             let mut current = self.load(Ordering::Relaxed);
             loop {
-                match self.compare_exchange(current, current.wrapping_add(more), order, Ordering::Relaxed) {
+                match self.compare_exchange(
+                    current,
+                    current.wrapping_add(more),
+                    order,
+                    Ordering::Relaxed,
+                ) {
                     Ok(before) => return before,
                     Err(held) => current = held,
                 }

@@ -13,7 +13,9 @@ impl<T> OnceArc<T> {
     /// An empty place.
     #[must_use]
     pub fn new() -> Self {
-        Self { place: Default::default() }
+        Self {
+            place: Default::default(),
+        }
     }
 
     /// What the place was filled with, if it was. A value that is seen is seen whole.
@@ -22,7 +24,12 @@ impl<T> OnceArc<T> {
         #[cfg(not(any(model_loom, model_shuttle)))]
         return self.place.get().map(Arc::clone);
         #[cfg(any(model_loom, model_shuttle))]
-        return self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().map(Arc::clone);
+        return self
+            .place
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .as_ref()
+            .map(Arc::clone);
     }
 
     /// Fills the place; false if it was filled before, and then nothing changes.
@@ -31,7 +38,10 @@ impl<T> OnceArc<T> {
         return self.place.set(value).is_ok();
         #[cfg(any(model_loom, model_shuttle))]
         {
-            let mut place = self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut place = self
+                .place
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             if place.is_some() {
                 return false;
             }

@@ -14,9 +14,13 @@ impl<T> SwapArc<T> {
     #[must_use]
     pub fn new(value: Arc<T>) -> Self {
         #[cfg(not(any(model_loom, model_shuttle)))]
-        return Self { place: arc_swap::ArcSwap::new(value) };
+        return Self {
+            place: arc_swap::ArcSwap::new(value),
+        };
         #[cfg(any(model_loom, model_shuttle))]
-        return Self { place: crate::Mutex::new(value) };
+        return Self {
+            place: crate::Mutex::new(value),
+        };
     }
 
     /// The value held now.
@@ -25,7 +29,12 @@ impl<T> SwapArc<T> {
         #[cfg(not(any(model_loom, model_shuttle)))]
         return self.place.load_full();
         #[cfg(any(model_loom, model_shuttle))]
-        return Arc::clone(&*self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        return Arc::clone(
+            &*self
+                .place
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
     }
 
     /// Runs `read` on the value held now, without counting a reference where that can be avoided.
@@ -42,7 +51,10 @@ impl<T> SwapArc<T> {
         self.place.store(value);
         #[cfg(any(model_loom, model_shuttle))]
         {
-            *self.place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = value;
+            *self
+                .place
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner) = value;
         }
     }
 }

@@ -4,18 +4,18 @@
 mod wait;
 
 pub use tollgate_core::{
-    Allowed, Clock, CoarseClock, Cost, CostExceedsCapacity, Decision, Denied, Limit, LimitError, Limiter,
-    LimiterBuilder, ManualClock, Moment, Nanos, NoTurn, QuantaClock, Snapshot, TokenBucket, TokenBucketBuilder, Turn,
-    Wall,
+    Allowed, Clock, CoarseClock, Cost, CostExceedsCapacity, Decision, Denied, Limit, LimitError,
+    Limiter, LimiterBuilder, ManualClock, Moment, Nanos, NoTurn, QuantaClock, Snapshot,
+    TokenBucket, TokenBucketBuilder, Turn, Wall,
 };
 pub use tollgate_policy::{
-    Crossing, Explained, Gate, GateBuilder, LimitUsage, Limited, Place, PolicyError, PolicyErrors, Refusal, Reload,
-    Request, Reservation, Usage, Verdict, Waiting,
+    Crossing, Explained, Gate, GateBuilder, LimitUsage, Limited, Place, PolicyError, PolicyErrors,
+    Refusal, Reload, Request, Reservation, Usage, Verdict, Waiting,
 };
 pub use tollgate_quota::{MicroUsd, StatusLevel, StatusLevels};
-pub use wait::{AcquireBlocking, AdmitBlocking};
 #[cfg(feature = "tokio")]
 pub use wait::{Acquire, AdmitWithin};
+pub use wait::{AcquireBlocking, AdmitBlocking};
 
 #[doc(no_inline)]
 pub use {tollgate_policy as policy, tollgate_quota as quota, tollgate_window as window};

@@ -43,7 +43,15 @@ fn test(steps: &mut Steps) -> Result<(), Failed> {
     steps.run(
         "lints",
         "cargo",
-        ["clippy", "--workspace", "--all-targets", "--all-features", "--", "--deny", "warnings"],
+        [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "--deny",
+            "warnings",
+        ],
     )?;
     steps.run("tests", "cargo", ["test", "--workspace", "--all-features"])?;
     doc(steps)?;

@@ -12,7 +12,10 @@ pub(crate) fn run(steps: &mut Steps) -> Result<(), Failed> {
             &format!("models of {name}"),
             "cargo",
             ["test", "--release", "--package", name, "--test", "loom"],
-            [("RUSTFLAGS", "--cfg model_loom".as_ref()), ("CARGO_TARGET_DIR", "target/loom".as_ref())],
+            [
+                ("RUSTFLAGS", "--cfg model_loom".as_ref()),
+                ("CARGO_TARGET_DIR", "target/loom".as_ref()),
+            ],
         )?;
     }
     Ok(())

@@ -52,7 +52,8 @@ impl Steps {
 
     /// Notes something that was not run, and why.
     pub(crate) fn skipped(&mut self, name: &str, why: &str) {
-        self.done.push((name.to_owned(), format!("skipped: {why}"), Duration::ZERO));
+        self.done
+            .push((name.to_owned(), format!("skipped: {why}"), Duration::ZERO));
     }
 
     /// Tells what ran.

@@ -12,6 +12,9 @@ pub(crate) fn tell(steps: &mut Steps) {
     if Path::new(&path).is_file() {
         eprintln!("recorded trace: {path}");
     } else {
-        steps.skipped("tests on the trace", &format!("no file at {path}; set TOLLGATE_TRACE to one"));
+        steps.skipped(
+            "tests on the trace",
+            &format!("no file at {path}; set TOLLGATE_TRACE to one"),
+        );
     }
 }

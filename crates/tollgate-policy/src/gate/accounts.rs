@@ -85,7 +85,12 @@ impl Account {
     /// True if its meter takes no charge any more: it was evicted, or another account is in its place.
     pub(crate) fn is_closed(&self) -> bool {
         let one = tollgate_core::Cost::ONE;
-        let closed = |meter: &AnyMeter| matches!(meter.look(Moment::default(), one, u64::MAX), Err(Refused::Closed));
+        let closed = |meter: &AnyMeter| {
+            matches!(
+                meter.look(Moment::default(), one, u64::MAX),
+                Err(Refused::Closed)
+            )
+        };
         self.meter.as_deref().is_some_and(closed)
     }
 

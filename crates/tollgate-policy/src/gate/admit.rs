@@ -112,7 +112,10 @@ impl Inner {
     ) -> Result<Says, Refusal> {
         let mut says = Says::new();
         for place in 0..policy.limits.len() {
-            let account = |limit: &CompiledLimit| self.accounts.of_request(policy, limit, request, at, suspect);
+            let account = |limit: &CompiledLimit| {
+                self.accounts
+                    .of_request(policy, limit, request, at, suspect)
+            };
             says.extend(self.say(policy, place, request, share, account)?);
         }
         Ok(says)
@@ -168,7 +171,13 @@ impl Inner {
                 (Some(meter), Some(cost)) => match meter.charge(at, cost, say.ceiling) {
                     Ok(charged) => {
                         let (before, after, full) = (charged.before, charged.after, charged.full);
-                        self.tell_crossed(&policy.limits[say.limit], &say.account, before, after, full);
+                        self.tell_crossed(
+                            &policy.limits[say.limit],
+                            &say.account,
+                            before,
+                            after,
+                            full,
+                        );
                         Some(Charge {
                             receipt: charged.receipt,
                             units: cost.get(),

@@ -374,9 +374,10 @@ impl CompiledLimit {
                 let used = initial.map_or(0, |initial| rule.ceiling.saturating_sub(initial));
                 AnyMeter::Rate(RateMeter::with_used(scale, *depth, *refunds, used, at))
             }
-            Shape::Window { per, slots, phase } => {
-                AnyMeter::Window(SlottedRing::with_phase(max, *per, *slots, *phase).map_err(|error| error.to_string())?)
-            }
+            Shape::Window { per, slots, phase } => AnyMeter::Window(
+                SlottedRing::with_phase(max, *per, *slots, *phase)
+                    .map_err(|error| error.to_string())?,
+            ),
             Shape::Log { per } => {
                 // A place for each unit of the largest maximum, so that overrides may change.
                 let places = self.largest_max().unwrap_or(1).max(1);

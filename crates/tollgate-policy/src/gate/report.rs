@@ -200,7 +200,9 @@ impl Gate {
         let explain = |place: usize| {
             let limit = &policy.limits[place];
             let say = policy.share_of(request).and_then(|share| {
-                inner.say(&policy, place, request, share, |limit| inner.accounts.on_trial(&policy, limit, request, at))
+                inner.say(&policy, place, request, share, |limit| {
+                    inner.accounts.on_trial(&policy, limit, request, at)
+                })
             });
             let (mode, verdict) = match say {
                 Err(refusal) => (limit.mode(), Verdict::Invalid(refusal)),

@@ -28,7 +28,13 @@ const LEVELS: usize = 5;
 /// Slots that are made at once.
 const CHUNK: usize = 16;
 /// Right shift from a charge's number to its group's, by level.
-const SHIFT: [u32; LEVELS] = [0, RATIO_BITS, 2 * RATIO_BITS, 3 * RATIO_BITS, 4 * RATIO_BITS];
+const SHIFT: [u32; LEVELS] = [
+    0,
+    RATIO_BITS,
+    2 * RATIO_BITS,
+    3 * RATIO_BITS,
+    4 * RATIO_BITS,
+];
 
 /// How many charges a meter tells apart before they share slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +84,10 @@ impl History {
             Depth::Long if cfg!(model_loom) => 16,
             Depth::Long => 512,
         };
-        let history = Self { slots, levels: std::array::from_fn(|_| OnceLock::new()) };
+        let history = Self {
+            slots,
+            levels: std::array::from_fn(|_| OnceLock::new()),
+        };
         if cfg!(model_loom) {
             // The checker does not see through a `OnceLock`: what it is to check is made before threads are.
             (0..slots).for_each(|group| history.make(0, group));
@@ -88,12 +97,20 @@ impl History {
 
     /// The first charge that `level` records: halfway through what the level below can hold.
     const fn first(&self, level: usize) -> u64 {
-        if level == 0 { 0 } else { (self.slots / 2) << SHIFT[level - 1] }
+        if level == 0 {
+            0
+        } else {
+            (self.slots / 2) << SHIFT[level - 1]
+        }
     }
 
     fn slot(&self, level: usize, group: u64) -> Option<&Slot> {
         let slot = usize::try_from(group & (self.slots - 1)).ok()?;
-        self.levels[level].get()?.get(slot / CHUNK)?.get()?.get(slot % CHUNK)
+        self.levels[level]
+            .get()?
+            .get(slot / CHUNK)?
+            .get()?
+            .get(slot % CHUNK)
     }
 
     /// Makes the slot of `group` on `level`. Built first, put after: nobody waits for another's allocation.
@@ -104,7 +121,10 @@ impl History {
         if self.levels[level].get().is_none() {
             let _ = self.levels[level].set((0..slots / CHUNK).map(|_| OnceLock::new()).collect());
         }
-        if let Some(chunk) = self.levels[level].get().and_then(|chunks| chunks.get(slot / CHUNK)) {
+        if let Some(chunk) = self.levels[level]
+            .get()
+            .and_then(|chunks| chunks.get(slot / CHUNK))
+        {
             let _ = chunk.set(Box::default());
         }
     }
@@ -166,7 +186,11 @@ impl History {
                 let own = slot.refunds(group + 1);
                 // A slot of one charge: its own receipt was charged with it, not before. In a slot of several,
                 // some may have been charged before the record that is the minimum.
-                let later = if level == 0 { since.wrapping_add(own) } else { since };
+                let later = if level == 0 {
+                    since.wrapping_add(own)
+                } else {
+                    since
+                };
                 lowest = lowest.min(low.wrapping_add(later).wrapping_sub(base).cast_signed());
                 since = since.wrapping_add(own);
             }
@@ -187,7 +211,10 @@ impl Slot {
                 return;
             }
             // Relaxed: published by the exchange of the meter's word that follows (Release).
-            match self.low.compare_exchange_weak(held, pack(tag, value), Relaxed, Relaxed) {
+            match self
+                .low
+                .compare_exchange_weak(held, pack(tag, value), Relaxed, Relaxed)
+            {
                 Ok(_) => return,
                 Err(found) => held = found,
             }
@@ -210,9 +237,16 @@ impl Slot {
             if group != 0 && before(tag, group) {
                 return;
             }
-            let sum = if group == tag { sum.wrapping_add(amount) } else { amount };
+            let sum = if group == tag {
+                sum.wrapping_add(amount)
+            } else {
+                amount
+            };
             // Release: pairs with the Acquire in `refunds`; a reader of this sum sees it in `started` too.
-            match self.refunds.compare_exchange_weak(held, pack(tag, sum), Release, Relaxed) {
+            match self
+                .refunds
+                .compare_exchange_weak(held, pack(tag, sum), Release, Relaxed)
+            {
                 Ok(_) => return,
                 Err(found) => held = found,
             }

@@ -106,7 +106,11 @@ impl RateMeter {
     /// A meter on `scale` with `used` units committed as of `at`: a limit that starts with less than its capacity.
     #[must_use]
     pub fn with_used(scale: Scale, depth: Depth, rule: RefundRule, used: u64, at: Moment) -> Self {
-        let tat = if used == 0 { 0 } else { scale.quanta(at.now).saturating_add(scale.worth(used)) };
+        let tat = if used == 0 {
+            0
+        } else {
+            scale.quanta(at.now).saturating_add(scale.worth(used))
+        };
         Self::with_word(scale, depth, rule, Word::new(tat, 0))
     }
 
@@ -157,14 +161,19 @@ impl RateMeter {
         let backlog = frozen.tat.saturating_sub(old_now);
         let tat = match backlog {
             0 => 0,
-            _ => self.scale.quanta(at.now).saturating_add(self.scale.converted(backlog, &frozen.scale)),
+            _ => self
+                .scale
+                .quanta(at.now)
+                .saturating_add(self.scale.converted(backlog, &frozen.scale)),
         };
         self.fill(Word::new(tat, 0));
     }
 
     fn fill(&self, word: Word) {
         // AcqRel: as any exchange of the word. A failure means that another filled it: all the same.
-        let _ = self.word.compare_exchange(Word::PENDING.0, word.0, AcqRel, Relaxed);
+        let _ = self
+            .word
+            .compare_exchange(Word::PENDING.0, word.0, AcqRel, Relaxed);
     }
 
     fn freeze(&self) -> Option<Frozen> {
@@ -174,12 +183,18 @@ impl RateMeter {
             if word == Word::CLOSED || word == Word::PENDING {
                 return None;
             }
-            let frozen = Frozen { tat: word.tat(), scale: self.scale };
+            let frozen = Frozen {
+                tat: word.tat(),
+                scale: self.scale,
+            };
             if word.is_mark() {
                 return Some(frozen);
             }
             // AcqRel: as any exchange of the word.
-            match self.word.compare_exchange_weak(word.0, word.frozen().0, AcqRel, Acquire) {
+            match self
+                .word
+                .compare_exchange_weak(word.0, word.frozen().0, AcqRel, Acquire)
+            {
                 Ok(_) => return Some(frozen),
                 Err(held) => word = Word(held),
             }
@@ -191,14 +206,26 @@ impl RateMeter {
         if cost.get() > ceiling {
             return Err(Refused::denied(Wait::Never, backlog));
         }
-        match backlog.saturating_add(worth).checked_sub(self.scale.worth(ceiling)) {
+        match backlog
+            .saturating_add(worth)
+            .checked_sub(self.scale.worth(ceiling))
+        {
             None | Some(0) => Ok(()),
-            Some(excess) => Err(Refused::denied(Wait::nanos(self.scale.nanos_up(excess)), backlog)),
+            Some(excess) => Err(Refused::denied(
+                Wait::nanos(self.scale.nanos_up(excess)),
+                backlog,
+            )),
         }
     }
 
     /// Charges `cost`, under the ceiling or anyway.
-    fn commit(&self, at: Moment, cost: Cost, ceiling: u64, must_fit: bool) -> Result<Charged<RateReceipt>, Refused> {
+    fn commit(
+        &self,
+        at: Moment,
+        cost: Cost,
+        ceiling: u64,
+        must_fit: bool,
+    ) -> Result<Charged<RateReceipt>, Refused> {
         let now = self.scale.quanta(at.now);
         let worth = self.scale.worth(cost.get());
         let whole = self.scale.worth(ceiling);
@@ -219,14 +246,29 @@ impl RateMeter {
             if self.rule == RefundRule::Exact {
                 // A backlog beyond what records can tell from another lap is recorded as less.
                 let seen = backlog.min(1 << (61 + self.coarse));
-                self.history.note(word.seq(), self.coarsened(done.wrapping_add(seen)));
+                self.history
+                    .note(word.seq(), self.coarsened(done.wrapping_add(seen)));
             }
             let next = Word::new(now.saturating_add(after), word.next_seq());
             // Linearization point of a charge. Release: publishes its record. Acquire: keeps the chain of
             // happens-before through every exchange. On failure nothing was read that is used.
-            if self.word.compare_exchange_weak(word.0, next.0, AcqRel, Relaxed).is_ok() {
-                let receipt = RateReceipt { cost: cost.get(), before: word, after: next, done };
-                return Ok(Charged { receipt, before: backlog, after, full: whole });
+            if self
+                .word
+                .compare_exchange_weak(word.0, next.0, AcqRel, Relaxed)
+                .is_ok()
+            {
+                let receipt = RateReceipt {
+                    cost: cost.get(),
+                    before: word,
+                    after: next,
+                    done,
+                };
+                return Ok(Charged {
+                    receipt,
+                    before: backlog,
+                    after,
+                    full: whole,
+                });
             }
         }
     }
@@ -239,7 +281,9 @@ impl RateMeter {
     /// What of `surplus` quanta the `lowest` backlog since the receipt's charge allows to give back, `started` being
     /// all refunds begun so far.
     fn allowed(&self, receipt: &RateReceipt, lowest: i64, started: u128, surplus: u128) -> u128 {
-        let since = self.coarsened(started).wrapping_sub(self.coarsened(receipt.done));
+        let since = self
+            .coarsened(started)
+            .wrapping_sub(self.coarsened(receipt.done));
         if since >= 1 << 62 {
             return 0;
         }
@@ -248,7 +292,11 @@ impl RateMeter {
         }
         let lowest = u64::try_from(lowest.saturating_sub_unsigned(since)).unwrap_or(0);
         // `started` was rounded down: where that can matter, a whole step less.
-        let lowest = if self.coarse == 0 { lowest } else { lowest.saturating_sub(1) };
+        let lowest = if self.coarse == 0 {
+            lowest
+        } else {
+            lowest.saturating_sub(1)
+        };
         surplus.min(u128::from(lowest) << self.coarse)
     }
 
@@ -257,7 +305,9 @@ impl RateMeter {
     fn back_out(&self, receipt: &RateReceipt) -> bool {
         let back = Word::new(receipt.before.tat(), receipt.after.seq());
         // AcqRel: as any exchange of the word.
-        self.word.compare_exchange(receipt.after.0, back.0, AcqRel, Relaxed).is_ok()
+        self.word
+            .compare_exchange(receipt.after.0, back.0, AcqRel, Relaxed)
+            .is_ok()
     }
 
     fn refund_exact(&self, at: Moment, receipt: &RateReceipt, surplus: u128) -> u128 {
@@ -285,13 +335,22 @@ impl RateMeter {
             if amount == 0 {
                 return 0;
             }
-            if self.started.compare_exchange(started, started.wrapping_add(amount), Relaxed, Relaxed).is_err() {
+            if self
+                .started
+                .compare_exchange(started, started.wrapping_add(amount), Relaxed, Relaxed)
+                .is_err()
+            {
                 continue;
             }
             let next = Word::new(word.tat() - amount, word.seq());
             // Linearization point of a refund. Release: publishes `started`. Acquire: as in `commit`.
-            if self.word.compare_exchange(word.0, next.0, AcqRel, Relaxed).is_ok() {
-                self.history.refunded(receipt.before.seq(), self.coarsened(amount));
+            if self
+                .word
+                .compare_exchange(word.0, next.0, AcqRel, Relaxed)
+                .is_ok()
+            {
+                self.history
+                    .refunded(receipt.before.seq(), self.coarsened(amount));
                 // Release: pairs with the Acquire in `commit`; the exchange above is seen with it.
                 self.done.fetch_add(amount, Release);
                 return amount;
@@ -308,12 +367,16 @@ impl RateMeter {
         loop {
             let amount = surplus.min(word.tat().saturating_sub(now));
             // Relaxed: a reset raises it before its exchange (Release), which this word has seen or fails by.
-            if word.is_mark() || amount == 0 || receipt.before.seq() < self.forgotten.load(Relaxed) {
+            if word.is_mark() || amount == 0 || receipt.before.seq() < self.forgotten.load(Relaxed)
+            {
                 return 0;
             }
             let next = Word::new(word.tat() - amount, word.seq());
             // AcqRel: as any exchange of the word.
-            match self.word.compare_exchange_weak(word.0, next.0, AcqRel, Acquire) {
+            match self
+                .word
+                .compare_exchange_weak(word.0, next.0, AcqRel, Acquire)
+            {
                 Ok(_) => return amount,
                 Err(held) => word = Word(held),
             }
@@ -334,11 +397,21 @@ impl Meter for RateMeter {
         self.fits(backlog, cost, self.scale.worth(cost.get()), ceiling)
     }
 
-    fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<RateReceipt>, Refused> {
+    fn charge(
+        &self,
+        at: Moment,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<RateReceipt>, Refused> {
         self.commit(at, cost, ceiling, true)
     }
 
-    fn charge_anyway(&self, at: Moment, extra: Cost, ceiling: u64) -> Result<Charged<RateReceipt>, Refused> {
+    fn charge_anyway(
+        &self,
+        at: Moment,
+        extra: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<RateReceipt>, Refused> {
         self.commit(at, extra, ceiling, false)
     }
 
@@ -366,7 +439,8 @@ impl Meter for RateMeter {
         if word.is_mark() {
             return 0;
         }
-        self.scale.units_up(word.tat().saturating_sub(self.scale.quanta(at.now)))
+        self.scale
+            .units_up(word.tat().saturating_sub(self.scale.quanta(at.now)))
     }
 
     fn close_at_rest(&self, at: Moment) -> bool {
@@ -381,7 +455,10 @@ impl Meter for RateMeter {
                 return false;
             }
             // AcqRel: as any exchange of the word.
-            match self.word.compare_exchange_weak(word.0, Word::CLOSED.0, AcqRel, Acquire) {
+            match self
+                .word
+                .compare_exchange_weak(word.0, Word::CLOSED.0, AcqRel, Acquire)
+            {
                 Ok(_) => return true,
                 Err(held) => word = Word(held),
             }
@@ -396,7 +473,12 @@ impl Meter for RateMeter {
             // failed exchange, it only forfeits. Relaxed: published by the exchange.
             self.forgotten.fetch_max(word.next_seq(), Relaxed);
             // AcqRel: as any exchange of the word.
-            match self.word.compare_exchange_weak(word.0, Word::new(0, word.next_seq()).0, AcqRel, Acquire) {
+            match self.word.compare_exchange_weak(
+                word.0,
+                Word::new(0, word.next_seq()).0,
+                AcqRel,
+                Acquire,
+            ) {
                 Ok(_) => return,
                 Err(held) => word = Word(held),
             }

@@ -42,7 +42,10 @@ impl Scale {
             _ => {
                 let nanos = u64::try_from(room / u128::from(per_nano)).unwrap_or(u64::MAX);
                 let max = std::time::Duration::from_nanos(nanos);
-                Err(LimitError::CapacityTooLarge { capacity: limit.capacity(), max })
+                Err(LimitError::CapacityTooLarge {
+                    capacity: limit.capacity(),
+                    max,
+                })
             }
         }
     }
@@ -106,7 +109,13 @@ mod tests {
     #[test]
     fn a_unit_is_a_whole_number_of_quanta() {
         let scale = Scale::new(&Limit::per_minute(226_000)).unwrap();
-        assert_eq!(scale, Scale { per_nano: 113, interval: 30_000_000 });
+        assert_eq!(
+            scale,
+            Scale {
+                per_nano: 113,
+                interval: 30_000_000
+            }
+        );
         assert_eq!(scale.worth(226_000), scale.quanta(Nanos::from_secs(60)));
     }
 
@@ -127,7 +136,10 @@ mod tests {
     #[test]
     fn a_capacity_that_no_time_can_hold_is_refused_by_name() {
         let limit = Limit::per_day(1).with_capacity(u64::MAX);
-        assert!(matches!(Scale::new(&limit), Err(LimitError::CapacityTooLarge { .. })));
+        assert!(matches!(
+            Scale::new(&limit),
+            Err(LimitError::CapacityTooLarge { .. })
+        ));
     }
 
     #[test]
@@ -135,6 +147,9 @@ mod tests {
         let minute = Scale::new(&Limit::per_minute(60)).unwrap();
         let double = Scale::new(&Limit::per_minute(120)).unwrap();
         assert_eq!(double.converted(minute.worth(7), &minute), double.worth(7));
-        assert_eq!(minute.converted(double.worth(7) - 1, &double), minute.worth(7) - 1);
+        assert_eq!(
+            minute.converted(double.worth(7) - 1, &double),
+            minute.worth(7) - 1
+        );
     }
 }

@@ -20,7 +20,11 @@ impl Word {
 
     pub(super) const fn new(tat: u128, seq: u64) -> Self {
         const { assert!(TAT_BITS + SEQ_BITS + 1 == 128) };
-        let tat = if tat > TAT_LIMIT - 1 { TAT_LIMIT - 1 } else { tat };
+        let tat = if tat > TAT_LIMIT - 1 {
+            TAT_LIMIT - 1
+        } else {
+            tat
+        };
         Self((tat << (SEQ_BITS + 1)) | (seq & SEQ_MASK) as u128)
     }
 
@@ -28,7 +32,10 @@ impl Word {
         self.0 >> (SEQ_BITS + 1)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the low half, of which 52 bits are kept")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the low half, of which 52 bits are kept"
+    )]
     pub(super) const fn seq(self) -> u64 {
         self.0 as u64 & SEQ_MASK
     }

@@ -10,7 +10,9 @@ use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
 const CAPACITY: u64 = 4;
 
 fn limit() -> Limit {
-    Limit::new(1, Duration::from_nanos(1)).unwrap().with_capacity(CAPACITY)
+    Limit::new(1, Duration::from_nanos(1))
+        .unwrap()
+        .with_capacity(CAPACITY)
 }
 
 fn meter() -> Arc<RateMeter> {
@@ -22,7 +24,10 @@ fn at(now: u64) -> Moment {
 }
 
 fn charge(meter: &RateMeter, now: u64, units: u64) -> Option<RateReceipt> {
-    meter.charge(at(now), Cost::new(units).unwrap(), CAPACITY).ok().map(|charged| charged.receipt)
+    meter
+        .charge(at(now), Cost::new(units).unwrap(), CAPACITY)
+        .ok()
+        .map(|charged| charged.receipt)
 }
 
 /// Property: callers at one instant never take more than the capacity, and all of it is taken.
@@ -33,8 +38,11 @@ fn charges_take_exactly_what_is_left() {
         let meter = meter();
         assert!(charge(&meter, 0, 1).is_some());
         let other = Arc::clone(&meter);
-        let caller = thread::spawn(move || u64::from(charge(&other, 0, 1).is_some()) + u64::from(charge(&other, 0, 1).is_some()));
-        let mine = u64::from(charge(&meter, 0, 1).is_some()) + u64::from(charge(&meter, 0, 1).is_some());
+        let caller = thread::spawn(move || {
+            u64::from(charge(&other, 0, 1).is_some()) + u64::from(charge(&other, 0, 1).is_some())
+        });
+        let mine =
+            u64::from(charge(&meter, 0, 1).is_some()) + u64::from(charge(&meter, 0, 1).is_some());
         assert_eq!(caller.join().unwrap() + mine, 3);
         assert_eq!(meter.used(at(0)), CAPACITY);
     });
@@ -90,7 +98,9 @@ fn debt_is_never_lost() {
         let receipt = charge(&meter, 0, 4).unwrap();
         let other = Arc::clone(&meter);
         let debt = thread::spawn(move || {
-            other.charge_anyway(at(0), Cost::new(3).unwrap(), CAPACITY).unwrap();
+            other
+                .charge_anyway(at(0), Cost::new(3).unwrap(), CAPACITY)
+                .unwrap();
         });
         let given = meter.refund(at(0), &receipt, 2);
         debt.join().unwrap();
@@ -137,7 +147,9 @@ fn a_change_of_rate_keeps_the_units() {
     bounded(3, || {
         let old = meter();
         assert!(charge(&old, 0, 1).is_some());
-        let faster = Limit::new(2, Duration::from_nanos(1)).unwrap().with_capacity(CAPACITY);
+        let faster = Limit::new(2, Duration::from_nanos(1))
+            .unwrap()
+            .with_capacity(CAPACITY);
         let scale = Scale::new(&faster).unwrap();
         let new = Arc::new(RateMeter::pending(scale, Depth::Short, RefundRule::Exact));
         let take_over = |old: &Arc<RateMeter>, new: &Arc<RateMeter>| {

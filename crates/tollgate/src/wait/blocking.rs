@@ -1,6 +1,8 @@
 //! Waiting in a thread.
 
-use crate::{Clock, Cost, Gate, Limiter, NoTurn, Refusal, Request, Reservation, TokenBucket, Turn, Waiting};
+use crate::{
+    Clock, Cost, Gate, Limiter, NoTurn, Refusal, Request, Reservation, TokenBucket, Turn, Waiting,
+};
 use std::{
     sync::Arc,
     task::{Wake, Waker},
@@ -73,11 +75,19 @@ pub trait AdmitBlocking {
     ///
     /// # Errors
     /// As [`Gate::admit`]: as soon as it is known that `max_wait` does not suffice, were nobody else to come.
-    fn admit_blocking(&self, request: &Request<'_>, max_wait: Duration) -> Result<Reservation, Refusal>;
+    fn admit_blocking(
+        &self,
+        request: &Request<'_>,
+        max_wait: Duration,
+    ) -> Result<Reservation, Refusal>;
 }
 
 impl AdmitBlocking for Gate {
-    fn admit_blocking(&self, request: &Request<'_>, max_wait: Duration) -> Result<Reservation, Refusal> {
+    fn admit_blocking(
+        &self,
+        request: &Request<'_>,
+        max_wait: Duration,
+    ) -> Result<Reservation, Refusal> {
         let place = match self.admit(request) {
             Err(Refusal::Limited(_)) => self.stand_in_line(request, max_wait)?,
             answer => return answer,

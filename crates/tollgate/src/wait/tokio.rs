@@ -1,6 +1,8 @@
 //! Waiting in async code, on tokio's timer.
 
-use crate::{Clock, Cost, Gate, Limiter, NoTurn, Refusal, Request, Reservation, TokenBucket, Turn, Waiting};
+use crate::{
+    Clock, Cost, Gate, Limiter, NoTurn, Refusal, Request, Reservation, TokenBucket, Turn, Waiting,
+};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
@@ -34,7 +36,11 @@ pub trait Acquire {
     ///
     /// # Errors
     /// [`NoTurn`], at once: nothing was waited for, and nothing taken.
-    fn acquire_within(&self, units: u64, max_wait: Duration) -> impl Future<Output = Result<(), NoTurn>> + Send;
+    fn acquire_within(
+        &self,
+        units: u64,
+        max_wait: Duration,
+    ) -> impl Future<Output = Result<(), NoTurn>> + Send;
 }
 
 impl<C: Clock> Acquire for Limiter<C> {
@@ -109,7 +115,11 @@ pub trait AdmitWithin {
 }
 
 impl AdmitWithin for Gate {
-    async fn admit_within(&self, request: &Request<'_>, max_wait: Duration) -> Result<Reservation, Refusal> {
+    async fn admit_within(
+        &self,
+        request: &Request<'_>,
+        max_wait: Duration,
+    ) -> Result<Reservation, Refusal> {
         let place = match self.admit(request) {
             Err(Refusal::Limited(_)) => self.stand_in_line(request, max_wait)?,
             answer => return answer,
