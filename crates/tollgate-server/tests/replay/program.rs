@@ -30,8 +30,13 @@ impl Folder {
     }
 
     pub(crate) fn with(self, file: &str, text: impl AsRef<[u8]>) -> Self {
-        fs::write(self.path.join(file), text).unwrap();
+        self.put(file, text);
         self
+    }
+
+    /// Writes a file, over one that may be there.
+    pub(crate) fn put(&self, file: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path.join(file), text).unwrap();
     }
 
     pub(crate) fn read(&self, file: &str) -> String {

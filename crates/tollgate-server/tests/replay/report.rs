@@ -260,3 +260,129 @@ fn the_sample_needs_nothing_else() {
         "every refusal has one binding limit"
     );
 }
+
+#[test]
+fn the_last_override_that_fits_wins() {
+    let policy = "[[limit]]\nname = \"r\"\nby = [\"agent\", \"team\"]\nunit = \"requests\"\nmax = 1\nper = \"1h\"\n\
+                  [[override]]\nlimit = \"r\"\nwhere = { agent = \"a\" }\nmax = 2\n\
+                  [[override]]\nlimit = \"r\"\nwhere = { team = \"t\" }\nmax = 3\n\
+                  [[override]]\nlimit = \"r\"\nwhere = { agent = \"off\" }\nmode = \"off\"\n";
+    let rows =
+        |agent: &str, team: &str| format!("2024-01-01 00:00:00,1,1,{agent},{team}\n").repeat(4);
+    let trace = format!(
+        "TIMESTAMP,ContextTokens,GeneratedTokens,agent,team\n{}{}{}{}",
+        rows("a", "x"),
+        rows("a", "t"),
+        rows("b", "x"),
+        rows("off", "t"),
+    );
+    let folder = Folder::new("overrides")
+        .with("p.toml", policy)
+        .with("t.csv", trace);
+    let report = folder
+        .run("replay --policy p.toml --trace t.csv --format json --decisions d.csv")
+        .json();
+    let decisions: Vec<_> = folder
+        .read("d.csv")
+        .lines()
+        .skip(1)
+        .map(|line| line.contains(",admitted,"))
+        .collect();
+    let admitted: Vec<_> = decisions
+        .chunks(4)
+        .map(|rows| rows.iter().filter(|row| **row).count())
+        .collect();
+    assert_eq!(admitted, [2, 3, 1, 4]);
+    assert_eq!(report["laws"]["never_needlessly_under"], json!("held"));
+    assert_eq!(report["by_limit"]["r"]["units_admitted"], json!(6));
+}
+
+#[test]
+fn of_equal_waits_the_first_limit_binds_and_never_is_longest() {
+    let limit = |name, rest| format!("[[limit]]\nname = \"{name}\"\nunit = \"requests\"\n{rest}\n");
+    let equal = "max = 1\nper = \"1h\"";
+    let trace = format!(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n{}",
+        "2024-01-01 00:00:00,1,1\n".repeat(3)
+    );
+    let folder = Folder::new("ties").with("t.csv", trace);
+    let with = |policy: String| {
+        folder.put("p.toml", policy);
+        folder
+            .run("replay --policy p.toml --trace t.csv --format json")
+            .json()
+    };
+    let report = with([limit("b", equal), limit("a", equal)].concat());
+    assert_eq!(
+        (
+            &report["by_limit"]["b"]["refused"],
+            &report["by_limit"]["a"]["refused"]
+        ),
+        (&json!(2), &json!(0))
+    );
+    assert_eq!(report["laws"]["never_needlessly_under"], json!("held"));
+    let report = with(
+        [
+            limit("b", equal),
+            limit("a", "max = 1\nalgorithm = \"lifetime\""),
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        (
+            &report["by_limit"]["b"]["refused"],
+            &report["by_limit"]["a"]["refused"]
+        ),
+        (&json!(0), &json!(2))
+    );
+    assert_eq!(report["waits"]["never"], json!(2));
+    assert_eq!(report["laws"]["never_needlessly_under"], json!("held"));
+}
+
+#[test]
+fn every_algorithm_is_lawful_when_rows_go_back() {
+    // Each third row is up to a minute late.
+    let rows = (0..900_u32).map(|n| {
+        let second = n - if n % 3 == 2 { n % 61 } else { 0 };
+        format!(
+            "2024-01-01 00:{:02}:{:02},{},{}\n",
+            second / 60,
+            second % 60,
+            n % 97,
+            n % 7
+        )
+    });
+    let trace: String = std::iter::once("TIMESTAMP,ContextTokens,GeneratedTokens\n".to_owned())
+        .chain(rows)
+        .collect();
+    let folder = Folder::new("back_everywhere").with("t.csv", trace);
+    for rest in [
+        "per = \"1m\"",
+        "per = \"1m\"\ncapacity = 150\ninitial = 20",
+        "per = \"1m\"\nalgorithm = \"window\"\nslots = 7",
+        "per = \"1m\"\nalgorithm = \"log\"",
+        "per = \"90s\"\nalgorithm = \"fixed\"",
+        "per = \"hour\"\nalgorithm = \"calendar\"",
+        "algorithm = \"lifetime\"",
+    ] {
+        let policy = format!("[[limit]]\nname = \"t\"\nunit = \"tokens\"\nmax = 1_000\n{rest}\n");
+        folder.put("p.toml", policy);
+        let report = folder
+            .run("replay --policy p.toml --trace t.csv --format json")
+            .json();
+        assert_eq!(
+            report["laws"],
+            json!({"never_over": "held", "never_needlessly_under": "held", "denial_changes_nothing": "held"}),
+            "{rest}"
+        );
+        assert!(report["refused"].as_u64().unwrap() > 0, "{rest}");
+        let held = folder
+            .run("replay --policy p.toml --trace t.csv --format json --estimate 2 --hold 25")
+            .json();
+        assert_eq!(held["laws"]["never_over"], json!("held"), "{rest}");
+        let owing = folder
+            .run("replay --policy p.toml --trace t.csv --format json --estimate 0.3 --hold 25")
+            .json();
+        assert_eq!(owing["laws"]["never_over"], json!("held"), "{rest}");
+    }
+}
