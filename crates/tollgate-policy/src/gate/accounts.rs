@@ -285,28 +285,33 @@ impl Accounts {
         account
     }
 
+    /// Takes a place among the accounts if one is free.
+    fn takes_place(&self, max: usize) -> bool {
+        let free = self.count.fetch_add(1, Relaxed) < max;
+        if !free {
+            self.count.fetch_sub(1, Relaxed);
+        }
+        free
+    }
+
     /// Takes a place among the accounts, evicting one at rest if all are taken.
     fn has_room(&self, max: usize, at: Moment) -> bool {
-        if self.count.fetch_add(1, Relaxed) < max {
+        if self.takes_place(max) {
             return true;
         }
-        self.count.fetch_sub(1, Relaxed);
         for _ in 0..EVICTION_TRIES {
             let Some(key) = self.clock.pop() else {
                 return false;
             };
             let held = self.map.pin().get(&key[..]).map(Arc::clone);
-            match held {
-                // The map's own reference and this one.
-                Some(account) if Arc::strong_count(&account) > 2 || !rests(&account, at) => {
-                    self.clock.push(key)
-                }
-                Some(account) => {
-                    if self.remove(&account) && self.count.fetch_add(1, Relaxed) < max {
-                        return true;
-                    }
-                }
-                None => {}
+            let Some(account) = held else {
+                continue;
+            };
+            // The map's own reference and this one.
+            if Arc::strong_count(&account) > 2 || !rests(&account, at) {
+                self.clock.push(key);
+            } else if self.remove(&account) && self.takes_place(max) {
+                return true;
             }
         }
         false

@@ -54,6 +54,10 @@ pub struct Place {
 
 /// What a caller in line is to do.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "answered once a sleep, and taken apart at once"
+)]
 pub enum Waiting {
     /// It is admitted, and no longer in line.
     Admitted(Reservation),
