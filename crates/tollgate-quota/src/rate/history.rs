@@ -131,11 +131,11 @@ impl History {
 
     /// Records that charge `seq` saw `value`, before it is charged. Races leave the least value seen.
     pub(super) fn note(&self, seq: u64, value: u64) {
-        for level in 0..LEVELS {
+        for (level, &shift) in SHIFT.iter().enumerate() {
             if seq < self.first(level) {
                 return;
             }
-            let group = seq >> SHIFT[level];
+            let group = seq >> shift;
             if self.slot(level, group).is_none() {
                 self.make(level, group);
             }
@@ -147,8 +147,8 @@ impl History {
 
     /// Counts a refund of `amount` to the receipt of charge `seq`.
     pub(super) fn refunded(&self, seq: u64, amount: u64) {
-        for level in 0..LEVELS {
-            let group = seq >> SHIFT[level];
+        for (level, &shift) in SHIFT.iter().enumerate() {
+            let group = seq >> shift;
             match self.slot(level, group) {
                 Some(slot) => slot.refunded(group + 1, amount),
                 None => return,
@@ -166,18 +166,18 @@ impl History {
         if end <= seq + 1 {
             return Some(lowest);
         }
-        for level in 0..LEVELS {
-            let newest = (end - 1) >> SHIFT[level];
+        for (level, &shift) in SHIFT.iter().enumerate() {
+            let newest = (end - 1) >> shift;
             let oldest = (newest + 1).saturating_sub(self.slots);
             // The next level takes over at a border of its own, so that no refund is added twice.
-            let next = SHIFT[level] + RATIO_BITS;
-            let stop = (oldest << SHIFT[level]).div_ceil(1 << next) << next;
+            let next = shift + RATIO_BITS;
+            let stop = (oldest << shift).div_ceil(1 << next) << next;
             while seen > stop {
                 if seen <= seq + 1 {
                     return Some(lowest);
                 }
-                let group = (seen - 1) >> SHIFT[level];
-                seen = group << SHIFT[level];
+                let group = (seen - 1) >> shift;
+                seen = group << shift;
                 if seen < self.first(level) {
                     return None;
                 }

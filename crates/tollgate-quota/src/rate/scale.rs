@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(double.converted(minute.worth(7), &minute), double.worth(7));
         assert_eq!(
             minute.converted(double.worth(7) - 1, &double),
-            minute.worth(7) - 1
+            minute.worth(7) - 2
         );
     }
 }
