@@ -72,7 +72,10 @@ impl Ask {
         match self.share {
             0..=25 => 1,
             70 => capacity + 1,
-            share => (u128::from(capacity) * u128::from(share - 25) / 44).max(1) as u64,
+            share => {
+                let units = u128::from(capacity) * u128::from(share - 25) / 44;
+                u64::try_from(units).expect("a part of 64 bits").max(1)
+            }
         }
     }
 }

@@ -146,7 +146,7 @@ impl<C: Clock> Limiter<C> {
     /// they were taken.
     ///
     /// Callers never wait for a change; those who change the limit wait for each other. Allocates. From the first
-    /// change on each call follows one pointer more.
+    /// change on, each call also loads a shared pointer, which costs about as much as an exchange or two.
     ///
     /// # Errors
     /// As [`Limiter::new`]; the limit then stays as it was.

@@ -121,7 +121,7 @@ pub(crate) fn changes_in_a_row_keep_the_units(calls: usize) {
     limiter.set_limit(limit(70, 2)).expect("a limit");
     limiter.set_limit(limit(20, 3)).expect("a limit");
     let taken = end(caller);
-    assert!(taken >= 1 && taken <= 3, "{taken} units");
+    assert!((1..=3).contains(&taken), "{taken} units");
     assert_eq!(remaining(&limiter), 3 - taken);
 }
 
