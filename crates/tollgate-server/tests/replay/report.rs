@@ -386,3 +386,24 @@ fn every_algorithm_is_lawful_when_rows_go_back() {
         assert_eq!(owing["laws"]["never_over"], json!("held"), "{rest}");
     }
 }
+
+#[test]
+fn a_debt_is_not_held_against_what_was_admitted_before_it() {
+    let policy = "[[limit]]\nname = \"t\"\nunit = \"input_tokens\"\nmax = 10\nper = \"1h\"\n";
+    // The second row settles at 50 s, with a debt of 9 of which nobody knew when the first row was admitted.
+    let trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                 2024-01-01 00:01:40,50,0\n\
+                 2024-01-01 00:00:00,10,0\n\
+                 2024-01-01 00:01:00,1,0\n";
+    let folder = Folder::new("late_debt")
+        .with("p.toml", policy)
+        .with("t.csv", trace);
+    let report = folder
+        .run("replay --policy p.toml --trace t.csv --estimate 0.1 --hold 50 --format json")
+        .json();
+    assert_eq!(report["by_limit"]["t"]["units_debt"], json!(45 + 9));
+    assert_eq!(
+        (&report["admitted"], &report["laws"]["never_over"]),
+        (&json!(2), &json!("held"))
+    );
+}
