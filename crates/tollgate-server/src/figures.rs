@@ -48,6 +48,7 @@ pub(crate) fn span(span: Duration) -> String {
         0 if span.is_zero() => "0 s".into(),
         0 if span.as_micros() == 0 => format!("{} ns", span.as_nanos()),
         0 if span.as_millis() == 0 => format!("{:.1} µs", span.as_secs_f64() * 1e6),
+        0 if span.subsec_nanos().is_multiple_of(1_000_000) => format!("{} ms", span.as_millis()),
         0 => format!("{:.1} ms", span.as_secs_f64() * 1e3),
         1..60 if span.subsec_nanos() == 0 => format!("{seconds} s"),
         1..60 => format!("{:.2} s", span.as_secs_f64()),
@@ -75,6 +76,21 @@ pub(crate) fn round_span(span: Duration) -> String {
             || format!("{nanos}ns"),
             |(unit, name)| format!("{}{name}", nanos / unit),
         )
+}
+
+/// A name of at most `longest` characters, its middle left out if it is longer: names often differ at
+/// their ends.
+pub(crate) fn shortened(name: &str, longest: usize) -> String {
+    let length = name.chars().count();
+    if length <= longest {
+        return name.to_owned();
+    }
+    let kept = longest.saturating_sub(1);
+    let start = name.chars().take(kept.div_ceil(2));
+    start
+        .chain(['…'])
+        .chain(name.chars().skip(length - kept / 2))
+        .collect()
 }
 
 /// A time in UTC by a `strftime` pattern.
@@ -105,12 +121,20 @@ mod tests {
     }
 
     #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(shortened("agent-rpm", 9), "agent-rpm");
+        assert_eq!(shortened("agent-rpm-of-team-7", 9), "agen…am-7");
+        assert_eq!(shortened("ägent-rpm-of-team-7", 8), "ägen…m-7");
+    }
+
+    #[test]
     fn spans_and_times_read_well() {
         let cases = [
             (0, "0 s"),
             (17, "17 ns"),
             (1_700, "1.7 µs"),
-            (250_000_000, "250.0 ms"),
+            (250_000_000, "250 ms"),
+            (250_100_000, "250.1 ms"),
             (3_250_000_000, "3.25 s"),
             (10_000_000_000, "10 s"),
             (125_000_000_000, "2 min 5 s"),

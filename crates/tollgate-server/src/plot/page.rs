@@ -7,13 +7,15 @@ use plotters::prelude::*;
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::legend::Legend;
 use super::time_axis::TimeAxis;
-use super::{colours, legend, requests, usage};
-use crate::figures::{grouped, percent, span, utc};
+use super::{colours, requests, usage};
+use crate::figures::{grouped, percent, shortened, span, utc};
 use crate::report::Report;
 
 const WIDTH: u32 = 1200;
-const HEADER: u32 = 100;
+/// Height of title and subtitle.
+const TITLE: i32 = 76;
 const REQUESTS: u32 = 300;
 const USAGE: u32 = 170;
 const FOOTER: u32 = 34;
@@ -37,16 +39,22 @@ pub(super) struct Shown {
 pub(crate) fn render(report: &Report) -> Result<String, Box<dyn Error>> {
     let shown = busiest_limits(report);
     let panels = u32::try_from(shown.len())?;
-    let height = HEADER + REQUESTS + USAGE * panels + FOOTER;
+    let legend = Legend::new(
+        entries(report, &shown),
+        i32::try_from(WIDTH - LEFT - RIGHT)?,
+    );
+    let header = u32::try_from(TITLE + legend.height() + 4)?;
+    let height = header + REQUESTS + USAGE * panels + FOOTER;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
         root.fill(&WHITE)?;
-        header(&root, report, &shown)?;
+        title(&root, report)?;
+        legend.draw(&root, (i32::try_from(LEFT)?, TITLE))?;
         let first = report.timeline.iter().next().map_or(0, |(at, _)| at);
         let last = report.timeline.iter().next_back().map_or(0, |(at, _)| at);
         let axis = TimeAxis::new(first, last.saturating_add(report.timeline.width_ns()));
-        let (_, rest) = root.split_vertically(HEADER);
+        let (_, rest) = root.split_vertically(header);
         let (top, mut rest) = rest.split_vertically(REQUESTS);
         requests::draw(&top, report, &shown, &axis)?;
         for limit in &shown {
@@ -80,7 +88,7 @@ fn busiest_limits(report: &Report) -> Vec<Shown> {
     order.into_iter().enumerate().map(coloured).collect()
 }
 
-fn header(root: &Area<'_>, report: &Report, shown: &[Shown]) -> Result<(), Box<dyn Error>> {
+fn title(root: &Area<'_>, report: &Report) -> Result<(), Box<dyn Error>> {
     let left = i32::try_from(LEFT)?;
     let title = ("sans-serif", 22)
         .into_font()
@@ -101,26 +109,26 @@ fn header(root: &Area<'_>, report: &Report, shown: &[Shown]) -> Result<(), Box<d
         let length = span(std::time::Duration::from_nanos(last.abs_diff(first)));
         format!(", {} UTC, {length}", utc(first, "%-d %B %Y %H:%M:%S"))
     });
-    let text = format!("{} under {}{when}", report.trace, report.policy);
+    let [trace, policy] = [&report.trace, &report.policy].map(|name| shortened(name, 60));
+    let text = format!("{trace} under {policy}{when}");
     root.draw(&Text::new(text, (left, 48), plain))?;
+    Ok(())
+}
+
+/// What the colours of the upper panel mean.
+fn entries(report: &Report, shown: &[Shown]) -> Vec<(String, RGBColor)> {
+    let refusing = shown
+        .iter()
+        .filter(|limit| report.limits[limit.index].refused > 0);
     let mut entries = vec![("admitted".to_owned(), colours::ADMITTED)];
-    entries.extend(
-        shown
-            .iter()
-            .filter(|limit| report.limits[limit.index].refused > 0)
-            .map(|limit| {
-                (
-                    format!("refused by {}", short(&report.limits[limit.index].name)),
-                    limit.colour,
-                )
-            }),
-    );
+    entries.extend(refusing.map(|limit| {
+        let name = short(&report.limits[limit.index].name);
+        (format!("refused by {name}"), limit.colour)
+    }));
     if requests::refused_by_others(report, shown) > 0 {
         entries.push(("refused by other limits".to_owned(), colours::OTHERS));
     }
-    let right = i32::try_from(WIDTH - RIGHT)?;
-    legend::draw(root, &entries, (left, 76), right)?;
-    Ok(())
+    entries
 }
 
 fn footer(
@@ -151,11 +159,8 @@ fn footer(
     Ok(())
 }
 
-/// A limit's name, cut when it is too long.
+/// A limit's name, short enough for a caption.
 pub(super) fn short(name: &str) -> String {
     const LONGEST: usize = 28;
-    if name.chars().count() <= LONGEST {
-        return name.to_owned();
-    }
-    name.chars().take(LONGEST - 1).chain(['…']).collect()
+    shortened(name, LONGEST)
 }

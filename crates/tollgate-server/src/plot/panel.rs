@@ -11,6 +11,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::colours;
 use super::page::{Area, LEFT, RIGHT};
 use super::time_axis::TimeAxis;
+use crate::figures::shortened;
 
 type Axis = WithKeyPoints<RangedCoordu64>;
 pub(super) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
@@ -93,21 +94,19 @@ fn words(area: &Area<'_>, panel: &Panel<'_>) -> Result<(), Box<dyn Error>> {
         (left, base),
         bold.pos(at(HPos::Left)),
     ))?;
-    // The reader's font is not known, so room for the caption is left generously.
-    let letters = i32::try_from(panel.caption.chars().count())?;
-    let beside = (left + letters * 8 + 12, base);
-    area.draw(&Text::new(
-        panel.note,
-        beside,
-        plain.clone().pos(at(HPos::Left)),
-    ))?;
     let (width, _) = area.dim_in_pixel();
     let right = i32::try_from(width - RIGHT)?;
     area.draw(&Text::new(
         panel.figure,
         (right, base),
-        plain.pos(at(HPos::Right)),
+        plain.clone().pos(at(HPos::Right)),
     ))?;
+    // The reader's font is not known, so room for letters is left generously.
+    let letters = |text: &str| i32::try_from(text.chars().count());
+    let beside = left + letters(panel.caption)? * 8 + 12;
+    let room = (right - beside) / 7 - letters(panel.figure)? - 2;
+    let note = shortened(panel.note, usize::try_from(room).unwrap_or(0));
+    area.draw(&Text::new(note, (beside, base), plain.pos(at(HPos::Left))))?;
     Ok(())
 }
 

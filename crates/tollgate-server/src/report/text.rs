@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{LimitReport, Report, Verdict, Worst};
-use crate::figures::{dollars, grouped, percent, span, utc};
+use crate::figures::{dollars, grouped, percent, shortened, span, utc};
 use crate::units;
 
 /// Characters in a bar of usage over time.
@@ -249,12 +249,8 @@ fn laws(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-/// A name for a table, cut when it is too long.
 fn short(name: &str) -> String {
-    if name.chars().count() <= NAME {
-        return name.to_owned();
-    }
-    name.chars().take(NAME - 1).chain(['…']).collect()
+    shortened(name, NAME)
 }
 
 #[cfg(test)]
@@ -293,7 +289,7 @@ mod tests {
             "  never needlessly under    not checked: estimates differ",
             "  a denial changes nothing  BROKEN: row 7",
             "",
-            "19,366 decisions in 40.0 ms, 0.48 million a second",
+            "19,366 decisions in 40 ms, 0.48 million a second",
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
