@@ -51,7 +51,7 @@ fn every_law_holds_on_the_real_trace() {
 }
 
 #[test]
-fn estimates_of_twice_the_truth_cost_little() {
+fn estimates_above_the_truth_cost_little() {
     let Some(path) = trace() else { return };
     let limit = "[[limit]]\nname = \"tpm\"\nunit = \"tokens\"\nmax = 226_000\nper = \"1m\"\n";
     let folder = Folder::new("real_estimates")
@@ -81,6 +81,12 @@ fn estimates_of_twice_the_truth_cost_little() {
             "p.toml",
             "--hold 30 --estimate 2 --hold-distribution exponential"
         ) >= 980
+    );
+    assert!(
+        share(
+            "p.toml",
+            "--hold 30 --estimate 4 --hold-distribution exponential"
+        ) >= 800
     );
     assert!(share("e.toml", "--hold 30 --estimate 4") >= 970);
 }
