@@ -413,8 +413,10 @@ fn accounts_are_bounded_and_evicted_only_at_rest() {
         gate.admit(&Request::new().with("agent", "a")).is_ok(),
         "those that exist go on"
     );
-    // After half a minute two of them are whole again.
+    // After half a minute two of them are whole again, but not yet for a second.
     clock.advance(Duration::from_secs(30));
+    assert!(gate.admit(&Request::new().with("agent", "d")).is_err());
+    clock.advance(Duration::from_secs(1));
     assert!(gate.admit(&Request::new().with("agent", "d")).is_ok());
     assert_eq!(gate.accounts(), 3);
 }
@@ -437,6 +439,38 @@ fn an_open_reservation_keeps_its_account() {
         gate.admit(&Request::new().with("a", "y").input_tokens(1))
             .is_ok()
     );
+}
+
+/// An account used to change at its next use only, and until then its backlog drained at the old rate.
+#[test]
+fn a_reload_changes_the_rate_of_idle_accounts_too() {
+    let policy = |max| {
+        format!(
+            "[[limit]]\nname = \"l\"\nunit = \"tokens\"\nmax = {max}\nper = \"1s\"\ncapacity = 100"
+        )
+    };
+    let (gate, _clock) = gate(&policy(100));
+    let all = Request::new().input_tokens(100);
+    let _kept = gate.admit_at(&all, Nanos(0), Wall(0)).unwrap();
+    gate.reload_at(&policy(1), Nanos(0), Wall(0)).unwrap();
+    let refused = limited(gate.admit_at(&all, Nanos::from_secs(1), Wall(0)));
+    assert_eq!(refused.retry_after, Some(Duration::from_secs(99)));
+}
+
+/// An account at rest used to be evicted at once, and a caller with an older `now` found a second capacity.
+#[test]
+fn an_old_now_finds_no_second_capacity_after_an_eviction() {
+    let (gate, _clock) = gate(
+        "max_accounts = 1\n[[limit]]\nname = \"l\"\nby = [\"agent\"]\nunit = \"requests\"\nmax = 5\nper = \"1s\"",
+    );
+    let ask = |agent, now| {
+        gate.admit_at(&Request::new().with("agent", agent), Nanos(now), Wall(0))
+            .map(drop)
+            .is_ok()
+    };
+    assert_eq!((0..6).filter(|_| ask("x", 0)).count(), 5);
+    assert!(!ask("y", SECOND), "it was at rest for no time");
+    assert!(!ask("y", 2 * SECOND - 1) && ask("y", 2 * SECOND));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use super::policy::{CompiledLimit, Policy, Rule};
 use crate::{Refusal, Request, meter::AnyMeter};
 use crossbeam::queue::SegQueue;
 use smallvec::SmallVec;
-use tollgate_core::{Meter, Moment, Refused};
+use std::ops::Deref;
+use tollgate_core::{Meter, Moment, Nanos, Refused, Wall};
 use tollgate_sync::{
     Arc, OnceArc,
     atomic::{AtomicU64, AtomicUsize, Ordering::*},
@@ -20,6 +21,10 @@ use tollgate_sync::{
 
 /// How many accounts are looked at for one to evict, when a new one comes and the map is full.
 const EVICTION_TRIES: usize = 32;
+
+/// How long an account must have been at rest to be evicted. A caller whose `now` is no older than this finds in a
+/// fresh account exactly what it would have found in the evicted one; an older `now` may find more.
+const GRACE_NS: u64 = 1_000_000_000;
 
 type Key = Box<[u8]>;
 
@@ -329,12 +334,13 @@ impl Accounts {
         removed
     }
 
-    /// Removes all accounts that `keep` does not want.
-    pub(crate) fn retain(&self, keep: impl Fn(u32) -> bool) {
+    /// Puts every account under `policy` as of `at`. Those of limits that are gone are removed.
+    pub(crate) fn refresh(&self, policy: &Policy, at: Moment) {
         let map = self.map.pin();
         for (key, account) in &map {
-            if !keep(limit_id(key)) {
-                self.remove(account);
+            match policy.limits.iter().find(|limit| limit.id == limit_id(key)) {
+                Some(limit) => drop(self.refreshed(policy, limit, account, at)),
+                None => drop(self.remove(account)),
             }
         }
     }
@@ -356,31 +362,82 @@ fn scope_values<'a>(
     limit: &CompiledLimit,
     request: &Request<'a>,
 ) -> Result<SmallVec<[&'a str; 6]>, Refusal> {
-    let value = |scope: &Arc<str>| {
-        let missing = || Refusal::MissingScope {
-            limit: Arc::clone(&limit.name),
-            scope: Arc::clone(scope),
+    let mut values = SmallVec::new();
+    for scope in &limit.by {
+        let Some(value) = request.value(scope) else {
+            return Err(Refusal::MissingScope {
+                limit: Arc::clone(&limit.name),
+                scope: Arc::clone(scope),
+            });
         };
-        request.value(scope).ok_or_else(missing)
-    };
-    limit.by.iter().map(value).collect()
+        values.push(value);
+    }
+    Ok(values)
 }
 
+/// Closes the account's meter if it was at rest a [`GRACE_NS`] ago already.
 fn rests(account: &Account, at: Moment) -> bool {
+    let Moment { now, wall } = at;
+    let ago = Moment::new(
+        Nanos(now.0.saturating_sub(GRACE_NS)),
+        Wall(wall.0.saturating_sub_unsigned(GRACE_NS)),
+    );
     account
         .meter
         .as_ref()
-        .is_none_or(|meter| meter.close_at_rest(at))
+        .is_none_or(|meter| meter.close_at_rest(ago))
+}
+
+/// A key, on the stack if it is short.
+struct KeyText {
+    short: [u8; KEY_SHORT],
+    length: usize,
+    long: Vec<u8>,
+}
+
+/// Longest key on the stack, in bytes.
+const KEY_SHORT: usize = 128;
+
+impl KeyText {
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        match self.short.get_mut(self.length..end) {
+            Some(place) if self.long.is_empty() => place.copy_from_slice(bytes),
+            _ => {
+                if self.long.is_empty() {
+                    self.long.extend_from_slice(&self.short[..self.length]);
+                }
+                self.long.extend_from_slice(bytes);
+            }
+        }
+        self.length = end;
+    }
+}
+
+impl Deref for KeyText {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        if self.long.is_empty() {
+            &self.short[..self.length]
+        } else {
+            &self.long
+        }
+    }
 }
 
 /// A limit's number, then each value behind its length: two different lists of values never share a key.
-fn key(limit: u32, values: &[&str]) -> SmallVec<[u8; 96]> {
-    let mut key = SmallVec::new();
-    key.extend_from_slice(&limit.to_le_bytes());
+fn key(limit: u32, values: &[&str]) -> KeyText {
+    let mut key = KeyText {
+        short: [0; KEY_SHORT],
+        length: 0,
+        long: Vec::new(),
+    };
+    key.push(&limit.to_le_bytes());
     for value in values {
         // Values longer than 4 GiB do not fit the memory of a request.
-        key.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
-        key.extend_from_slice(value.as_bytes());
+        key.push(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
+        key.push(value.as_bytes());
     }
     key
 }
@@ -409,6 +466,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_long_key_is_whole() {
+        let long = "v".repeat(3 * KEY_SHORT);
+        let list = ["a", &long, "", &long, "z"];
+        assert_eq!(values(&key(1, &list))[..], list);
+    }
+
+    #[test]
     fn keys_of_different_values_differ() {
         let lists: [&[&str]; 6] = [
             &["a", "b"],
@@ -422,7 +486,7 @@ mod tests {
             assert_eq!(values(&key(7, one))[..], **one);
             assert_eq!(limit_id(&key(7, one)), 7);
             for other in &lists[i + 1..] {
-                assert_ne!(key(7, one), key(7, other));
+                assert_ne!(key(7, one)[..], key(7, other)[..]);
             }
         }
     }

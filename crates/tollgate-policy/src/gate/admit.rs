@@ -164,7 +164,7 @@ impl Inner {
         if says.len() > 1 || says.iter().any(queued) {
             self.look_all(policy, &says, at, in_line)?;
         }
-        let mut holds = Holds::new();
+        let mut holds = Holds::with_capacity(says.len());
         for place in 0..says.len() {
             let say = &says[place];
             let charge = match (&say.account.meter, say.cost) {

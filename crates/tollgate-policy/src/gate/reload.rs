@@ -2,10 +2,8 @@
 
 use super::{Gate, policy::Policy};
 use crate::file::{PolicyErrors, PolicyFile};
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError},
-};
+use std::sync::{Arc, PoisonError};
+use tollgate_core::{Moment, Nanos, Wall};
 
 /// What a reload did to the limits, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,12 +22,24 @@ pub struct Reload {
 impl Gate {
     /// Puts the policy file `text` in force. A limit of the same name, unit, scope and algorithm keeps its committed
     /// units under the new figures; any other change starts it fresh, and the answer says which. Reservations that
-    /// are open settle against the meter they were charged to. Accounts change when they are next used, each in
-    /// one exchange; no admission waits.
+    /// are open settle against the meter they were charged to. Accounts change one after another, each in one exchange, or
+    /// when they are next used if that is earlier; no admission waits. Linear in the number of accounts.
     ///
     /// # Errors
     /// Every mistake of the file; then nothing changed.
     pub fn reload(&self, text: &str) -> Result<Reload, PolicyErrors> {
+        self.reload_moment(text, None)
+    }
+
+    /// As [`reload`](Self::reload), at a time of the caller's: units that come back after it do so at the new rates.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_at(&self, text: &str, now: Nanos, wall: Wall) -> Result<Reload, PolicyErrors> {
+        self.reload_moment(text, Some(Moment::new(now, wall)))
+    }
+
+    fn reload_moment(&self, text: &str, at: Option<Moment>) -> Result<Reload, PolicyErrors> {
         let file = PolicyFile::parse(text)?;
         let inner = &*self.0;
         let _one_at_a_time = inner
@@ -53,9 +63,11 @@ impl Gate {
                 reload.removed.push(Arc::clone(&known.name));
             }
         }
-        let ids: HashSet<u32> = new.limits.iter().map(|limit| limit.id).collect();
-        inner.policy.store(Arc::new(new));
-        inner.accounts.retain(|id| ids.contains(&id));
+        let new = Arc::new(new);
+        inner.policy.store(Arc::clone(&new));
+        inner
+            .accounts
+            .refresh(&new, at.unwrap_or_else(|| inner.clock.moment()));
         Ok(reload)
     }
 }

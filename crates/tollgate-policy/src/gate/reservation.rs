@@ -2,7 +2,6 @@
 
 use super::{Inner, accounts::Account, policy::Policy};
 use crate::{Refusal, Usage, file::OnDrop, meter::AnyReceipt};
-use smallvec::SmallVec;
 use std::fmt;
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
 use tollgate_sync::Arc;
@@ -14,8 +13,8 @@ pub(super) struct Charge {
     pub(super) units: u64,
 }
 
-/// What all limits hold.
-pub(super) type Holds = SmallVec<[Hold; 2]>;
+/// What all limits hold. On the heap: a reservation is moved a few times, and receipts are large.
+pub(super) type Holds = Vec<Hold>;
 
 /// What one limit holds for a reservation.
 #[derive(Debug)]
@@ -32,6 +31,9 @@ pub(super) struct Hold {
 impl Hold {
     /// Gives back `surplus` units, from the last charge on; true if something came back.
     pub(super) fn refund(&mut self, at: Moment, mut surplus: u64) -> bool {
+        if surplus == 0 {
+            return false;
+        }
         let mut came_back = false;
         let first = self
             .charge
