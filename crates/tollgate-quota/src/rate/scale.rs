@@ -24,7 +24,7 @@ impl Scale {
     /// The scale of `limit`.
     ///
     /// # Errors
-    /// [`LimitError::CapacityTooLarge`] if refilling the capacity takes longer than a stored time can hold
+    /// [`LimitError::RateTooHigh`] above 32,768 units a nanosecond. [`LimitError::CapacityTooLarge`] if refilling the capacity takes longer than a stored time can hold
     /// beside 30 years of uptime: 6.5 years at the finest quantum, a million at the coarsest.
     pub fn new(limit: &Limit) -> Result<Self, LimitError> {
         let period = u128::from(u64::try_from(limit.period().as_nanos()).unwrap_or(u64::MAX));
@@ -33,6 +33,14 @@ impl Scale {
         let (period, units) = (period / common, units / common);
         let (per_nano, interval) = match u64::try_from(units) {
             Ok(units) if units <= FINEST => (units, period),
+            // Less than a quantum a unit: rounding it up would serve less than the limit allows.
+            _ if period * u128::from(FINEST) < units => {
+                return Err(LimitError::RateTooHigh {
+                    units: limit.units(),
+                    period: limit.period(),
+                    max_per_second: FINEST * 1_000_000_000,
+                });
+            }
             _ => (FINEST, (period * u128::from(FINEST)).div_ceil(units)),
         };
         let scale = Self { per_nano, interval };
@@ -139,6 +147,20 @@ mod tests {
         assert!(matches!(
             Scale::new(&limit),
             Err(LimitError::CapacityTooLarge { .. })
+        ));
+    }
+
+    #[test]
+    fn a_rate_that_no_quantum_can_tell_apart_is_refused_by_name() {
+        let limit = |units| {
+            Limit::new(units, Duration::from_nanos(1))
+                .unwrap()
+                .with_capacity(1)
+        };
+        assert!(Scale::new(&limit(32_768)).is_ok());
+        assert!(matches!(
+            Scale::new(&limit(32_771)),
+            Err(LimitError::RateTooHigh { .. })
         ));
     }
 
