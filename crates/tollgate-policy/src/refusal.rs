@@ -34,6 +34,12 @@ pub enum Refusal {
         /// The most accounts.
         max_accounts: usize,
     },
+    /// The request would wait in line, and as many as allowed wait already.
+    #[error("as many requests as may wait, {max_waiting}, wait already")]
+    TooManyWaiting {
+        /// The most requests that wait at once.
+        max_waiting: usize,
+    },
 }
 
 impl Refusal {

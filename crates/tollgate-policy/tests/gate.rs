@@ -457,6 +457,69 @@ fn a_reload_changes_the_rate_of_idle_accounts_too() {
     assert_eq!(refused.retry_after, Some(Duration::from_secs(99)));
 }
 
+/// A number of a limit that was gone used to be given to a new one, which could find a meter of another algorithm.
+#[test]
+fn a_new_limit_never_finds_accounts_of_one_that_is_gone() {
+    let rate = "[[limit]]\nname = \"y\"\nunit = \"requests\"\nmax = 1000\nper = \"1s\"\n";
+    let life = "[[limit]]\nname = \"z\"\nunit = \"requests\"\nmax = 5\nalgorithm = \"lifetime\"\n";
+    let other = "[[limit]]\nname = \"x\"\nunit = \"requests\"\nmax = 1000000\nper = \"1s\"\n";
+    let (gate, _clock) = gate(&format!("{other}{rate}"));
+    let _kept = gate.admit(&Request::new()).unwrap();
+    gate.reload(other).unwrap();
+    gate.reload(&format!("{other}{life}")).unwrap();
+    assert_eq!(
+        (0..1_000)
+            .filter(|_| gate.admit(&Request::new()).map(drop).is_ok())
+            .count(),
+        5
+    );
+}
+
+/// A reload that changed only `refund` used to change nothing.
+#[test]
+fn a_reload_changes_the_refund_rule() {
+    let policy = |refund| {
+        format!(
+            "[[limit]]\nname = \"l\"\nunit = \"tokens\"\nmax = 100\nper = \"100s\"\nrefund = \"{refund}\""
+        )
+    };
+    let (gate, clock) = gate(&policy("eager"));
+    gate.reload(&policy("exact")).unwrap();
+    let early = gate.admit(&Request::new().input_tokens(50)).unwrap();
+    clock.advance(Duration::from_secs(60));
+    let _late = gate.admit(&Request::new().input_tokens(60)).unwrap();
+    early.settle(tokens(0, 0));
+    assert_eq!(
+        gate.usage(&[])[0].used,
+        60,
+        "the early charge was refilled before the late one came"
+    );
+}
+
+/// Keys of accounts that a reload had removed used to count as tries at evicting one.
+#[test]
+fn accounts_that_a_reload_removed_take_no_room() {
+    let policy = |name| {
+        format!(
+            "max_accounts = 200\n[[limit]]\nname = \"{name}\"\nby = [\"agent\"]\nunit = \"requests\"\nmax = 1\nper = \"1s\""
+        )
+    };
+    let (gate, clock) = gate(&policy("one"));
+    let fill = |from: usize| {
+        (from..from + 200)
+            .filter(|agent| {
+                gate.admit(&Request::new().with("agent", &agent.to_string()))
+                    .is_ok()
+            })
+            .count()
+    };
+    assert_eq!(fill(0), 200);
+    gate.reload(&policy("two")).unwrap();
+    assert_eq!(fill(0), 200);
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(fill(1_000), 200);
+}
+
 /// An account at rest used to be evicted at once, and a caller with an older `now` found a second capacity.
 #[test]
 fn an_old_now_finds_no_second_capacity_after_an_eviction() {
@@ -471,6 +534,8 @@ fn an_old_now_finds_no_second_capacity_after_an_eviction() {
     assert_eq!((0..6).filter(|_| ask("x", 0)).count(), 5);
     assert!(!ask("y", SECOND), "it was at rest for no time");
     assert!(!ask("y", 2 * SECOND - 1) && ask("y", 2 * SECOND));
+    // However old: until the instant as of which the other account was at rest, a new one admits nobody.
+    assert!(ask("x", 5 * SECOND) && !ask("y", SECOND / 2) && ask("y", 7 * SECOND));
 }
 
 #[test]

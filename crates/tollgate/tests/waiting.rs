@@ -142,6 +142,31 @@ async fn nobody_overtakes_a_large_request_that_waits() {
     assert_eq!(*served.lock().unwrap(), [("large", 8), ("small", 9)]);
 }
 
+/// A waiter used to stand in the line of every limit, and so stopped all others for as long as its own held it back.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_own_limit_holds_up_nobody_else() {
+    let own =
+        "[[limit]]\nname = \"own\"\nby = [\"agent\"]\nunit = \"requests\"\nmax = 1\nper = \"1h\"";
+    let all = "[[limit]]\nname = \"all\"\nunit = \"requests\"\nmax = 1000\nper = \"1s\"";
+    let gate = gate(&format!("{own}\n{all}"));
+    let a = Request::new().with("agent", "a");
+    let _kept = gate.admit(&a).unwrap();
+    let waiting = {
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            let a = Request::new().with("agent", "a");
+            gate.admit_within(&a, Duration::from_secs(7_200))
+                .await
+                .map(drop)
+        })
+    };
+    tokio::task::yield_now().await;
+    assert!(gate.admit(&Request::new().with("agent", "b")).is_ok());
+    let c = Request::new().with("agent", "c");
+    assert!(gate.admit_within(&c, Duration::ZERO).await.is_ok());
+    assert!(waiting.await.unwrap().is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_place_in_line_that_is_dropped_is_the_next_ones() {
     let start = Instant::now();

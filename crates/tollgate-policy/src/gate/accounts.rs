@@ -12,21 +12,25 @@ use super::policy::{CompiledLimit, Policy, Rule};
 use crate::{Refusal, Request, meter::AnyMeter};
 use crossbeam::queue::SegQueue;
 use smallvec::SmallVec;
-use std::ops::Deref;
-use tollgate_core::{Meter, Moment, Nanos, Refused, Wall};
+use std::{collections::HashMap, ops::Deref};
+use tollgate_core::{Meter, Moment, Nanos, Refused, Wait, Wall};
 use tollgate_sync::{
     Arc, OnceArc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::*},
+    atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::*},
 };
 
 /// How many accounts are looked at for one to evict, when a new one comes and the map is full.
 const EVICTION_TRIES: usize = 32;
 
-/// How long an account must have been at rest to be evicted. A caller whose `now` is no older than this finds in a
-/// fresh account exactly what it would have found in the evicted one; an older `now` may find more.
+/// How long an account must have been at rest to be evicted. Callers whose `now` is no older than this never notice;
+/// older ones are refused by an account that was made after an eviction, until the instant as of which that was.
 const GRACE_NS: u64 = 1_000_000_000;
 
 type Key = Box<[u8]>;
+type Hasher = foldhash::quality::RandomState;
+
+/// Access to the accounts for a few look-ups.
+pub(super) type Pin<'a> = papaya::HashMapRef<'a, Key, Arc<Account>, Hasher, papaya::LocalGuard<'a>>;
 
 /// The meter of one limit for one combination of scope values.
 #[derive(Debug)]
@@ -35,6 +39,11 @@ pub(crate) struct Account {
     version: u64,
     pub(crate) rule: Rule,
     pub(crate) meter: Option<Arc<AnyMeter>>,
+    /// Before this nobody is admitted: an account that was evicted may have been used then.
+    floor: Moment,
+    follows_wall: bool,
+    /// False if a fresh account in its place would have committed something.
+    starts_whole: bool,
     /// What replaces it under a newer policy.
     next: OnceArc<Self>,
     /// Callers that wait in line for this account, and when the first of them thinks to pass.
@@ -51,8 +60,11 @@ pub(crate) struct LineState {
 /// All accounts of a gate.
 #[derive(Debug)]
 pub(crate) struct Accounts {
-    map: papaya::HashMap<Key, Arc<Account>, foldhash::quality::RandomState>,
+    map: papaya::HashMap<Key, Arc<Account>, Hasher>,
     count: AtomicUsize,
+    /// The latest instants as of which an account was evicted.
+    floor_now: AtomicU64,
+    floor_wall: AtomicI64,
     /// Keys in the order in which they are looked at for eviction.
     clock: SegQueue<Key>,
 }
@@ -64,6 +76,7 @@ impl Account {
         key: &[u8],
         values: &[&str],
         at: Moment,
+        floor: Moment,
     ) -> Self {
         let rule = limit.rule_for(values);
         Self {
@@ -71,10 +84,24 @@ impl Account {
             version: policy.version,
             // Invariant: every rule of the limit was tried when it was compiled.
             meter: limit.meter(&rule, at).unwrap_or_default().map(Arc::new),
+            floor,
+            follows_wall: limit.follows_wall(),
+            starts_whole: limit.used_at_start(&rule) == 0,
             rule,
             next: OnceArc::new(),
             line: Arc::default(),
         }
+    }
+
+    /// How long a caller at `at` has to wait for the floor, if it is too early.
+    #[inline]
+    pub(crate) fn too_early(&self, at: Moment) -> Option<Wait> {
+        let early = if self.follows_wall {
+            self.floor.wall.since(at.wall)
+        } else {
+            self.floor.now.since(at.now)
+        };
+        (!early.is_zero()).then_some(Wait::After(early))
     }
 
     /// The account's key, which names it as long as it exists.
@@ -108,15 +135,22 @@ impl Account {
 impl Accounts {
     pub(crate) fn new() -> Self {
         let map = papaya::HashMap::builder()
-            .hasher(foldhash::quality::RandomState::default())
+            .hasher(Hasher::default())
             // A table that is half moved is slow for everybody.
             .resize_mode(papaya::ResizeMode::Blocking)
             .build();
         Self {
             map,
             count: AtomicUsize::new(0),
+            floor_now: AtomicU64::new(0),
+            floor_wall: AtomicI64::new(i64::MIN),
             clock: SegQueue::new(),
         }
+    }
+
+    /// Access for a few look-ups, cheaper than one for each.
+    pub(super) fn pin(&self) -> Pin<'_> {
+        self.map.pin()
     }
 
     /// The account of `limit` for `request`, made if there is none. One that is `suspect`, since its meter was found
@@ -124,8 +158,10 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Refusal::MissingScope`], [`Refusal::TooManyAccounts`].
+    #[inline]
     pub(crate) fn of_request(
         &self,
+        pin: &Pin<'_>,
         policy: &Policy,
         limit: &CompiledLimit,
         request: &Request<'_>,
@@ -135,7 +171,7 @@ impl Accounts {
         let values = scope_values(limit, request)?;
         let key = key(limit.id, &values);
         if !suspect
-            && let Some(account) = self.map.pin().get(&key[..])
+            && let Some(account) = pin.get(&key[..])
             && account.version >= policy.version
         {
             return Ok(Arc::clone(account));
@@ -159,6 +195,7 @@ impl Accounts {
                 &key(limit.id, &values),
                 &values,
                 at,
+                self.floor(),
             ))
         };
         Ok(self.find(policy, limit, &values, at).unwrap_or_else(fresh))
@@ -224,10 +261,15 @@ impl Accounts {
                     max_accounts: policy.max_accounts,
                 });
             }
-            let account = Arc::new(Account::fresh(policy, limit, key, values, at));
+            let account = Arc::new(Account::fresh(policy, limit, key, values, at, self.floor()));
             let map = self.map.pin();
             if map.try_insert(key.into(), Arc::clone(&account)).is_ok() {
                 self.clock.push(key.into());
+                // An account of this key may have come and gone since the floor was read.
+                if self.floor() != account.floor && self.evicted(&account, at) {
+                    self.remove(&account);
+                    continue;
+                }
                 return Ok(account);
             }
             // Relaxed, here and below: the count is only a bound, and publishes nothing.
@@ -264,6 +306,9 @@ impl Accounts {
                 let next = Account {
                     key: account.key.clone(),
                     version: policy.version,
+                    floor: account.floor,
+                    follows_wall: account.follows_wall,
+                    starts_whole: limit.used_at_start(&rule) == 0,
                     rule,
                     meter,
                     next: OnceArc::new(),
@@ -304,22 +349,53 @@ impl Accounts {
         if self.takes_place(max) {
             return true;
         }
-        for _ in 0..EVICTION_TRIES {
+        let rested = Moment::new(
+            Nanos(at.now.0.saturating_sub(GRACE_NS)),
+            Wall(at.wall.0.saturating_sub_unsigned(GRACE_NS)),
+        );
+        let mut tries = 0;
+        while tries < EVICTION_TRIES {
             let Some(key) = self.clock.pop() else {
                 return false;
             };
+            // A key that was removed by a reload is no try: it never comes back.
             let held = self.map.pin().get(&key[..]).map(Arc::clone);
             let Some(account) = held else {
                 continue;
             };
+            tries += 1;
             // The map's own reference and this one.
-            if Arc::strong_count(&account) > 2 || !rests(&account, at) {
+            if Arc::strong_count(&account) > 2 || !self.evicted(&account, rested) {
                 self.clock.push(key);
             } else if self.remove(&account) && self.takes_place(max) {
                 return true;
             }
         }
         false
+    }
+
+    /// Closes the account if it was at rest at `rested`.
+    fn evicted(&self, account: &Account, rested: Moment) -> bool {
+        if !account.starts_whole || account.line.waiting.load(Relaxed) > 0 {
+            return false;
+        }
+        // Raised first, so that whoever finds the account gone finds the floor raised. Raised in vain, it only makes
+        // new accounts stricter to callers of the past. Relaxed: published by the map's removal.
+        self.floor_now.fetch_max(rested.now.0, Relaxed);
+        self.floor_wall.fetch_max(rested.wall.0, Relaxed);
+        account
+            .meter
+            .as_ref()
+            .is_none_or(|meter| meter.close_at_rest(rested))
+    }
+
+    /// The latest instants as of which an account was evicted.
+    fn floor(&self) -> Moment {
+        // Relaxed: made visible by the map, in which the evicted account was not found.
+        Moment::new(
+            Nanos(self.floor_now.load(Relaxed)),
+            Wall(self.floor_wall.load(Relaxed)),
+        )
     }
 
     fn remove(&self, account: &Arc<Account>) -> bool {
@@ -336,11 +412,24 @@ impl Accounts {
 
     /// Puts every account under `policy` as of `at`. Those of limits that are gone are removed.
     pub(crate) fn refresh(&self, policy: &Policy, at: Moment) {
+        let limits: HashMap<u32, &CompiledLimit> = policy
+            .limits
+            .iter()
+            .map(|limit| (limit.id, limit))
+            .collect();
         let map = self.map.pin();
         for (key, account) in &map {
-            match policy.limits.iter().find(|limit| limit.id == limit_id(key)) {
+            match limits.get(&limit_id(key)) {
                 Some(limit) => drop(self.refreshed(policy, limit, account, at)),
                 None => drop(self.remove(account)),
+            }
+        }
+        // Keys of accounts that are gone are not kept for ever. Bounded by the keys there are now.
+        for _ in 0..self.clock.len() {
+            match self.clock.pop() {
+                Some(key) if map.contains_key(&key[..]) => self.clock.push(key),
+                Some(_) => {}
+                None => break,
             }
         }
     }
@@ -373,19 +462,6 @@ fn scope_values<'a>(
         values.push(value);
     }
     Ok(values)
-}
-
-/// Closes the account's meter if it was at rest a [`GRACE_NS`] ago already.
-fn rests(account: &Account, at: Moment) -> bool {
-    let Moment { now, wall } = at;
-    let ago = Moment::new(
-        Nanos(now.0.saturating_sub(GRACE_NS)),
-        Wall(wall.0.saturating_sub_unsigned(GRACE_NS)),
-    );
-    account
-        .meter
-        .as_ref()
-        .is_none_or(|meter| meter.close_at_rest(ago))
 }
 
 /// A key, on the stack if it is short.

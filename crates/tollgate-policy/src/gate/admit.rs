@@ -7,7 +7,7 @@
 
 use super::{
     Inner, Reservation,
-    accounts::Account,
+    accounts::{Account, LineState},
     policy::{CompiledLimit, Policy},
     reservation::{Charge, Hold, Holds},
 };
@@ -19,6 +19,9 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use tollgate_core::{Cost, Denial, Meter, Moment, Refused, Wait};
 use tollgate_sync::atomic::Ordering::*;
+
+/// What somebody who is behind others is told to wait at least: a millisecond, since when they go is not known.
+const BEHIND_NS_MIN: u64 = 1_000_000;
 
 /// One limit that has a say in a request.
 pub(super) struct Say {
@@ -44,47 +47,62 @@ impl Say {
         self.account.rule.mode == Mode::Enforce
     }
 
-    /// What this limit would answer, changing nothing. `in_line` callers have waited their turn; others find those
-    /// who wait before them.
-    pub(super) fn look(&self, at: Moment, in_line: bool) -> Result<(), Refused> {
+    /// What this limit would answer, changing nothing. Where others wait for its account, a caller is behind them,
+    /// unless it is the first of that line, one of `mine`. With none, nobody is asked who waits.
+    pub(super) fn look(&self, at: Moment, mine: Option<&[Arc<LineState>]>) -> Result<(), Refused> {
         let (Some(meter), Some(cost)) = (&self.account.meter, self.cost) else {
             return Ok(());
         };
-        let answer = meter.look(at, cost, self.ceiling);
+        let answer = match self.account.too_early(at) {
+            None => meter.look(at, cost, self.ceiling),
+            Some(wait) => Err(Refused::denied(wait, self.committed(at))),
+        };
         // Relaxed: those who join a line later than this load come after this caller.
-        if in_line || self.account.line.waiting.load(Relaxed) == 0 {
+        let line = &self.account.line;
+        let behind = mine.filter(|_| line.waiting.load(Relaxed) > 0);
+        if behind.is_none_or(|mine| mine.iter().any(|own| Arc::ptr_eq(own, line))) {
             return answer;
         }
-        let ready_at = self.account.line.ready_at.load(Relaxed);
-        let behind = Wait::nanos(ready_at.saturating_sub(at.now.0));
+        // The first of the line may not have asked yet: then its time is not known.
+        let ready_at = line.ready_at.load(Relaxed);
+        let behind = Wait::nanos(ready_at.saturating_sub(at.now.0).max(BEHIND_NS_MIN));
         Err(match answer {
-            // Nothing fits under a ceiling of nothing: asked only for what is committed.
-            Ok(()) => match meter.look(at, Cost::ONE, 0) {
-                Err(Refused::Denied(denial)) => Refused::denied(behind, denial.committed),
-                _ => return Ok(()),
-            },
+            Ok(()) => Refused::denied(behind, self.committed(at)),
             Err(Refused::Denied(denial)) => {
                 Refused::denied(denial.wait.max(behind), denial.committed)
             }
             Err(Refused::Closed) => Refused::Closed,
         })
     }
+
+    fn committed(&self, at: Moment) -> u128 {
+        // Nothing fits under a ceiling of nothing: asked only for what is committed.
+        let look = self
+            .account
+            .meter
+            .as_ref()
+            .map(|meter| meter.look(at, Cost::ONE, 0));
+        match look {
+            Some(Err(Refused::Denied(denial))) => denial.committed,
+            _ => 0,
+        }
+    }
 }
 
 impl Inner {
-    /// Admits `request` at `at`. A caller `in_line` is the first of all lines that it stands in.
+    /// Admits `request` at `at`. The caller is the first of the lines `mine`; see [`Say::look`].
     pub(super) fn admit(
         gate: &Arc<Self>,
         policy: &Arc<Policy>,
         request: &Request<'_>,
         at: Moment,
-        in_line: bool,
+        mine: Option<&[Arc<LineState>]>,
     ) -> Result<Reservation, Refusal> {
         let share = policy.share_of(request)?;
         let mut suspect = false;
         loop {
             let says = gate.says(policy, request, share, at, suspect)?;
-            match gate.charge_all(policy, says, at, in_line) {
+            match gate.charge_all(policy, says, at, mine) {
                 Ok(holds) => {
                     return Ok(Reservation {
                         gate: Arc::clone(gate),
@@ -111,17 +129,22 @@ impl Inner {
         suspect: bool,
     ) -> Result<Says, Refusal> {
         let mut says = Says::new();
+        // One for all look-ups: it is most of what a look-up costs.
+        let pin = self.accounts.pin();
         for place in 0..policy.limits.len() {
             let account = |limit: &CompiledLimit| {
                 self.accounts
-                    .of_request(policy, limit, request, at, suspect)
+                    .of_request(&pin, policy, limit, request, at, suspect)
             };
-            says.extend(self.say(policy, place, request, share, account)?);
+            if let Some(say) = self.say(policy, place, request, share, account)? {
+                says.push(say);
+            }
         }
         Ok(says)
     }
 
     /// The limit at `place`, if it has a say in `request`. `account` finds its account.
+    #[inline]
     pub(super) fn say(
         &self,
         policy: &Policy,
@@ -157,53 +180,58 @@ impl Inner {
         policy: &Policy,
         says: Says,
         at: Moment,
-        in_line: bool,
+        mine: Option<&[Arc<LineState>]>,
     ) -> Result<Holds, Option<Limited>> {
         // One limit alone needs no look: its charge is all or nothing by itself.
-        let queued = |say: &Say| say.account.line.waiting.load(Relaxed) > 0;
-        if says.len() > 1 || says.iter().any(queued) {
-            self.look_all(policy, &says, at, in_line)?;
+        let special = |say: &Say| {
+            say.account.line.waiting.load(Relaxed) > 0 || say.account.too_early(at).is_some()
+        };
+        if says.len() > 1 || says.iter().any(special) {
+            self.look_all(policy, &says, at, mine)?;
         }
-        let mut holds = Holds::with_capacity(says.len());
+        let mut charges: SmallVec<[Option<Charge>; 2]> = SmallVec::new();
         for place in 0..says.len() {
             let say = &says[place];
-            let charge = match (&say.account.meter, say.cost) {
-                (Some(meter), Some(cost)) => match meter.charge(at, cost, say.ceiling) {
-                    Ok(charged) => {
-                        let (before, after, full) = (charged.before, charged.after, charged.full);
-                        self.tell_crossed(
-                            &policy.limits[say.limit],
-                            &say.account,
-                            before,
-                            after,
-                            full,
-                        );
-                        Some(Charge {
-                            receipt: charged.receipt,
-                            units: cost.get(),
-                        })
-                    }
-                    Err(Refused::Denied(_)) if !say.enforced() => continue,
-                    Err(refused) => {
-                        holds.iter_mut().rev().for_each(|hold| {
-                            hold.refund(at, u64::MAX);
-                        });
-                        let Refused::Denied(denial) = refused else {
-                            return Err(None);
-                        };
-                        let found = Binding { place, denial };
-                        return Err(Some(self.binding(policy, &says, at, in_line, found)));
-                    }
-                },
-                _ => None,
+            let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) else {
+                charges.push(None);
+                continue;
             };
-            holds.push(Hold {
+            match meter.charge(at, cost, say.ceiling) {
+                Ok(charged) => {
+                    let (before, after, full) = (charged.before, charged.after, charged.full);
+                    let limit = &policy.limits[say.limit];
+                    self.tell_crossed(limit, &say.account, before, after, full);
+                    charges.push(Some(Charge {
+                        receipt: charged.receipt,
+                        units: cost.get(),
+                    }));
+                }
+                Err(Refused::Denied(_)) if !say.enforced() => charges.push(None),
+                Err(refused) => {
+                    for (say, charge) in says.iter().zip(&charges).rev() {
+                        if let (Some(meter), Some(charge)) = (&say.account.meter, charge) {
+                            meter.refund(at, &charge.receipt, charge.units);
+                        }
+                    }
+                    let Refused::Denied(denial) = refused else {
+                        return Err(None);
+                    };
+                    let found = Binding { place, denial };
+                    return Err(Some(self.binding(policy, &says, at, mine, found)));
+                }
+            }
+        }
+        let holds = says.into_iter().zip(charges);
+        let holds: Holds = holds
+            // What a shadow would have refused was counted by nobody, and is settled by nobody.
+            .filter(|(say, charge)| charge.is_some() || say.enforced() || say.cost.is_none())
+            .map(|(say, charge)| Hold {
                 limit: say.limit,
-                account: Arc::clone(&say.account),
+                account: say.account,
                 charge,
                 extended: Vec::new(),
-            });
-        }
+            })
+            .collect();
         Ok(holds)
     }
 
@@ -212,14 +240,14 @@ impl Inner {
         policy: &Policy,
         says: &Says,
         at: Moment,
-        in_line: bool,
+        mine: Option<&[Arc<LineState>]>,
     ) -> Result<(), Option<Limited>> {
         let mut binding: Option<Binding> = None;
         for (place, say) in says.iter().enumerate() {
             if !say.enforced() {
                 continue;
             }
-            match say.look(at, in_line) {
+            match say.look(at, mine) {
                 Ok(()) => {}
                 Err(Refused::Closed) => return Err(None),
                 Err(Refused::Denied(denial)) => {
@@ -245,7 +273,7 @@ impl Inner {
         policy: &Policy,
         says: &Says,
         at: Moment,
-        in_line: bool,
+        mine: Option<&[Arc<LineState>]>,
         found: Binding,
     ) -> Limited {
         let mut binding = found;
@@ -253,7 +281,7 @@ impl Inner {
             if !say.enforced() || binding.place == place {
                 continue;
             }
-            if let Err(Refused::Denied(denial)) = say.look(at, in_line) {
+            if let Err(Refused::Denied(denial)) = say.look(at, mine) {
                 let bound = &binding.denial;
                 if denial.wait > bound.wait || (denial.wait == bound.wait && place < binding.place)
                 {
@@ -295,7 +323,7 @@ impl Inner {
                     ceiling,
                 });
             }
-            match self.charge_all(&policy, says, at, true) {
+            match self.charge_all(&policy, says, at, None) {
                 Ok(extended) => {
                     for new in extended {
                         if let Some(hold) = reservation

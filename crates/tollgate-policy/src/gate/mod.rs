@@ -46,7 +46,7 @@ type OnCrossing = Box<dyn Fn(&Crossing) + Send + Sync>;
 /// A policy at work: several limits over several scopes, one decision; a reservation, then its settlement.
 ///
 /// An admission reads one clock, looks at every limit that applies, then charges one after another: one exchange
-/// each. A refusal is made of loads, but for the back-out after a lost race. No lock is taken unless callers wait in line. Cloning is
+/// each, and for a gcra limit one more for its record. A refusal is made of loads, but for the back-out after a lost race. No lock is taken unless callers wait in line. Cloning is
 /// cheap and gives another handle of the same gate.
 ///
 /// ```
@@ -140,7 +140,7 @@ impl Gate {
     fn admit_moment(&self, request: &Request<'_>, at: Moment) -> Result<Reservation, Refusal> {
         self.0
             .policy
-            .with(|policy| Inner::admit(&self.0, policy, request, at, false))
+            .with(|policy| Inner::admit(&self.0, policy, request, at, Some(&[])))
     }
 
     /// The clock that `admit` reads.

@@ -23,6 +23,8 @@ use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 pub(crate) struct Policy {
     /// Rises with each reload.
     pub(crate) version: u64,
+    /// The number of the next new limit. None is used twice: an account of a limit that is gone serves no other.
+    next_id: u32,
     pub(crate) limits: Vec<CompiledLimit>,
     pub(crate) classes: Vec<(String, Share)>,
     pub(crate) max_accounts: usize,
@@ -110,9 +112,7 @@ impl Policy {
         wall_offset: i64,
         previous: Option<&Self>,
     ) -> Result<Self, Vec<(usize, String)>> {
-        let mut next_id = previous
-            .and_then(|policy| policy.limits.iter().map(|limit| limit.id + 1).max())
-            .unwrap_or(0);
+        let mut next_id = previous.map_or(0, |policy| policy.next_id);
         let mut limits = Vec::with_capacity(file.limits.len());
         let mut unfit = Vec::new();
         for (index, rule) in file.limits.iter().enumerate() {
@@ -143,6 +143,7 @@ impl Policy {
         }
         Ok(Self {
             version: previous.map_or(0, |policy| policy.version + 1),
+            next_id,
             limits,
             classes: file
                 .priorities
@@ -363,7 +364,6 @@ impl CompiledLimit {
         let max = max.max(1);
         Ok(Some(match &self.shape {
             Shape::Rate {
-                initial,
                 rule: refunds,
                 depth,
                 ..
@@ -371,7 +371,7 @@ impl CompiledLimit {
                 let Some(scale) = rule.scale else {
                     return Ok(None);
                 };
-                let used = initial.map_or(0, |initial| rule.ceiling.saturating_sub(initial));
+                let used = self.used_at_start(rule);
                 AnyMeter::Rate(RateMeter::with_used(scale, *depth, *refunds, used, at))
             }
             Shape::Window { per, slots, phase } => AnyMeter::Window(
@@ -408,6 +408,22 @@ impl CompiledLimit {
             ) if *old.scale() != scale => Some(RateMeter::pending(scale, *depth, *refunds)),
             _ => None,
         }
+    }
+
+    /// What a fresh account with `rule` has committed: what its limit does not start with.
+    pub(crate) fn used_at_start(&self, rule: &Rule) -> u64 {
+        match self.shape {
+            Shape::Rate {
+                initial: Some(initial),
+                ..
+            } if rule.max.is_some() => rule.ceiling.saturating_sub(initial),
+            _ => 0,
+        }
+    }
+
+    /// True if periods of the limit follow the wall clock.
+    pub(crate) fn follows_wall(&self) -> bool {
+        matches!(self.shape, Shape::Calendar(_))
     }
 
     /// True if a settlement ends what the limit counts.

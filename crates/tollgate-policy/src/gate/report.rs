@@ -112,11 +112,7 @@ impl Gate {
                 .map_or_else(|| limit.rule_for(&values), |account| account.rule);
             let used = match &account {
                 Some(account) => account.meter.as_ref().map_or(0, |meter| meter.used(at)),
-                None => limit
-                    .meter(&rule, at)
-                    .ok()
-                    .flatten()
-                    .map_or(0, |meter| meter.used(at)),
+                None => limit.used_at_start(&rule),
             };
             let max = rule.max.map(|_| rule.ceiling);
             usage.push(LimitUsage {
@@ -178,7 +174,7 @@ impl Gate {
                 meter.reset(at);
             }
         }
-        inner.lines.wake();
+        inner.lines.wake(found.iter().map(|account| &**account));
         found.len()
     }
 
@@ -208,7 +204,7 @@ impl Gate {
                 Err(refusal) => (limit.mode(), Verdict::Invalid(refusal)),
                 Ok(None) => (limit.mode(), Verdict::NotConcerned),
                 Ok(Some(say)) => {
-                    let verdict = match say.look(at, false) {
+                    let verdict = match say.look(at, Some(&[])) {
                         Err(Refused::Denied(denial)) => {
                             Verdict::Refuses(limited(&policy, &say, denial))
                         }

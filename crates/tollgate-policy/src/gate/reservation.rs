@@ -94,7 +94,8 @@ impl Reservation {
 
     fn settle_moment(mut self, actual: Usage, at: Moment) {
         let mut came_back = false;
-        for hold in &mut std::mem::take(&mut self.holds) {
+        let mut holds = std::mem::take(&mut self.holds);
+        for hold in &mut holds {
             let limit = &self.policy.limits[hold.limit];
             if limit.counts_open() {
                 came_back |= hold.refund(at, u64::MAX);
@@ -108,7 +109,7 @@ impl Reservation {
             }
         }
         if came_back {
-            self.gate.lines.wake();
+            self.gate.wake(&holds);
         }
     }
 
@@ -148,10 +149,11 @@ impl Reservation {
     }
 
     fn release_moment(mut self, at: Moment) {
-        for hold in std::mem::take(&mut self.holds).iter_mut().rev() {
+        let mut holds = std::mem::take(&mut self.holds);
+        for hold in holds.iter_mut().rev() {
             hold.refund(at, u64::MAX);
         }
-        self.gate.lines.wake();
+        self.gate.wake(&holds);
     }
 }
 
@@ -161,13 +163,14 @@ impl Drop for Reservation {
             return;
         }
         let at = self.gate.clock.moment();
-        for hold in std::mem::take(&mut self.holds).iter_mut().rev() {
+        let mut holds = std::mem::take(&mut self.holds);
+        for hold in holds.iter_mut().rev() {
             let limit = &self.policy.limits[hold.limit];
             if limit.counts_open() || limit.on_drop == OnDrop::Release {
                 hold.refund(at, u64::MAX);
             }
         }
-        self.gate.lines.wake();
+        self.gate.wake(&holds);
     }
 }
 
@@ -185,6 +188,11 @@ impl fmt::Debug for Reservation {
 }
 
 impl Inner {
+    /// Wakes who waits for the accounts of `holds`.
+    fn wake(&self, holds: &[Hold]) {
+        self.lines.wake(holds.iter().map(|hold| &*hold.account));
+    }
+
     /// Charges what was used beyond an estimate. An account that was replaced meanwhile leads to the one in force.
     pub(super) fn charge_anyway(&self, policy: &Policy, hold: &Hold, extra: Cost, at: Moment) {
         let mut account = Arc::clone(&hold.account);

@@ -139,6 +139,12 @@ impl RateMeter {
         &self.scale
     }
 
+    /// How much of a surplus it gives back.
+    #[must_use]
+    pub const fn rule(&self) -> RefundRule {
+        self.rule
+    }
+
     /// True if the meter was closed, frozen or not yet filled.
     #[must_use]
     pub fn is_closed(&self) -> bool {
