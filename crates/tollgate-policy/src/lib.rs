@@ -7,9 +7,8 @@ mod refusal;
 mod request;
 
 pub use file::{
-    Algorithm, CalendarPeriod, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, Pattern,
-    PolicyError, PolicyErrors, PolicyFile, PriorityRule, Refund, Share, StrayBackslash, Unit,
-    Weekday,
+    Algorithm, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, Pattern, PolicyError,
+    PolicyErrors, PolicyFile, PriorityRule, Refund, Share, StrayBackslash, Unit,
 };
 pub use gate::{
     Crossing, Explained, Gate, GateBuilder, LimitUsage, Place, Reload, Reservation, Verdict,
@@ -17,3 +16,4 @@ pub use gate::{
 };
 pub use refusal::{Limited, Refusal};
 pub use request::{Request, Usage};
+pub use tollgate_quota::calendar::{CalendarPeriod, Weekday};

@@ -5,9 +5,10 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::item::Item;
 use super::mistakes::{Mistakes, Read};
 use super::period::{Per, Word};
-use super::rule::{CalendarPeriod, CalendarRule, Weekday};
+use super::rule::{CalendarRule, WEEKDAYS};
 use super::table::Fields;
 use super::words::quoted;
+use tollgate_quota::calendar::{CalendarPeriod, Weekday};
 
 const ZONE_DEFAULT: &str = "UTC";
 const ANCHOR_DAY_DEFAULT: u8 = 1;
@@ -25,7 +26,7 @@ impl Settings {
         Self {
             zone: fields.optional("zone", mistakes, zone),
             week_starts: fields.optional("week_starts", mistakes, |item, mistakes| {
-                item.choice(&Weekday::NAMES, mistakes)
+                item.choice(&WEEKDAYS, mistakes)
             }),
             anchor_day: fields.optional("anchor_day", mistakes, |item, mistakes| {
                 item.whole(1..=31, mistakes)

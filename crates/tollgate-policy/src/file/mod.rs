@@ -28,8 +28,7 @@ mod words;
 pub use error::{PolicyError, PolicyErrors};
 pub use pattern::{Pattern, StrayBackslash};
 pub use rule::{
-    Algorithm, CalendarPeriod, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, PriorityRule,
-    Refund, Unit, Weekday,
+    Algorithm, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, PriorityRule, Refund, Unit,
 };
 pub use share::Share;
 

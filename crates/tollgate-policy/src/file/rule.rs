@@ -3,6 +3,7 @@
 use super::pattern::Pattern;
 use super::share::Share;
 use std::fmt;
+use tollgate_quota::calendar::{CalendarPeriod, Weekday};
 
 /// One `[[limit]]`: what is counted, for whom, and how much of it may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,51 +114,15 @@ pub struct CalendarRule {
     pub zone: String,
 }
 
-/// A period of the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CalendarPeriod {
-    /// From one full hour to the next.
-    Hour,
-    /// From midnight to midnight.
-    Day,
-    /// Seven days.
-    Week {
-        /// The first of them.
-        starts: Weekday,
-    },
-    /// From the anchor day of one month to that of the next.
-    Month {
-        /// 1..=31; where a month has fewer days, its last one.
-        anchor_day: u8,
-    },
-    /// From the first of January to the next.
-    Year,
-}
-
-/// A day of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "a day's name says all")]
-pub enum Weekday {
-    Monday,
-    Tuesday,
-    Wednesday,
-    Thursday,
-    Friday,
-    Saturday,
-    Sunday,
-}
-
-impl Weekday {
-    pub(super) const NAMES: [(&'static str, Self); 7] = [
-        ("monday", Self::Monday),
-        ("tuesday", Self::Tuesday),
-        ("wednesday", Self::Wednesday),
-        ("thursday", Self::Thursday),
-        ("friday", Self::Friday),
-        ("saturday", Self::Saturday),
-        ("sunday", Self::Sunday),
-    ];
-}
+pub(super) const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("monday", Weekday::Monday),
+    ("tuesday", Weekday::Tuesday),
+    ("wednesday", Weekday::Wednesday),
+    ("thursday", Weekday::Thursday),
+    ("friday", Weekday::Friday),
+    ("saturday", Weekday::Saturday),
+    ("sunday", Weekday::Sunday),
+];
 
 /// What a limit does when it would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

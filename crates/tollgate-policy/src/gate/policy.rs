@@ -1,10 +1,7 @@
 //! A policy file made ready for decisions.
 
 use crate::{
-    file::{
-        Algorithm, CalendarPeriod as FilePeriod, LimitRule, Mode, OnDrop, Pattern, PolicyFile,
-        Refund, Share, Unit, Weekday as FileDay,
-    },
+    file::{Algorithm, LimitRule, Mode, OnDrop, Pattern, PolicyFile, Refund, Share, Unit},
     meter::AnyMeter,
     request::Request,
 };
@@ -12,9 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tollgate_core::{Limit, Moment};
 use tollgate_quota as quota;
 use tollgate_quota::{
-    Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale,
-    Thresholds,
-    calendar::{CalendarPeriod, Weekday},
+    Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale, Thresholds,
 };
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
@@ -193,7 +188,7 @@ impl CompiledLimit {
                 phase: phase(wall_offset, *per_ns),
             },
             Algorithm::Calendar(calendar) => Shape::Calendar(Arc::new(
-                Calendar::new(calendar_period(calendar.period), &calendar.zone)
+                Calendar::new(calendar.period, &calendar.zone)
                     .map_err(|error| error.to_string())?,
             )),
             Algorithm::Lifetime => Shape::Lifetime,
@@ -447,28 +442,4 @@ fn phase(wall_offset: i64, per_ns: u64) -> Duration {
     Duration::from_nanos(
         u64::try_from(i128::from(wall_offset).rem_euclid(i128::from(per_ns.max(1)))).unwrap_or(0),
     )
-}
-
-const fn calendar_period(period: FilePeriod) -> CalendarPeriod {
-    match period {
-        FilePeriod::Hour => CalendarPeriod::Hour,
-        FilePeriod::Day => CalendarPeriod::Day,
-        FilePeriod::Week { starts } => CalendarPeriod::Week {
-            starts: weekday(starts),
-        },
-        FilePeriod::Month { anchor_day } => CalendarPeriod::Month { anchor_day },
-        FilePeriod::Year => CalendarPeriod::Year,
-    }
-}
-
-const fn weekday(day: FileDay) -> Weekday {
-    match day {
-        FileDay::Monday => Weekday::Monday,
-        FileDay::Tuesday => Weekday::Tuesday,
-        FileDay::Wednesday => Weekday::Wednesday,
-        FileDay::Thursday => Weekday::Thursday,
-        FileDay::Friday => Weekday::Friday,
-        FileDay::Saturday => Weekday::Saturday,
-        FileDay::Sunday => Weekday::Sunday,
-    }
 }
