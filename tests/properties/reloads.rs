@@ -1,12 +1,11 @@
 //! Reloads of other figures while requests come.
 
 use crate::{
-    policies::{AGENTS, Algorithm, Asked, Limit, MODELS, gate, policy, wall},
+    policies::{Algorithm, Asked, Limit, gate, policy, wall},
     random::{asks, limits},
 };
 use proptest::prelude::*;
 use tollgate_core::Nanos;
-use tollgate_policy::Gate;
 use tollgate_testkit::{
     RateLimit,
     law::{Event, Law, check_changing},
@@ -71,16 +70,6 @@ fn with_maxima(limits: &[Limit], maxima: &[u64]) -> Vec<Limit> {
     limits.iter().zip(maxima).map(change).collect()
 }
 
-/// Has every account change now. An account changes when it is next used, and until then its backlog drains at the old
-/// rate; the law counts the new one from the reload on.
-fn touch_all(gate: &Gate, now: u64) {
-    for agent in AGENTS {
-        for model in MODELS {
-            let _used = gate.usage_at(&[("agent", agent), ("model", model)], Nanos(now), wall(now));
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_500))]
 
@@ -110,8 +99,7 @@ proptest! {
                 }
                 Step::Reload(maxima) => {
                     in_force = with_maxima(&limits, &maxima);
-                    let reload = gate.reload(&policy(&in_force)).expect("a good policy");
-                    touch_all(&gate, now);
+                    let reload = gate.reload_at(&policy(&in_force), Nanos(now), wall(now)).expect("a good policy");
                     for name in &reload.fresh {
                         let place: usize = name.parse().expect("limits are named by their place");
                         fresh_since[place] = history.len();

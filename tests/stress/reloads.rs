@@ -166,5 +166,7 @@ fn evictions_never_let_two_hold_what_is_for_one() {
     assert!(gate.accounts() <= 4, "{}", gate.accounts());
     for agent in AGENTS {
         assert_eq!(gate.usage(&[("agent", agent)])[0].used, 0);
+        // Two that wanted the place of one that was evicted used to lose it for ever.
+        assert!(gate.admit(&Request::new().with("agent", agent)).is_ok());
     }
 }
