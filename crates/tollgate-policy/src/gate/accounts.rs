@@ -5,8 +5,11 @@
 //! worked out anew, and it is replaced by an account that shares its meter, or, where the rate changed, whose
 //! meter takes over what the old one has committed. The replacement is written once into the old account, so
 //! that all who refresh it agree on one, and a meter that was frozen or evicted answers `Closed`, so that late
-//! callers come back here. An account is evicted by closing its meter, which succeeds only at rest, and only
-//! while nobody but the map holds it: so an open reservation keeps its account.
+//! callers come back here. An account is evicted by closing its meter, which succeeds only if it was at rest a second
+//! ago already, and only while nobody but the map holds it: so an open reservation keeps its account. An account that
+//! would start with less than its whole limit (`initial`) is never evicted. Whoever makes an account after that
+//! admits nobody before the instant as of which the last one was evicted, so that a caller with an old `now` finds
+//! no second capacity.
 
 use super::policy::{CompiledLimit, Policy, Rule};
 use crate::{Refusal, Request, meter::AnyMeter};

@@ -181,7 +181,8 @@ impl GateBuilder {
     }
 
     /// With `tell`, which is called once for each crossing of a limit's `warn_at`, on the thread that crossed it.
-    /// It runs within the admission, so it should be quick; it may call the gate.
+    /// It runs within the admission, so it should be quick; it may call the gate. A crossing stays told if the
+    /// request is backed out after all, since others came in between; if `tell` panics, the charge is kept.
     #[must_use]
     pub fn on_crossing(mut self, tell: impl Fn(&Crossing) + Send + Sync + 'static) -> Self {
         self.on_crossing = Some(Box::new(tell));

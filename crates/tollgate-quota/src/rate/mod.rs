@@ -46,8 +46,8 @@ pub enum RefundRule {
 /// A rate limit whose costs are settled after they were charged.
 ///
 /// Exact at any rate of up to 32,768 units a nanosecond in lowest terms, else rounded upward by less than 2^-15 ns
-/// a unit. A charge is one exchange and, the first of its kind in a slot, one more for its record. The record is
-/// allocated half a KiB at a time, as charges come.
+/// a unit. A charge is one exchange, and one for its record, rarely more. The record is allocated half a KiB at a
+/// time, as charges come.
 ///
 /// ```
 /// use tollgate_core::{Cost, Limit, Meter, Moment, Nanos, Wall};

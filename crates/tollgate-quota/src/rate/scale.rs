@@ -1,5 +1,6 @@
 //! Exact arithmetic of a rate: the stored unit of time is chosen so that one unit is worth a whole number of it.
 
+use std::time::Duration;
 use tollgate_core::{Limit, LimitError, Nanos};
 
 /// Bits of a stored time.
@@ -48,8 +49,8 @@ impl Scale {
         match interval.checked_mul(u128::from(limit.capacity())) {
             Some(whole) if whole <= room => Ok(scale),
             _ => {
-                let nanos = u64::try_from(room / u128::from(per_nano)).unwrap_or(u64::MAX);
-                let max = std::time::Duration::from_nanos(nanos);
+                let secs = room / u128::from(per_nano) / 1_000_000_000;
+                let max = Duration::from_secs(u64::try_from(secs).unwrap_or(u64::MAX));
                 Err(LimitError::CapacityTooLarge {
                     capacity: limit.capacity(),
                     max,
@@ -112,7 +113,6 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_unit_is_a_whole_number_of_quanta() {
