@@ -47,7 +47,10 @@ impl Account {
             Some(ceiling),
         ) = (promise, ceiling)
         {
-            events.push(Event::debt(now, ceiling.saturating_sub(*initial)));
+            let used = ceiling.saturating_sub(*initial);
+            if used > 0 {
+                events.push(Event::debt(now, used));
+            }
         }
         // A limit that refuses nobody has nothing that could be held against it.
         let with_model = with_model && terms.mode == Mode::Enforce;

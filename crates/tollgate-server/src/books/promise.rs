@@ -101,7 +101,9 @@ impl Promise {
                 } else {
                     Gcra::quantized(limit, FINEST)
                 };
-                if let Some(used) = initial.and_then(|initial| ceiling.checked_sub(initial)) {
+                // A charge of nothing would still hold against rows that step back to before it.
+                let used = initial.and_then(|initial| ceiling.checked_sub(initial));
+                if let Some(used) = used.filter(|used| *used > 0) {
                     model.charge_anyway(now, used);
                 }
                 Box::new(model)

@@ -37,8 +37,18 @@ fn policy(algorithm: &str, max: u64) -> String {
     )
 }
 
-/// Replays under a gate that keeps `kept`, judged by `told`.
+/// Replays the hour under a gate that keeps `kept`, judged by `told`.
 fn judged(kept: &str, told: &str, estimate: &str, hold: (u64, Distribution)) -> Report {
+    judged_on(&trace(), kept, told, estimate, hold)
+}
+
+fn judged_on(
+    text: &str,
+    kept: &str,
+    told: &str,
+    estimate: &str,
+    hold: (u64, Distribution),
+) -> Report {
     let settings = Settings {
         trace_name: "trace".into(),
         policy_name: "policy".into(),
@@ -49,7 +59,6 @@ fn judged(kept: &str, told: &str, estimate: &str, hold: (u64, Distribution)) -> 
         skip_bad_rows: false,
     };
     let file = PolicyFile::parse(told).unwrap();
-    let text = trace();
     let none: Option<&mut Decisions<std::io::Sink>> = None;
     replay(
         Trace::new(text.as_bytes()).unwrap(),
@@ -115,6 +124,27 @@ fn a_gate_that_allows_less_is_found_out() {
         };
         assert!(detail.contains("was refused by \"tpm\" for"), "{detail}");
         assert!(!report.lawful());
+    }
+}
+
+#[test]
+fn an_account_that_starts_full_is_not_held_to_its_first_row() {
+    // Each row but the first is before the one that the account begins with.
+    let trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                 2024-01-01 00:00:09,9,0\n\
+                 2024-01-01 00:00:05,4,0\n\
+                 2024-01-01 00:00:04,1,0\n";
+    for initial in [4, 3] {
+        let policy = format!(
+            "[[limit]]\nname = \"tpm\"\nunit = \"tokens\"\nmax = 4\nper = \"1m\"\ninitial = {initial}\n"
+        );
+        let report = judged_on(trace, &policy, &policy, "1", AT_ONCE);
+        for (law, verdict) in report.laws.all() {
+            assert_eq!(*verdict, Verdict::Held, "{initial}, {law}");
+        }
+        // Only a full one has the four of the second row; the third finds one of what it starts with.
+        let admitted = if initial == 4 { 4 } else { 1 };
+        assert_eq!(report.limits[0].units_admitted, admitted, "{initial}");
     }
 }
 
