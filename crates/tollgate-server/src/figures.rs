@@ -1,5 +1,6 @@
 //! How numbers, spans and times are written for people.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -78,12 +79,30 @@ pub(crate) fn round_span(span: Duration) -> String {
         )
 }
 
-/// A name of at most `longest` characters, its middle left out if it is longer: names often differ at
+/// A text from a file or a path, on one line: control characters could play tricks on a terminal, and are
+/// written as escapes.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if letter.is_control() {
+            plain.extend(letter.escape_debug());
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain.into()
+}
+
+/// A plain name of at most `longest` characters, its middle left out if it is longer: names often differ at
 /// their ends.
 pub(crate) fn shortened(name: &str, longest: usize) -> String {
+    let name = plain(name);
     let length = name.chars().count();
     if length <= longest {
-        return name.to_owned();
+        return name.into_owned();
     }
     let kept = longest.saturating_sub(1);
     let start = name.chars().take(kept.div_ceil(2));
@@ -125,6 +144,16 @@ mod tests {
         assert_eq!(shortened("agent-rpm", 9), "agent-rpm");
         assert_eq!(shortened("agent-rpm-of-team-7", 9), "agen…am-7");
         assert_eq!(shortened("ägent-rpm-of-team-7", 8), "ägen…m-7");
+    }
+
+    #[test]
+    fn control_characters_are_written_as_escapes() {
+        assert_eq!(plain("a \"b\" \\ é\u{301}"), "a \"b\" \\ é\u{301}");
+        assert_eq!(
+            plain("a\x1b[2J\r\n\t\u{9b}\x7f\0"),
+            r"a\u{1b}[2J\r\n\t\u{9b}\u{7f}\0"
+        );
+        assert_eq!(shortened("a\x1b[2J", 24), r"a\u{1b}[2J");
     }
 
     #[test]

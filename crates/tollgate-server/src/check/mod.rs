@@ -6,9 +6,13 @@ use std::fmt::Write as _;
 
 use tollgate_policy::{Algorithm, LimitRule, Mode, OverrideRule, PolicyFile};
 
+use self::burst::Worst;
+use crate::figures::plain;
 use crate::rules::{self, Terms};
 use crate::units;
 
+/// Before a figure that only bounds what passes.
+const AT_MOST: &str = "≤ ";
 const SECOND: u64 = 1_000_000_000;
 const WINDOWS: [(&str, u64); 4] = [
     ("second", SECOND),
@@ -30,7 +34,8 @@ fn write(out: &mut String, name: &str, file: &PolicyFile) -> std::fmt::Result {
         |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     writeln!(
         out,
-        "{name}: valid, {}, {}, {}\n",
+        "{}: valid, {}, {}, {}\n",
+        plain(name),
         several(file.limits.len(), "limit", "limits"),
         several(file.overrides.len(), "override", "overrides"),
         several(file.priorities.len(), "priority class", "priority classes"),
@@ -62,7 +67,7 @@ fn write(out: &mut String, name: &str, file: &PolicyFile) -> std::fmt::Result {
         let width = file
             .priorities
             .iter()
-            .map(|class| class.name.chars().count())
+            .map(|class| plain(&class.name).chars().count())
             .max()
             .unwrap_or(0);
         for class in &file.priorities {
@@ -70,10 +75,18 @@ fn write(out: &mut String, name: &str, file: &PolicyFile) -> std::fmt::Result {
             let decimals = format!("{part:04}");
             let decimals = decimals.trim_end_matches('0');
             let point = if decimals.is_empty() { "" } else { "." };
-            writeln!(out, "  {:<width$}  {whole}{point}{decimals} %", class.name)?;
+            writeln!(
+                out,
+                "  {:<width$}  {whole}{point}{decimals} %",
+                plain(&class.name)
+            )?;
         }
     }
-    notes(out, file)
+    let bounds = rows
+        .iter()
+        .skip(1)
+        .any(|row| row[1..5].iter().any(|figure| figure.starts_with(AT_MOST)));
+    notes(out, file, bounds)
 }
 
 type Row = [String; 6];
@@ -82,7 +95,7 @@ fn rows(file: &PolicyFile) -> Vec<Row> {
     let mut rows: Vec<Row> =
         vec![["limit", "second", "minute", "hour", "day", "rule"].map(String::from)];
     for (index, limit) in file.limits.iter().enumerate() {
-        rows.push(row(limit.name.clone(), limit, None));
+        rows.push(row(plain(&limit.name).into(), limit, None));
         for other in file.overrides.iter().filter(|other| other.limit == index) {
             let accounts: Vec<String> = other
                 .where_
@@ -103,22 +116,30 @@ fn row(name: String, limit: &LimitRule, other: Option<&OverrideRule>) -> Row {
     let terms = Terms::new(limit, other);
     let [second, minute, hour, day] =
         WINDOWS.map(|(_, window)| match bound(limit, &terms, window) {
-            Some(units) => units::amount(limit.unit, units),
+            Some(worst) => {
+                let at_most = if worst.exact { "" } else { AT_MOST };
+                format!("{at_most}{}", units::amount(limit.unit, worst.units))
+            }
             None => "any".into(),
         });
     [name, second, minute, hour, day, rules::words(limit, &terms)]
 }
 
 /// None where nothing bounds it.
-fn bound(limit: &LimitRule, terms: &Terms, window_ns: u64) -> Option<u128> {
+fn bound(limit: &LimitRule, terms: &Terms, window_ns: u64) -> Option<Worst> {
     if terms.mode != Mode::Enforce {
         return None;
     }
     burst::worst(&limit.algorithm, terms.max?, terms.capacity?, window_ns)
 }
 
-fn notes(out: &mut String, file: &PolicyFile) -> std::fmt::Result {
+fn notes(out: &mut String, file: &PolicyFile, bounds: bool) -> std::fmt::Result {
     let mut notes = Vec::new();
+    if bounds {
+        notes.push(
+            "A figure with ≤ is a bound: at most so many are admitted, and maybe never so many.",
+        );
+    }
     let uses =
         |test: fn(&Algorithm) -> bool| file.limits.iter().any(|limit| test(&limit.algorithm));
     if uses(|algorithm| *algorithm == Algorithm::Concurrency) {
@@ -187,8 +208,8 @@ policy.toml: valid, 3 limits, 1 override, 1 priority class
 The most that one account is admitted in any second, minute, hour and day, of any start:
 
   limit                          second  minute    hour      day  rule
-  agent-rpm                          11      70   3,610   86,410  60 requests per 1m, capacity 10, gcra, by agent
-    agent = \"did:agent:premium\"      13     210  12,010  288,010  200 requests per 1m, capacity 10, gcra, by agent
+  agent-rpm                          10      69   3,609   86,409  60 requests per 1m, capacity 10, gcra, by agent
+    agent = \"did:agent:premium\"      13     209  12,009  288,009  200 requests per 1m, capacity 10, gcra, by agent
   budget                         $51.00  $51.00  $51.00   $51.00  $25.50 per day, calendar
   open                              any     any     any      any  3 requests, concurrency
 

@@ -59,7 +59,7 @@ fn check_prints_the_worst_bursts() {
     for line in [
         "p.toml: valid, 2 limits, 0 overrides, 0 priority classes",
         "  limit  second  minute   hour     day  rule",
-        "  rpm         2       4    122   2,882  2 requests per 1m, gcra, by agent",
+        "  rpm         2       3    121   2,881  2 requests per 1m, gcra, by agent",
         "  tpm        60      60  3,600  86,400  60 tokens per 1m, log, by model",
     ] {
         assert!(
