@@ -5,14 +5,28 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use tollgate_policy::PolicyErrors;
+
+use crate::figures::plain;
+
 /// What ends the program with exit code 2: one message a line.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
 impl Failure {
-    /// A problem with a file: `NAME: PROBLEM`.
+    /// A problem with a file, on one line: `NAME: PROBLEM`.
     pub(crate) fn with(name: impl Display, problem: impl Display) -> Self {
-        Self(format!("{name}: {problem}"))
+        Self(plain(&format!("{name}: {problem}")).into_owned())
+    }
+
+    /// The mistakes of a policy, one a line.
+    pub(crate) fn policy(name: &str, errors: &PolicyErrors) -> Self {
+        let told = errors.mistakes().iter();
+        let mut lines: Vec<String> = told.map(|mistake| Self::with(name, mistake).0).collect();
+        if errors.untold() > 0 {
+            lines.push(format!("and {} more", errors.untold()));
+        }
+        Self(lines.join("\n"))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::figures::plain;
+
 /// Rows between two looks at the bar.
 const EVERY: u64 = 1 << 12;
 
@@ -37,9 +39,9 @@ impl Progress {
         }
     }
 
-    /// Writes a line to standard error without breaking the bar.
+    /// Writes a line, made plain, to standard error without breaking the bar.
     pub(crate) fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| eprintln!("{}", plain(line)));
     }
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn words(limit: &LimitRule, terms: &Terms) -> String {
         Mode::Shadow => words.push("shadow: refuses nobody".into()),
         Mode::Off => words.push("off".into()),
     }
-    words.join(", ")
+    figures::plain(&words.join(", ")).into_owned()
 }
 
 /// The span within which a limit promises its maximum, in words.

@@ -143,7 +143,7 @@ impl Outputs {
 
 /// Reads a policy and tries it out.
 fn policy(name: &str, text: &str) -> Result<PolicyFile, Failure> {
-    let fail = |errors: PolicyErrors| Failure(errors.named(name).to_string());
+    let fail = |errors: PolicyErrors| Failure::policy(name, &errors);
     let file = PolicyFile::parse(text).map_err(fail)?;
     replay::gate(text, 0).map_err(fail)?;
     Ok(file)

@@ -9,7 +9,7 @@ use super::colours;
 use super::page::{Area, Shown, short};
 use super::panel::{self, Chart, Panel, round_step};
 use super::time_axis::TimeAxis;
-use crate::figures::{grouped, percent};
+use crate::figures::{grouped, percent, plain};
 use crate::report::Report;
 
 /// Usage is in millionths of the limit.
@@ -106,7 +106,7 @@ fn class_lines(
         ))?;
         let (x, y) = chart.backend_coord(&(axis.width(), height));
         let (left, top) = area.get_base_pixel();
-        let name: String = name.chars().take(CLASS_LETTERS).collect();
+        let name: String = plain(name).chars().take(CLASS_LETTERS).collect();
         area.draw(&Text::new(name, (x - left + 6, y - top), style.clone()))?;
     }
     Ok(())

@@ -57,7 +57,7 @@ impl<'a, W: Write> Run<'a, W> {
     ) -> Result<Self, Failure> {
         let epoch_ns = first_ns.saturating_sub(BEFORE_NS);
         let gate = gate(&settings.policy, epoch_ns)
-            .map_err(|errors| Failure(errors.named(&settings.policy_name).to_string()))?;
+            .map_err(|errors| Failure::policy(&settings.policy_name, &errors))?;
         let checks = Checks {
             laws: settings.laws,
             estimates_are_true: settings.estimate.is_one(),

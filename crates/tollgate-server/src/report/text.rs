@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{LimitReport, Report, Verdict, Worst};
-use crate::figures::{dollars, grouped, percent, shortened, span, utc};
+use crate::figures::{dollars, grouped, percent, plain, shortened, span, utc};
 use crate::units;
 
 /// Characters in a bar of usage over time.
@@ -20,7 +20,12 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn write(out: &mut String, report: &Report) -> std::fmt::Result {
-    writeln!(out, "{} under {}\n", report.trace, report.policy)?;
+    writeln!(
+        out,
+        "{} under {}\n",
+        plain(&report.trace),
+        plain(&report.policy)
+    )?;
     totals(out, report)?;
     limits(out, &report.limits)?;
     usage(out, report)?;
@@ -241,8 +246,8 @@ fn laws(out: &mut String, report: &Report) -> std::fmt::Result {
     for (name, (_, verdict)) in names.iter().zip(report.laws.all()) {
         let said = match verdict {
             Verdict::Held => "held".to_owned(),
-            Verdict::Broken(detail) => format!("BROKEN: {detail}"),
-            Verdict::NotChecked(reason) => format!("not checked: {reason}"),
+            Verdict::Broken(detail) => format!("BROKEN: {}", plain(detail)),
+            Verdict::NotChecked(reason) => format!("not checked: {}", plain(reason)),
         };
         writeln!(out, "  {name:<26}{said}")?;
     }

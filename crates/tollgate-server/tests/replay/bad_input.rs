@@ -134,6 +134,48 @@ fn policy_mistakes_are_told_with_file_line_and_column() {
 }
 
 #[test]
+fn control_characters_never_reach_the_terminal() {
+    let policy = r#"
+[[limit]]
+name = "rpm\u001B[2J\u009B"
+unit = "requests"
+max = 1
+per = "1m"
+when = { agent = "*\u0007" }
+[[priority]]
+name = "low\u0008\nerror: made up"
+share = 0.5
+"#;
+    let trace = "TIMESTAMP,ContextTokens,GeneratedTokens,agent,class\n\
+                 2024-01-01 00:00:00,1,1,a\u{7},\n\
+                 2024-01-01 00:00:00,1,1,a\u{7},\n\
+                 2024-01-01 00:00:00,1,1,b,\"\u{1b}[31m\nx\"\n";
+    let folder = folder("controls")
+        .with("c.toml", policy)
+        .with("c.csv", trace)
+        .with(
+            "bad.toml",
+            "[[limit]]\n\"na\\u001B\\nme\" = 1\nname = \"\\u001B\"\n",
+        );
+    for args in [
+        "check --policy c.toml",
+        "check --policy bad.toml",
+        "replay --policy c.toml --trace c.csv",
+        "replay --policy c.toml --trace c.csv --on-bad-row skip --plot c.svg",
+        "check --policy no\u{1b}[2J.toml",
+    ] {
+        let ran = folder.run(args);
+        let all = format!("{}{}", ran.out, ran.err);
+        assert!(all.contains(r"\u{1b}"), "{args}: {all}");
+        let raw = all.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(raw, None, "{args}: {all:?}");
+        assert!(!all.contains("\nerror: made up"), "{args}: {all}");
+    }
+    let svg = folder.read("c.svg");
+    assert!(!svg.chars().any(|c| c.is_control() && c != '\n'));
+}
+
+#[test]
 fn files_and_arguments_that_cannot_be_used_are_named() {
     let folder = folder("unusable")
         .with("empty.csv", "")
