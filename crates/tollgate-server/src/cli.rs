@@ -59,6 +59,9 @@ pub(crate) struct ReplayArgs {
     pub(crate) plot: Option<PathBuf>,
 
     /// How long an admitted request stays open before it settles
+    ///
+    /// A settlement happens before the first row whose time is not before it is due. With 0 it is due at the time
+    /// of its own row, so a later row that steps back in time finds that request still open.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = decimal::seconds)]
     pub(crate) hold: Duration,
 
