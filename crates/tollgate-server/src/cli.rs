@@ -60,8 +60,8 @@ pub(crate) struct ReplayArgs {
 
     /// How long an admitted request stays open before it settles
     ///
-    /// A settlement happens before the first row whose time is not before it is due. With 0 it is due at the time
-    /// of its own row, so a later row that steps back in time finds that request still open.
+    /// It settles as soon as a row comes whose time is its due time or later. With 0 that is the time of its own
+    /// row, so a row after it that steps back in time finds it still open.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = decimal::seconds)]
     pub(crate) hold: Duration,
 
