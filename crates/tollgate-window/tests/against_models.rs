@@ -9,10 +9,10 @@ use std::time::Duration;
 use tollgate_core::Meter;
 use tollgate_testkit::{
     Debt, Periods,
-    law::{Law, raise_all},
+    law::{Event, Law, raise_all},
     model::{self, Model},
     strategy::{Histories, Op},
-    subject::{check_against, denials_change_nothing, waits_are_least},
+    subject::{Subject, check_against, denials_change_nothing, waits_are_least},
 };
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
@@ -68,6 +68,35 @@ fn holds<M: Meter>(
     Ok(())
 }
 
+/// What is admitted and kept, and spent, where no model foretells it.
+fn play(subject: &impl Subject, history: &[Op]) -> Vec<Event> {
+    let (mut events, mut admissions) = (Vec::<Event>::new(), Vec::new());
+    for op in history.iter().copied() {
+        match op {
+            Op::Acquire { at, cost } => {
+                if subject.try_acquire_at(cost, at).admitted() {
+                    admissions.push(events.len());
+                    events.push(Event::admitted(at, cost));
+                }
+            }
+            Op::Refund { at, back, surplus } => {
+                let Some(admission) = admissions.len().checked_sub(back + 1) else {
+                    continue;
+                };
+                let kept = &mut events[admissions[admission]].units;
+                let surplus = surplus.min(*kept);
+                *kept -= surplus;
+                assert!(subject.refund_at(admission, surplus, at));
+            }
+            Op::Debt { at, extra } => {
+                assert!(subject.charge_anyway_at(extra, at));
+                events.push(Event::debt(at, extra));
+            }
+        }
+    }
+    events
+}
+
 fn obeys<M: Meter>(
     fresh: impl Fn() -> M,
     ceiling: u64,
@@ -100,7 +129,11 @@ fn fixed(window: u64, phase: u64, max: u64) -> FixedWindow {
 
 /// Room for as many holes and debts as a history has steps.
 fn log(window: u64, max: u64) -> ExactLog {
-    ExactLog::with_room(max, Duration::from_nanos(window), 100).expect("in range")
+    roomy_log(window, max, 100)
+}
+
+fn roomy_log(window: u64, max: u64, room: u32) -> ExactLog {
+    ExactLog::with_room(max, Duration::from_nanos(window), room).expect("in range")
 }
 
 fn slots() -> impl Strategy<Value = u32> {
@@ -141,6 +174,34 @@ proptest! {
         let model = model::PeriodBudget::new(periods.clone(), max, Debt::EndsWithPeriod);
         let law = Law::Periods { periods, max, debt: Debt::EndsWithPeriod };
         holds(|| fixed(window, phase, max), model, &law, &history)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// The ring of points laps many times, with refunds and debt in every lap.
+    #[test]
+    fn log_equals_its_model_over_many_laps(
+        (window, max, history) in (windows(), 1_u64..8).prop_flat_map(|(window, max)| {
+            let histories = Histories { refunds: true, debts: true, steps_max: 1_000, ..Histories::of_window(window, max) };
+            (Just(window), Just(max), histories.ops().prop_map(in_our_time))
+        }),
+    ) {
+        let model = model::SlidingLog::new(window, max);
+        holds(|| roomy_log(window, max, 40), model, &Law::Window { window, max }, &history)?;
+    }
+
+    /// Without room some units count longer than they must, but the laws hold to the unit and to the nanosecond.
+    #[test]
+    fn laws_hold_in_a_log_without_room((window, max, _, history) in cases(Histories { steps_max: 60, ..all_kinds() })) {
+        let fresh = || Under::new(roomy_log(window, max, 0), max);
+        let mut events = play(&fresh(), &history);
+        raise_all(&mut events);
+        let verdict = Law::Window { window, max }.check(events, 0);
+        prop_assert!(verdict.held(), "{verdict}");
+        waits_are_least(fresh, &history)?;
+        denials_change_nothing(fresh, &history)?;
     }
 }
 

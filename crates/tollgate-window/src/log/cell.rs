@@ -84,13 +84,8 @@ impl Cell {
                     None => continue,
                 }
             }
-            if let Some(total) = self.commit(word, &view, cost) {
-                return Ok(charged(
-                    LogReceipt { total, units: cost },
-                    view.used,
-                    cost,
-                    ceiling,
-                ));
+            if let Some(next) = self.commit(word, &view, cost) {
+                return Ok(charged(next.receipt(cost), view.used, cost, ceiling));
             }
         }
     }
@@ -114,13 +109,8 @@ impl Cell {
             let Some(view) = self.view(head, now) else {
                 continue;
             };
-            if let Some(total) = self.commit(word, &view, taken) {
-                return Ok(charged(
-                    LogReceipt { total, units },
-                    view.used,
-                    taken,
-                    ceiling,
-                ));
+            if let Some(next) = self.commit(word, &view, taken) {
+                return Ok(charged(next.receipt(units), view.used, taken, ceiling));
             }
         }
     }
@@ -155,8 +145,9 @@ impl Cell {
             if self.has_left(end, head.stamp) || !self.trail.refund(tail, age, start, units) {
                 return 0;
             }
-            // Release: pairs with the Acquire in `view`, which then sees the refund's word. Linearization point.
-            self.refunded.fetch_max(receipt.total, Release);
+            // Linearization point of a refund, for whoever sees its word by then. Relaxed: who sees only one of the two
+            // counts the units as not yet given back, which they were when that caller came.
+            self.refunded.fetch_max(receipt.total, Relaxed);
             // What has left the window as of `now` is worth nothing, though an older `now` may still see it.
             return if self.has_left(end, now.clamped().0) {
                 0
@@ -261,8 +252,8 @@ impl Cell {
                 .left
                 .checked_sub(1)
                 .map_or(floor, |age| self.trail.get(tail, age).total.max(floor));
-            // Acquire: pairs with the Release in `refund`.
-            view.has_refunds = self.refunded.load(Acquire) > base;
+            // Relaxed: as in `refund`.
+            view.has_refunds = self.refunded.load(Relaxed) > base;
             view.used = if view.has_refunds {
                 self.intervals(&view).map(|(units, _)| units).sum()
             } else {
@@ -338,8 +329,8 @@ impl Cell {
         }
     }
 
-    /// Adds `units` at the instant of `view`, and returns the total after them; none if another caller came first.
-    fn commit(&self, word: u128, view: &View, units: u64) -> Option<u64> {
+    /// Adds `units` at the instant of `view`, and returns the head after them; none if another caller came first.
+    fn commit(&self, word: u128, view: &View, units: u64) -> Option<Point> {
         let head = view.head;
         // A head of this very stamp is the end of its interval anyway, once the units are added to it.
         let is_apart =
@@ -357,7 +348,7 @@ impl Cell {
         };
         // Linearization point of a charge. What `view` saw of the ring and the refunds still makes at least that much
         // room: points and refunds are only ever added.
-        self.exchange(word, next.pack()).then_some(next.total)
+        self.exchange(word, next.pack()).then_some(next)
     }
 
     /// True if all units of the interval that the head ends were given back.

@@ -38,9 +38,9 @@
 //!   tells. No search of a charge is wasted by that: its exchange of the head would fail anyway, but for late records.
 //! - `newest`: a hint where to look for the newest point. Store Release, load Acquire, so that the point it names is
 //!   there; a stale one costs time only.
-//! - `refunds`: written by exchange (Release) by refunds, read (Acquire) by those who walk.
-//! - `refunded`: the highest refunded total, `fetch_max` (Release) after the refund's word: whoever sees it (Acquire)
-//!   sees the refund. It is the linearization point of a refund.
+//! - `refunds`: written by exchange by refunds, read by those who walk. `refunded`: the highest refunded total,
+//!   `fetch_max` after the refund's word. Relaxed, both: each word says itself what it belongs to. Whoever sees only one
+//!   of the two counts the units as not yet given back; whoever comes after the refund has returned sees both.
 //! - `floor`: only grows, `fetch_max` by resets: their linearization point. Relaxed: it publishes nothing else.
 //!
 //! Every loop is lock-free: it repeats only after an exchange of another caller succeeded.

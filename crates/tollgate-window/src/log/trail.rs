@@ -141,8 +141,8 @@ impl Trail {
     /// Units given back of the interval that starts at `start` and ends `age` points after the oldest; the head ends
     /// the one after the newest.
     pub(super) fn refunded(&self, tail: Tail, age: usize, start: u64) -> u64 {
-        // Acquire: pairs with the Release in `refund`, though it publishes nothing else; on its own Relaxed would do.
-        let refunds = Refunds::unpack(self.refunds[self.refunds_of(tail, age)].load(Acquire));
+        // Relaxed: the word says itself what it belongs to, and publishes nothing else.
+        let refunds = Refunds::unpack(self.refunds[self.refunds_of(tail, age)].load(Relaxed));
         if refunds.start == start {
             refunds.units
         } else {
@@ -155,8 +155,8 @@ impl Trail {
         let place = &self.refunds[self.refunds_of(tail, age)];
         let mut word = place.load(Relaxed);
         while let Some(refunds) = Refunds::unpack(word).with(start, units) {
-            // Release: pairs with the Acquire in `refunded`. Starts only grow, so no word of a lap comes back.
-            match place.compare_exchange_weak(word, refunds.pack(), Release, Relaxed) {
+            // Relaxed: as in `refunded`. Starts only grow, so no word of an earlier lap comes back.
+            match place.compare_exchange_weak(word, refunds.pack(), Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(held) => word = held,
             }

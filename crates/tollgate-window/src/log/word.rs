@@ -1,5 +1,7 @@
 //! The words of the log.
 
+use tollgate_core::Nanos;
+
 const CLOSED: u64 = 1 << 63;
 
 /// The most units of one charge that are told apart: more than any ceiling of a log, so that a larger debt blocks
@@ -13,6 +15,15 @@ pub struct LogReceipt {
     pub(super) total: u64,
     /// Units that may be given back.
     pub(super) units: u64,
+    pub(super) stamp: u64,
+}
+
+impl LogReceipt {
+    /// The instant from which the charge counts: its `now`, or the latest charge's before it if that was later.
+    #[must_use]
+    pub const fn counts_from(&self) -> Nanos {
+        Nanos(self.stamp)
+    }
 }
 
 /// All units up to `total` had been taken by `stamp`.
@@ -49,6 +60,15 @@ impl Point {
             Some(point)
         } else {
             None
+        }
+    }
+
+    /// The receipt of the charge that made this head, of which `units` may be given back.
+    pub(super) const fn receipt(self, units: u64) -> LogReceipt {
+        LogReceipt {
+            total: self.total,
+            units,
+            stamp: self.stamp,
         }
     }
 

@@ -75,9 +75,8 @@ impl History {
             let Some(less) = held.refunded(receipt, surplus) else {
                 return 0;
             };
-            // Release: keeps the record's release sequence and is read by the Acquire in `units`, though a refund
-            // publishes nothing but itself.
-            match place.compare_exchange_weak(word, less.pack(), Release, Relaxed) {
+            // Relaxed: continues the release sequence of the record, which is all that the Acquire in `units` needs.
+            match place.compare_exchange_weak(word, less.pack(), Relaxed, Relaxed) {
                 Ok(_) => return held.used - less.used,
                 Err(now_held) => word = now_held,
             }

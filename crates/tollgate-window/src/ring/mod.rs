@@ -42,7 +42,7 @@
 //!   with Relaxed, since they continue the release sequence of the opening; one ordering keeps one function.) Nothing
 //!   stronger: no operation relies on the order of two different words but through this edge.
 //! - `history.places`: written by exchange from an older tick (record) or within the same (refund); tick and resets in
-//!   a place only grow. Exchanges Release, loads Acquire: whoever reads a record of a tick also sees the seal that came
+//!   a place only grow. Records Release, loads Acquire: whoever reads a record of a tick also sees the seal that came
 //!   before it, so a scan that met a place already overwritten finds the hot word changed when it looks again.
 //! - `history.floor`: only grows; written by reset before its exchange of `hot`, read after a load of `hot`. Relaxed:
 //!   the edge is that of `hot`. Who reads it early forgets early, within a reset that has begun.

@@ -28,6 +28,14 @@ pub struct SlotReceipt {
     pub(super) resets: u64,
 }
 
+impl SlotReceipt {
+    /// The number of the slot that the charge was counted in: its own, or a later one that was already open.
+    #[must_use]
+    pub const fn tick(&self) -> u64 {
+        self.tick
+    }
+}
+
 /// The hot word, unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hot {

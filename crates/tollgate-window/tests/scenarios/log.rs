@@ -1,0 +1,226 @@
+use super::{SECOND, charge, end, go, moment, passed, units};
+use std::time::Duration;
+use tollgate_core::{Meter, Nanos, Refused, Wait};
+use tollgate_sync::Arc;
+use tollgate_window::ExactLog;
+
+/// A log of one second. Without room it forgets as early as it may, and a lap is short.
+pub(crate) fn log(max: u64) -> Arc<ExactLog> {
+    Arc::new(fresh(max))
+}
+
+pub(crate) fn fresh(max: u64) -> ExactLog {
+    ExactLog::with_room(max, Duration::from_secs(1), 0).expect("in range")
+}
+
+/// Two callers charge at rising instants within one window: exactly the max passes.
+pub(crate) fn charges_take_exactly_the_max(max: u64, one: &'static [u64], two: &'static [u64]) {
+    let log = log(max);
+    let attempt = |nows: &'static [u64]| {
+        go(&log, move |log| {
+            nows.iter().map(|now| charge(log, *now, 1, max)).collect()
+        })
+    };
+    let charges: [Vec<_>; 2] = [attempt(one), attempt(two)].map(end);
+    let charges = charges.concat();
+    let taken = max.min(charges.len() as u64);
+    assert_eq!(passed(&charges), taken);
+    // Each saw those before it, so they stand in a row.
+    let mut after: Vec<u128> = charges
+        .iter()
+        .flatten()
+        .map(|charged| charged.after)
+        .collect();
+    after.sort_unstable();
+    assert!(after.into_iter().eq(1..=u128::from(taken)));
+    assert_eq!(log.count(Nanos(3)), taken);
+    assert_eq!(log.count(Nanos(SECOND + 3)), 0);
+}
+
+/// Two callers charge at rising instants after a first one: each unit leaves exactly one window after it came.
+pub(crate) fn units_leave_in_their_time(one: &'static [u64], two: &'static [u64]) {
+    let log = log(5);
+    let take = |log: &ExactLog, now| {
+        charge(log, now, 1, 5)
+            .expect("five fit")
+            .receipt
+            .counts_from()
+            .0
+    };
+    let first = take(&log, 1);
+    let attempt = |nows: &'static [u64]| {
+        go(&log, move |log| {
+            nows.iter().map(|now| take(log, *now)).collect()
+        })
+    };
+    let rest: [Vec<u64>; 2] = [attempt(one), attempt(two)].map(end);
+    let stamps = [vec![first], rest.concat()].concat();
+    for now in [4, SECOND, SECOND + 1, SECOND + 2, SECOND + 3] {
+        let live = stamps.iter().filter(|stamp| **stamp + SECOND > now).count() as u64;
+        assert_eq!(log.count(Nanos(now)), live, "at {now}: {stamps:?}");
+    }
+}
+
+/// Two callers come when the first unit has left and another is in the window: whoever is second finds both facts.
+pub(crate) fn charges_see_what_has_left() {
+    let log = log(2);
+    charge(&*log, 0, 1, 2).expect("it is fresh");
+    let attempt = || go(&log, |log: &ExactLog| charge(log, SECOND, 1, 2).is_some());
+    assert_eq!([attempt(), attempt()].map(end), [true, true]);
+    assert_eq!(log.count(Nanos(SECOND)), 2);
+}
+
+/// A look while another caller overwrites the places it reads: it sees one state, and no state had room.
+pub(crate) fn look_sees_one_state() {
+    let log = log(1);
+    let each_second = |log: &ExactLog, seconds: std::ops::Range<u64>| {
+        seconds
+            .into_iter()
+            .all(|second| charge(log, second * SECOND, 1, 1).is_some())
+    };
+    assert!(each_second(&log, 0..3));
+    let charger = go(&log, move |log| each_second(log, 3..5));
+    let looker = go(&log, |log| log.look(moment(3 * SECOND - 1), units(1), 1));
+    let looked = end(looker);
+    assert!(end(charger));
+    let Err(Refused::Denied(denial)) = looked else {
+        panic!("{looked:?}")
+    };
+    assert_eq!(denial.committed, 1);
+    let wait = denial.wait.duration().expect("the unit leaves").as_nanos();
+    assert!(
+        (0..3).any(|second| wait == u128::from(second * SECOND + 1)),
+        "{wait}"
+    );
+}
+
+/// A late caller finds the ring where an earlier unit was overwritten by someone for whom it had left.
+pub(crate) fn late_caller_forgets_nothing() {
+    let log = log(1);
+    let spend = |log: &ExactLog, now| log.charge_anyway(moment(now), units(1), 1).is_ok();
+    assert!([0, 10, 20].into_iter().all(|now| spend(&log, now)));
+    // The unit of 0 has left by then, and the ring of three places has to forget something.
+    let early = go(&log, move |log| spend(log, SECOND + 5));
+    let late = go(&log, |log| charge(log, 25, 1, 3).is_some());
+    assert!(end(early));
+    assert!(
+        !end(late),
+        "three units are in the window, whoever came first"
+    );
+}
+
+/// A full log of two, whose units leave one after the other while two callers come: the ring laps, and what was
+/// admitted obeys the law by the instants from which it counts.
+pub(crate) fn law_holds_across_a_lap(one: &'static [u64], two: &'static [u64]) {
+    let log = log(2);
+    let mut stamps: Vec<u64> = [0, 10]
+        .into_iter()
+        .map(|now| counted(&log, now).expect("it is fresh"))
+        .collect();
+    let attempt = |nows: &'static [u64]| {
+        go(&log, move |log| {
+            nows.iter().filter_map(|now| counted(log, *now)).collect()
+        })
+    };
+    let admitted: [Vec<u64>; 2] = [attempt(one), attempt(two)].map(end);
+    stamps.extend(admitted.concat());
+    stamps.sort_unstable();
+    for window in stamps.windows(3) {
+        assert!(
+            window[2] - window[0] >= SECOND,
+            "three within a second: {stamps:?}"
+        );
+    }
+    // Whoever exchanges first finds room.
+    assert!(stamps.len() > 2, "{stamps:?}");
+}
+
+fn counted(log: &ExactLog, now: u64) -> Option<u64> {
+    charge(log, now, 1, 2).map(|charged| charged.receipt.counts_from().0)
+}
+
+/// A refund and a charge on a full log: the charge passes or is denied, and the refund is not lost.
+pub(crate) fn refund_makes_room(at_head: bool) {
+    let log = log(2);
+    let receipts = [0, 10].map(|now| charge(&*log, now, 1, 2).expect("it is fresh").receipt);
+    let receipt = receipts[usize::from(at_head)];
+    let refunder = go(&log, move |log| log.refund(moment(20), &receipt, 1));
+    let charger = go(&log, |log| charge(log, 20, 1, 2).is_some());
+    assert_eq!(end(refunder), 1);
+    let taken = u64::from(end(charger));
+    assert_eq!(log.count(Nanos(20)), 1 + taken);
+    assert_eq!(charge(&*log, 20, 1, 2).is_some(), taken == 0);
+    // Each unit leaves in its time.
+    assert_eq!(log.count(Nanos(SECOND)), if at_head { 1 } else { 2 });
+    assert_eq!(log.count(Nanos(SECOND + 10)), 1);
+    assert_eq!(log.count(Nanos(SECOND + 20)), 0);
+}
+
+/// Two refunds of one interval, and a charge that turns the head into a point: both are counted once.
+pub(crate) fn refunds_are_counted_once() {
+    let log = log(4);
+    let receipts = [2, 2].map(|cost| charge(&*log, 0, cost, 4).expect("it is fresh").receipt);
+    let refund = |receipt| {
+        go(&log, move |log: &ExactLog| {
+            log.refund(moment(5), &receipt, 1)
+        })
+    };
+    let threads = receipts.map(refund);
+    let charger = go(&log, |log| charge(log, 5, 1, 4).is_some());
+    let taken = end(charger);
+    assert_eq!(threads.map(end), [1, 1]);
+    assert_eq!(log.count(Nanos(5)), 2 + u64::from(taken));
+    assert_eq!(log.count(Nanos(SECOND)), u64::from(taken));
+}
+
+/// Debt from two callers on a ring too small for it: every unit counts until a window after it was taken.
+pub(crate) fn debt_in_a_full_ring_stays_long_enough(one: &'static [u64], two: &'static [u64]) {
+    let log = log(1);
+    charge(&*log, 0, 1, 1).expect("it is fresh");
+    let spend = |nows: &'static [u64]| {
+        let charge = |log: &ExactLog, now| {
+            log.charge_anyway(moment(now), units(1), 1)
+                .expect("nobody closes it")
+        };
+        go(&log, move |log| {
+            nows.iter()
+                .map(|now| charge(log, *now).receipt.counts_from().0)
+                .collect()
+        })
+    };
+    let spent: [Vec<u64>; 2] = [spend(one), spend(two)].map(end);
+    let stamps = spent.concat();
+    for now in [4, SECOND, SECOND + 1, SECOND + 2, SECOND + 3] {
+        let live = stamps.iter().filter(|stamp| **stamp + SECOND > now).count() as u64;
+        assert!(
+            log.count(Nanos(now)) >= live,
+            "at {now}: {} of {stamps:?}",
+            log.count(Nanos(now))
+        );
+    }
+    assert_eq!(
+        log.count(Nanos(SECOND)),
+        stamps.len() as u64,
+        "the first unit has left, and it alone"
+    );
+    assert_eq!(log.count(Nanos(SECOND + 4)), 0);
+}
+
+/// A denial while somebody charges tells a wait that was right at some instant.
+pub(crate) fn denial_tells_a_wait_of_one_state() {
+    let log = log(2);
+    charge(&*log, 0, 1, 2).expect("it is fresh");
+    let charger = go(&log, |log| charge(log, 10, 1, 2).is_some());
+    let looker = go(&log, |log| log.look(moment(20), units(2), 2));
+    let looked = end(looker);
+    assert!(end(charger));
+    let Err(Refused::Denied(denial)) = looked else {
+        panic!("one unit is there before")
+    };
+    let wait = |nanos| Wait::After(Duration::from_nanos(nanos));
+    let right = [(1, wait(SECOND - 20)), (2, wait(SECOND - 10))];
+    assert!(
+        right.contains(&(denial.committed as u64, denial.wait)),
+        "{denial:?}"
+    );
+}

@@ -1,0 +1,81 @@
+//! Races on one window, each with what must hold whoever wins. One call is one race: a model checker runs each under
+//! every interleaving, plain threads run them many times. All that races is done by threads that are spawned: loom does
+//! not interleave the main one with threads that it has spawned and not yet run.
+
+pub(crate) mod fixed;
+pub(crate) mod log;
+pub(crate) mod ring;
+
+use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wall};
+use tollgate_sync::{Arc, thread};
+
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
+pub(crate) fn moment(now: u64) -> Moment {
+    Moment::new(Nanos(now), Wall::default())
+}
+
+pub(crate) fn units(units: u64) -> Cost {
+    Cost::new(units).expect("a cost")
+}
+
+/// Charges `cost` at `now`; none if it was denied.
+pub(crate) fn charge<M: Meter>(
+    meter: &M,
+    now: u64,
+    cost: u64,
+    ceiling: u64,
+) -> Option<Charged<M::Receipt>> {
+    match meter.charge(moment(now), units(cost), ceiling) {
+        Ok(charged) => {
+            assert!(charged.after <= u128::from(ceiling), "never over");
+            Some(charged)
+        }
+        Err(Refused::Denied(_)) => None,
+        Err(Refused::Closed) => panic!("nobody closed it"),
+    }
+}
+
+/// Runs `act` in a thread of its own.
+pub(crate) fn go<S: Send + Sync + 'static, T: Send + 'static>(
+    shared: &Arc<S>,
+    act: impl FnOnce(&S) -> T + Send + 'static,
+) -> thread::JoinHandle<T> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || act(&shared))
+}
+
+pub(crate) fn end<T>(thread: thread::JoinHandle<T>) -> T {
+    thread.join().expect("no thread panics")
+}
+
+/// How many of `charges` passed.
+pub(crate) fn passed<T>(charges: &[Option<T>]) -> u64 {
+    charges.iter().flatten().count() as u64
+}
+
+/// Closing and charging at once: either the charge is in, and the meter stays open, or it finds the meter closed.
+pub(crate) fn closing_loses_no_charge<M: Meter + 'static>(fresh: M, now: u64) {
+    let meter = Arc::new(fresh);
+    let closer = go(&meter, move |meter| meter.close_at_rest(moment(now)));
+    let charger = go(&meter, move |meter| meter.charge(moment(now), Cost::ONE, 1));
+    match (end(closer), end(charger)) {
+        (true, Err(Refused::Closed)) => assert_eq!(meter.used(moment(now)), 0),
+        (false, Ok(_)) => assert_eq!(meter.used(moment(now)), 1),
+        (closed, charged) => panic!("closed: {closed}, and yet {charged:?}"),
+    }
+}
+
+/// A reset, a charge after it, and a refund of a charge before it: the refund takes nothing of the charge after.
+pub(crate) fn refund_of_before_a_reset_is_void<M: Meter + 'static>(fresh: M, now: u64) {
+    let meter = Arc::new(fresh);
+    let old = charge(&*meter, now, 2, 2).expect("it is fresh").receipt;
+    let resetter = go(&meter, move |meter| {
+        meter.reset(moment(now));
+        charge(meter, now, 2, 2).is_some()
+    });
+    let refunder = go(&meter, move |meter| meter.refund(moment(now), &old, 2));
+    assert!(end(resetter), "nothing was used after the reset");
+    end(refunder);
+    assert_eq!(meter.used(moment(now)), 2);
+}
