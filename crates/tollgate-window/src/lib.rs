@@ -1,5 +1,61 @@
-//! Windows.
+//! Windows: at most so many units in any trailing span of time, or in each of a row of spans.
+//!
+//! | | Holds in | Costs | Memory | A charge |
+//! | --- | --- | --- | --- | --- |
+//! | [`ExactLog`] | every interval of the window's length, to the nanosecond | small ones: counts | 32 bytes a unit of the max | two exchanges and a search |
+//! | [`SlottedRing`] | every interval of the window's length; units count up to a slot longer | any: model tokens, money | 16 bytes a slot | one exchange |
+//! | [`FixedWindow`] | each window of a row of them | any | one word | one exchange |
+//! | [`PeriodCounter`] | each period, which is a number told by the caller | any | one word | one exchange |
+//!
+//! Each window is a cell with a max of its own ([`try_record_at`](ExactLog::try_record_at), `count`, `remaining`,
+//! `wait_time`) and at the same time a [`Meter`](tollgate_core::Meter), to which each caller says its own ceiling and
+//! which takes refunds and debt. There is no check that must be followed by a record: the one call decides and records.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tollgate_core::{Cost, Meter, Moment, Nanos, Refused, Wall};
+//! use tollgate_window::SlottedRing;
+//!
+//! // 10,000 model tokens a minute, in slots of a second.
+//! let ring = SlottedRing::new(10_000, Duration::from_secs(60), 60)?;
+//! let at = Moment::new(Nanos::from_secs(5), Wall::default());
+//! let estimate = Cost::new(8_000).expect("not zero");
+//!
+//! let charged = ring.charge(at, estimate, ring.max()).expect("the ring is empty");
+//! assert!(matches!(ring.charge(at, estimate, ring.max()), Err(Refused::Denied(_))));
+//! // The answer was shorter than estimated: what was not used is free again at once.
+//! assert_eq!(ring.refund(at, &charged.receipt, 7_000), 7_000);
+//! assert_eq!(ring.remaining(at.now), 9_000);
+//! # Ok::<(), tollgate_window::WindowError>(())
+//! ```
+//!
+//! # When not to use it
+//!
+//! - A rate with a burst, at a word a limit and no slots: `Limiter` of `tollgate-core`.
+//! - Days, months and other periods of a calendar: `tollgate-quota`, which builds them on [`PeriodCounter`].
+//! - Several limits that must all agree: `tollgate-policy`.
+//!
+//! # Guarantees
+//!
+//! 1. **Never over.** In every half-open interval of the window's length (for fixed windows: in every window) at most
+//!    the ceiling is admitted and kept. Exactly, from any number of threads.
+//! 2. **Never needlessly under.** A denial tells the least wait: a nanosecond less is denied, and after it the cost
+//!    passes, were nobody else to come. A log admits whatever the law allows; a ring of S slots loses 1/(S + 1).
+//! 3. **A denial changes nothing** and writes nothing; but one that lost a race while a ring rotates may have helped
+//!    to rotate it.
+//!
+//! Time in these is the instant from which a charge counts: its `now`, or that of the latest charge before it if that
+//! is later. So a clock that steps back neither loosens the limit as of the latest charge nor stops anybody until it
+//! has caught up. Receipts tell it, as an instant, a slot or a period. Waits are told from the `now` that was given.
+//!
+//! Refunds touch only the units of their own charge: of its entry, its slot or its period, while they count. Debt
+//! (units spent beyond an estimate) counts like any other units, above the ceiling if it must.
+//!
+//! Nothing here reads a clock, locks, or allocates after it was built. The words, steps and orderings of each algorithm
+//! are described at the head of its module, in the source.
+
 #![forbid(unsafe_code)]
+
 mod cell;
 mod error;
 mod fixed;

@@ -10,7 +10,7 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wait};
 ///
 /// Windows are numbered: `now` lies in window `⌊(now + phase) / window⌋`. The law it keeps is *per window*: across
 /// the border of two of them up to twice `max` may pass within less than one length. Where that matters, use
-/// a sliding window.
+/// [`SlottedRing`](crate::SlottedRing) or [`ExactLog`](crate::ExactLog).
 ///
 /// A `now` older than a window already begun is taken for the start of that one, and its wait is told from the `now`
 /// given. The least wait is until the next window starts. Debt ends with its window. One word; every operation is

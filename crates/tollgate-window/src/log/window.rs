@@ -158,3 +158,263 @@ impl Meter for ExactLog {
         self.cell.reset();
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use tollgate_core::Wait;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn log(max: u64, room: u32) -> ExactLog {
+        ExactLog::with_room(max, Duration::from_secs(1), room).unwrap()
+    }
+
+    fn cost(units: u64) -> Cost {
+        Cost::new(units).unwrap()
+    }
+
+    fn take(log: &ExactLog, units: u64, now: u64) -> Result<LogReceipt, Refused> {
+        log.try_record_at(cost(units), Nanos(now))
+            .map(|charged| charged.receipt)
+    }
+
+    fn wait(log: &ExactLog, units: u64, now: u64) -> Option<u64> {
+        log.wait_time(cost(units), Nanos(now))
+            .map(|wait| wait.as_nanos().try_into().unwrap())
+    }
+
+    #[test]
+    fn unit_counts_for_exactly_one_window() {
+        let log = log(1, 0);
+        take(&log, 1, 5).unwrap();
+        assert_eq!(wait(&log, 1, 5), Some(SECOND));
+        assert_eq!(wait(&log, 1, SECOND + 4), Some(1));
+        assert_eq!(wait(&log, 1, SECOND + 5), Some(0));
+        assert_eq!(
+            (
+                log.count(Nanos(SECOND + 4)),
+                log.remaining(Nanos(SECOND + 4))
+            ),
+            (1, 0)
+        );
+        assert_eq!(
+            (
+                log.count(Nanos(SECOND + 5)),
+                log.remaining(Nanos(SECOND + 5))
+            ),
+            (0, 1)
+        );
+    }
+
+    #[test]
+    fn wait_is_for_the_unit_whose_leaving_makes_room() {
+        let log = log(10, 0);
+        for (units, now) in [(4, 10), (3, 20), (3, 30)] {
+            take(&log, units, now).unwrap();
+        }
+        assert_eq!(wait(&log, 4, 30), Some(SECOND - 20));
+        assert_eq!(wait(&log, 5, 30), Some(SECOND - 10));
+        assert_eq!(wait(&log, 10, 30), Some(SECOND));
+        assert_eq!(wait(&log, 11, 30), None);
+    }
+
+    #[test]
+    fn older_now_is_taken_for_the_latest_charge() {
+        let log = log(2, 0);
+        take(&log, 1, 100).unwrap();
+        let late = take(&log, 1, 40).unwrap();
+        assert_eq!(late.counts_from(), Nanos(100));
+        assert_eq!(wait(&log, 1, 40), Some(SECOND + 60));
+    }
+
+    #[test]
+    fn first_and_last_instant_of_a_clock_are_like_any_other() {
+        let longest = Duration::from_nanos(Nanos::MAX.0);
+        let log = ExactLog::new(1, longest).unwrap();
+        take(&log, 1, 0).unwrap();
+        assert_eq!(wait(&log, 1, Nanos::MAX.0 - 1), Some(1));
+        take(&log, 1, u64::MAX).unwrap();
+        assert_eq!(wait(&log, 1, u64::MAX), Some(Nanos::MAX.0));
+    }
+
+    #[test]
+    fn refunds_of_points_and_of_the_head_make_room_until_their_units_leave() {
+        let log = log(6, 0);
+        let receipts = [10, 20, 30].map(|now| take(&log, 2, now).unwrap());
+        for (refunded, receipt) in receipts.iter().enumerate() {
+            assert_eq!(log.refund(at(Nanos(40)), receipt, 1), 1);
+            assert_eq!(log.remaining(Nanos(40)), refunded as u64 + 1);
+        }
+        take(&log, 3, 40).unwrap();
+        assert_eq!(
+            wait(&log, 1, 40),
+            Some(SECOND - 30),
+            "the one that is left of the first two"
+        );
+        assert_eq!(wait(&log, 3, 40), Some(SECOND - 10));
+        assert_eq!(
+            [10, 20, 30, 40].map(|left| log.count(Nanos(SECOND + left))),
+            [5, 4, 3, 0]
+        );
+    }
+
+    #[test]
+    fn refund_of_what_has_left_gives_nothing_back() {
+        let log = log(2, 0);
+        let old = take(&log, 2, 0).unwrap();
+        assert_eq!(log.refund(at(Nanos(SECOND)), &old, 1), 0);
+        take(&log, 2, SECOND).unwrap();
+        assert_eq!(log.refund(at(Nanos(SECOND)), &old, 1), 0);
+        assert_eq!(log.count(Nanos(SECOND)), 2);
+    }
+
+    #[test]
+    fn charges_that_are_given_back_fill_no_places() {
+        let log = log(2, 0);
+        take(&log, 1, 0).unwrap();
+        for now in 1..1_000 {
+            let receipt = take(&log, 1, now).unwrap();
+            assert_eq!(log.refund(at(Nanos(now)), &receipt, 1), 1);
+        }
+        take(&log, 1, 1_000).unwrap();
+        assert_eq!(
+            wait(&log, 1, 1_000),
+            Some(SECOND - 1_000),
+            "the very first is still told apart"
+        );
+        assert_eq!(log.count(Nanos(SECOND)), 1);
+    }
+
+    #[test]
+    fn debt_that_has_room_leaves_in_its_time() {
+        let log = log(1, 3);
+        for now in [0, 10, 20, 30] {
+            log.charge_anyway(at(Nanos(now)), cost(5), 1).unwrap();
+        }
+        assert_eq!(
+            [0, 10, 20, 30].map(|left| log.count(Nanos(SECOND + left))),
+            [15, 10, 5, 0]
+        );
+    }
+
+    #[test]
+    fn debt_without_room_counts_longer_never_shorter() {
+        let log = log(1, 0);
+        take(&log, 1, 0).unwrap();
+        for now in [10, 20, 30, 40] {
+            log.charge_anyway(at(Nanos(SECOND + now)), cost(1), 1)
+                .unwrap();
+        }
+        assert_eq!(
+            log.count(Nanos(SECOND + 40)),
+            4,
+            "what has left stays known"
+        );
+        for (left, kept) in [(10, 3), (20, 2), (30, 1)] {
+            assert!(log.count(Nanos(2 * SECOND + left)) >= kept);
+        }
+        assert_eq!(log.count(Nanos(2 * SECOND + 40)), 0);
+    }
+
+    #[test]
+    fn debt_too_large_to_count_blocks_for_one_window() {
+        let log = log(3, 0);
+        for _ in 0..3 {
+            let debt = log.charge_anyway(at(Nanos(7)), cost(u64::MAX), 3).unwrap();
+            assert_eq!(log.refund(at(Nanos(7)), &debt.receipt, u64::MAX), 0);
+        }
+        assert_eq!(log.count(Nanos(7)), 3 * u64::from(u32::MAX));
+        assert_eq!(wait(&log, 1, 7), Some(SECOND));
+        assert_eq!(log.remaining(Nanos(SECOND + 7)), 3);
+    }
+
+    #[test]
+    fn ceiling_may_be_above_the_max_it_was_built_for() {
+        let log = log(1, 0);
+        let charge = |now| {
+            log.charge(at(Nanos(now)), Cost::ONE, 50)
+                .map(|charged| charged.after)
+        };
+        for now in 1..=50 {
+            assert_eq!(charge(now).unwrap(), u128::from(now));
+        }
+        let Err(Refused::Denied(denial)) = charge(51) else {
+            panic!("the ceiling is reached")
+        };
+        assert_eq!(denial.committed, 50);
+        assert!(matches!(denial.wait, Wait::After(wait) if wait <= Duration::from_secs(1)));
+        assert_eq!(log.count(Nanos(SECOND + 50)), 0);
+    }
+
+    #[test]
+    fn reset_forgets_all_and_voids_receipts() {
+        let log = log(4, 0);
+        let old = [10, 20].map(|now| take(&log, 2, now).unwrap());
+        log.reset(at(Nanos(20)));
+        assert_eq!(log.count(Nanos(20)), 0);
+        let new = take(&log, 4, 20).unwrap();
+        assert_eq!(
+            old.map(|receipt| log.refund(at(Nanos(20)), &receipt, 2)),
+            [0, 0]
+        );
+        assert_eq!(log.refund(at(Nanos(20)), &new, 1), 1);
+        assert_eq!(log.count(Nanos(20)), 3);
+        log.reset(at(Nanos(20)));
+        log.reset(at(Nanos(20)));
+        assert_eq!(log.remaining(Nanos(20)), 4);
+    }
+
+    #[test]
+    fn log_closes_only_at_rest_and_for_good() {
+        let log = log(2, 0);
+        let receipt = take(&log, 1, 0).unwrap();
+        assert!(!log.close_at_rest(at(Nanos(SECOND - 1))));
+        assert!(log.close_at_rest(at(Nanos(SECOND))));
+        assert!(log.close_at_rest(at(Nanos(0))), "closed before");
+        assert_eq!(take(&log, 1, SECOND).unwrap_err(), Refused::Closed);
+        assert_eq!(
+            log.look(at(Nanos(SECOND)), Cost::ONE, 2),
+            Err(Refused::Closed)
+        );
+        assert_eq!(
+            log.charge_anyway(at(Nanos(0)), Cost::ONE, 2).unwrap_err(),
+            Refused::Closed
+        );
+        assert_eq!(log.refund(at(Nanos(0)), &receipt, 1), 0);
+        log.reset(at(Nanos(0)));
+        assert_eq!(
+            (log.count(Nanos(0)), log.wait_time(Cost::ONE, Nanos(0))),
+            (0, None)
+        );
+    }
+
+    #[test]
+    fn what_was_given_back_whole_is_at_rest() {
+        let log = log(2, 0);
+        let receipt = take(&log, 2, 0).unwrap();
+        assert!(!log.close_at_rest(at(Nanos(0))));
+        assert_eq!(log.refund(at(Nanos(0)), &receipt, 2), 2);
+        assert!(log.close_at_rest(at(Nanos(0))));
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let second = Duration::from_secs(1);
+        let built = |max, window| ExactLog::new(max, window).map(|_| ()).unwrap_err();
+        assert_eq!(built(0, second), WindowError::NoUnits);
+        let largest = ExactLog::MAX_UNITS;
+        assert_eq!(
+            built(largest + 1, second),
+            WindowError::MaxTooLarge {
+                max: largest + 1,
+                largest
+            }
+        );
+        assert_eq!(built(1, Duration::ZERO), WindowError::NoWindow);
+        assert!(matches!(
+            built(1, Duration::MAX),
+            WindowError::WindowTooLong { .. }
+        ));
+    }
+}

@@ -12,7 +12,6 @@ use tollgate_sync::atomic::{
 };
 
 /// Units in slots.
-#[derive(Debug)]
 pub(super) struct Cell {
     pub(super) ticks: Ticks,
     hot: AtomicU128,

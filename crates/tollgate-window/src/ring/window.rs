@@ -7,7 +7,7 @@ use crate::{
     cell::{at, wait_of},
     error::{WindowError, max_units},
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 
 /// At most `max` units in every window of a length, kept in slots: for costs of any size (model tokens, money).
@@ -23,7 +23,7 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// slot, which takes four.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{fmt, time::Duration};
 /// use tollgate_core::{Cost, Nanos};
 /// use tollgate_window::SlottedRing;
 ///
@@ -37,7 +37,6 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// assert!(ring.try_record_at(cost, Nanos::from_secs(70)).is_ok());
 /// # Ok::<(), tollgate_window::WindowError>(())
 /// ```
-#[derive(Debug)]
 pub struct SlottedRing {
     max: u64,
     cell: Cell,
@@ -124,6 +123,16 @@ impl SlottedRing {
     }
 }
 
+impl fmt::Debug for SlottedRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SlottedRing")
+            .field("max", &self.max)
+            .field("window", &self.window())
+            .field("slots", &self.slots())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Meter for SlottedRing {
     type Receipt = SlotReceipt;
 
@@ -163,5 +172,187 @@ impl Meter for SlottedRing {
 
     fn reset(&self, at: Moment) {
         self.cell.reset(at.now);
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// Slots of one second.
+    fn ring(max: u64, slots: u32) -> SlottedRing {
+        SlottedRing::new(max, Duration::from_secs(slots.into()), slots).unwrap()
+    }
+
+    fn cost(units: u64) -> Cost {
+        Cost::new(units).unwrap()
+    }
+
+    fn take(ring: &SlottedRing, units: u64, now: u64) -> Result<SlotReceipt, Refused> {
+        ring.try_record_at(cost(units), Nanos(now))
+            .map(|charged| charged.receipt)
+    }
+
+    fn wait(ring: &SlottedRing, units: u64, now: u64) -> Option<u64> {
+        ring.wait_time(cost(units), Nanos(now))
+            .map(|wait| wait.as_nanos().try_into().unwrap())
+    }
+
+    #[test]
+    fn slot_counts_until_it_has_left_entirely() {
+        let ring = ring(10, 4);
+        take(&ring, 10, SECOND - 1).unwrap();
+        assert_eq!(wait(&ring, 1, SECOND - 1), Some(4 * SECOND + 1));
+        assert_eq!(wait(&ring, 1, 5 * SECOND - 1), Some(1));
+        assert_eq!(ring.remaining(Nanos(5 * SECOND - 1)), 0);
+        assert_eq!(ring.remaining(Nanos(5 * SECOND)), 10);
+        take(&ring, 10, 5 * SECOND).unwrap();
+    }
+
+    #[test]
+    fn wait_is_for_the_slot_whose_leaving_makes_room() {
+        let ring = ring(10, 4);
+        for (units, tick) in [(4, 0), (3, 1), (3, 3)] {
+            take(&ring, units, tick * SECOND).unwrap();
+        }
+        let now = 3 * SECOND + 5;
+        assert_eq!(wait(&ring, 4, now), Some(2 * SECOND - 5));
+        assert_eq!(wait(&ring, 5, now), Some(3 * SECOND - 5));
+        assert_eq!(wait(&ring, 8, now), Some(5 * SECOND - 5));
+        assert_eq!(wait(&ring, 11, now), None);
+    }
+
+    #[test]
+    fn denial_in_a_later_slot_opens_nothing() {
+        let ring = ring(10, 2);
+        take(&ring, 8, 0).unwrap();
+        assert!(take(&ring, 3, SECOND).is_err());
+        assert_eq!(take(&ring, 2, 0).unwrap().tick(), 0, "slot 0 is still open");
+    }
+
+    #[test]
+    fn older_now_is_counted_in_the_open_slot() {
+        let ring = ring(2, 2);
+        take(&ring, 1, 5 * SECOND).unwrap();
+        assert_eq!(take(&ring, 1, 0).unwrap().tick(), 5);
+        assert_eq!(wait(&ring, 1, 0), Some(8 * SECOND));
+    }
+
+    #[test]
+    fn refund_reaches_the_slot_of_its_charge_and_no_other() {
+        let ring = ring(10, 2);
+        let receipts = [0, 1, 2].map(|tick| take(&ring, 3, tick * SECOND).unwrap());
+        for receipt in &receipts {
+            assert_eq!(ring.refund(at(Nanos(2 * SECOND)), receipt, 1), 1);
+        }
+        assert_eq!(ring.count(Nanos(2 * SECOND)), 6);
+        assert_eq!(
+            [3, 4, 5].map(|tick| ring.count(Nanos(tick * SECOND))),
+            [4, 2, 0]
+        );
+        take(&ring, 1, 3 * SECOND).unwrap();
+        assert_eq!(
+            ring.refund(at(Nanos(3 * SECOND)), &receipts[0], 1),
+            0,
+            "its slot has left"
+        );
+        assert_eq!(ring.count(Nanos(3 * SECOND)), 5);
+    }
+
+    #[test]
+    fn debt_blocks_until_its_slot_leaves_and_saturates_towards_denying() {
+        let ring = ring(10, 2);
+        for tick in [0, 1] {
+            let debt = ring
+                .charge_anyway(at(Nanos(tick * SECOND)), cost(u64::MAX), 10)
+                .unwrap();
+            assert_eq!(
+                ring.refund(at(Nanos(tick * SECOND)), &debt.receipt, u64::MAX),
+                0
+            );
+        }
+        assert_eq!(wait(&ring, 1, SECOND), Some(3 * SECOND));
+        assert!(ring.count(Nanos(SECOND)) > SlottedRing::MAX_UNITS);
+        assert_eq!(ring.remaining(Nanos(4 * SECOND)), 10);
+    }
+
+    #[test]
+    fn last_instant_of_a_clock_is_denied_not_wrapped() {
+        for (window, slots) in [(430_528, 1), (60 * SECOND, 60), (Nanos::MAX.0, SLOTS_MAX)] {
+            let ring = SlottedRing::new(1, Duration::from_nanos(window), slots).unwrap();
+            take(&ring, 1, u64::MAX).unwrap();
+            for now in [0, Nanos::MAX.0, u64::MAX] {
+                assert!(take(&ring, 1, now).is_err(), "{window}");
+            }
+        }
+    }
+
+    #[test]
+    fn reset_forgets_all_and_voids_receipts() {
+        let ring = ring(6, 4);
+        let old = [0, 1, 2].map(|tick| take(&ring, 2, tick * SECOND).unwrap());
+        let now = 2 * SECOND;
+        ring.reset(at(Nanos(now)));
+        assert_eq!(ring.count(Nanos(now)), 0);
+        let new = take(&ring, 6, now).unwrap();
+        assert_eq!(
+            old.map(|receipt| ring.refund(at(Nanos(now)), &receipt, 2)),
+            [0, 0, 0]
+        );
+        assert_eq!(ring.refund(at(Nanos(now)), &new, 1), 1);
+        assert_eq!(
+            [3, 6, 7].map(|tick| ring.count(Nanos(tick * SECOND))),
+            [5, 5, 0]
+        );
+        ring.reset(at(Nanos(3 * SECOND)));
+        assert_eq!(ring.count(Nanos(3 * SECOND)), 0);
+        take(&ring, 6, 4 * SECOND).unwrap();
+        assert_eq!(ring.refund(at(Nanos(4 * SECOND)), &new, 1), 0);
+    }
+
+    #[test]
+    fn ring_closes_only_at_rest_and_for_good() {
+        let ring = ring(2, 2);
+        let receipt = take(&ring, 1, 0).unwrap();
+        assert!(!ring.close_at_rest(at(Nanos(3 * SECOND - 1))));
+        assert!(ring.close_at_rest(at(Nanos(3 * SECOND))));
+        assert!(ring.close_at_rest(at(Nanos(0))), "closed before");
+        assert_eq!(take(&ring, 1, 0).unwrap_err(), Refused::Closed);
+        assert_eq!(ring.look(at(Nanos(0)), Cost::ONE, 2), Err(Refused::Closed));
+        assert_eq!(
+            ring.charge_anyway(at(Nanos(0)), Cost::ONE, 2).unwrap_err(),
+            Refused::Closed
+        );
+        assert_eq!(ring.refund(at(Nanos(0)), &receipt, 1), 0);
+        ring.reset(at(Nanos(0)));
+        assert_eq!(
+            (ring.count(Nanos(0)), ring.wait_time(Cost::ONE, Nanos(0))),
+            (0, None)
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let second = Duration::from_secs(1);
+        let built = |max, window, slots| {
+            SlottedRing::new(max, window, slots)
+                .map(|_| ())
+                .unwrap_err()
+        };
+        assert_eq!(built(0, second, 4), WindowError::NoUnits);
+        assert!(matches!(
+            built(u64::MAX, second, 4),
+            WindowError::MaxTooLarge { .. }
+        ));
+        assert!(matches!(built(1, second, 0), WindowError::Slots { .. }));
+        assert!(matches!(built(1, Duration::ZERO, 4), WindowError::NoWindow));
+        assert_eq!(
+            built(1, Duration::from_millis(1), 60).to_string(),
+            "60 slots in 1ms are too short to be numbered for 30 years, such a window must be at least 25.831324ms long"
+        );
+        let phase = SlottedRing::with_phase(1, second, 4, second).unwrap_err();
+        assert!(matches!(phase, WindowError::PhaseTooLong { .. }));
     }
 }

@@ -220,7 +220,7 @@ pub(crate) fn denial_tells_a_wait_of_one_state() {
     let wait = |nanos| Wait::After(Duration::from_nanos(nanos));
     let right = [(1, wait(SECOND - 20)), (2, wait(SECOND - 10))];
     assert!(
-        right.contains(&(denial.committed as u64, denial.wait)),
+        right.contains(&(denial.committed, denial.wait)),
         "{denial:?}"
     );
 }

@@ -99,23 +99,36 @@ pub(crate) fn refund_meets_rotation(cost: u64) {
     assert_eq!(ring.count(Nanos(tick(4))), taken);
 }
 
-/// Two refunds of one slot that is over, while another caller opens the next tick but one.
-pub(crate) fn refunds_meet_rotation() {
+/// Refunds of a slot that is over, while another caller opens the next tick: that tick may not know of them yet, the
+/// one after does.
+pub(crate) fn refunds_meet_rotation(refunders: u64) {
     let ring = Arc::new(fresh(4, 3));
     let old = charge(&*ring, tick(0), 3, 4).expect("it is fresh").receipt;
     charge(&*ring, tick(1), 1, 4).expect("it fits");
-    let refund = || {
+    let refund = |_| {
         go(&ring, move |ring: &SlottedRing| {
             ring.refund(moment(tick(1)), &old, 1)
         })
     };
-    let (one, two) = (refund(), refund());
+    let refunds: Vec<_> = (0..refunders).map(refund).collect();
     let charger = go(&ring, |ring| charge(ring, tick(2), 1, 4).is_some());
     let taken = u64::from(end(charger));
-    assert_eq!((end(one), end(two)), (1, 1));
+    assert!(refunds.into_iter().map(end).all(|refunded| refunded == 1));
+    let kept = 4 - refunders + taken;
     let now = ring.count(Nanos(tick(2)));
-    assert!((2 + taken..=4).contains(&now), "{now}");
-    assert_eq!(ring.count(Nanos(tick(3))), 2 + taken);
+    assert!((kept..=4).contains(&now), "{now}");
+    assert_eq!(ring.count(Nanos(tick(3))), kept);
+}
+
+/// Three callers rotate at once, and one of them is late.
+pub(crate) fn three_rotate() {
+    let ring = Arc::new(fresh(3, 2));
+    charge(&*ring, tick(0), 1, 3).expect("it is fresh");
+    let threads = [0, 1, 2].map(|at| go(&ring, move |ring| charge(ring, tick(at), 1, 3)));
+    let charges = threads.map(end);
+    // All four count in tick 2, so one of them does not fit.
+    assert_eq!(passed(&charges), 2);
+    assert_eq!(ring.count(Nanos(tick(2))), 3);
 }
 
 /// A reset while another caller opens the next tick: the charge counts in full or is forgotten in full, and nothing of
