@@ -8,7 +8,7 @@ mod request;
 
 pub use file::{
     Algorithm, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, Pattern, PolicyError,
-    PolicyErrors, PolicyFile, PriorityRule, Refund, Share, StrayBackslash, Unit,
+    PolicyErrors, PolicyFile, PriorityRule, Refund, StrayBackslash, Unit,
 };
 pub use gate::{
     Crossing, Explained, Gate, GateBuilder, LimitUsage, Place, Reload, Reservation, Verdict,
@@ -17,3 +17,4 @@ pub use gate::{
 pub use refusal::{Limited, Refusal};
 pub use request::{Request, Usage};
 pub use tollgate_quota::calendar::{CalendarPeriod, Weekday};
+pub use tollgate_quota::threshold::Share;

@@ -122,7 +122,7 @@ fn parse(text: &str) -> PolicyFile {
 }
 
 fn share(ppm: u32) -> Share {
-    Share::from_ppm(ppm).unwrap()
+    Share::ppm(ppm).unwrap()
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

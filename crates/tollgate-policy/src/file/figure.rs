@@ -9,8 +9,8 @@ use super::item::Item;
 use super::mistakes::{Mistakes, Read};
 use super::number::{self, AMOUNT_MAX};
 use super::rule::Unit;
-use super::share::Share;
 use super::words::amount_text;
+use tollgate_quota::threshold::Share;
 
 impl Item<'_> {
     pub(super) fn whole<T>(self, range: RangeInclusive<T>, mistakes: &mut Mistakes) -> Read<T>
@@ -100,9 +100,9 @@ impl Item<'_> {
             _ => return Err(self.wrong("a decimal number", REMEDY, mistakes)),
         };
         let millionths = self.millionths(text, "a decimal number", REMEDY, mistakes)?;
-        match u32::try_from(millionths).ok().and_then(Share::from_ppm) {
-            Some(share) => Ok(share),
-            None => Err(self.out_of_range(REMEDY, mistakes)),
+        match u32::try_from(millionths).map(Share::ppm) {
+            Ok(Ok(share)) => Ok(share),
+            _ => Err(self.out_of_range(REMEDY, mistakes)),
         }
     }
 

@@ -7,9 +7,9 @@ use super::item::Item;
 use super::mistakes::{Mistakes, Read};
 use super::pattern::Pattern;
 use super::rule::{LimitRule, Mode, OnDrop, Refund, Unit};
-use super::share::Share;
 use super::table::Fields;
-use super::words::{amount_text, listed, names_of, quoted};
+use super::words::{amount_text, listed, names_of, quoted, share_text};
+use tollgate_quota::threshold::Share;
 
 /// Most entries of `by`, `when` and `warn_at`: each costs every request something.
 const ENTRIES_MAX: usize = 32;
@@ -137,7 +137,7 @@ fn rule(draft: &Draft<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read
         warn_at: warn_at?.unwrap_or_else(|| {
             WARN_AT_DEFAULT_PPM
                 .into_iter()
-                .filter_map(Share::from_ppm)
+                .flat_map(Share::ppm)
                 .collect()
         }),
     })
@@ -235,7 +235,7 @@ fn warn_at(item: Item<'_>, mistakes: &mut Mistakes) -> Read<Vec<Share>> {
             Ok(share) if shares.contains(&share) => {
                 whole = Err(mistakes.tell(
                     entry.at,
-                    format!("`warn_at` has {share} twice"),
+                    format!("`warn_at` has {} twice", share_text(share)),
                     "keep one of them",
                 ));
             }

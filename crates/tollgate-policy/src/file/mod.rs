@@ -19,7 +19,6 @@ mod pattern;
 mod period;
 mod priority;
 mod rule;
-mod share;
 mod syntax;
 mod table;
 mod unfit;
@@ -30,7 +29,6 @@ pub use pattern::{Pattern, StrayBackslash};
 pub use rule::{
     Algorithm, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, PriorityRule, Refund, Unit,
 };
-pub use share::Share;
 
 use limit::Draft;
 use mistakes::{Mistakes, Read};

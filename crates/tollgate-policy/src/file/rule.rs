@@ -1,9 +1,9 @@
 //! What a policy file says, as plain values.
 
 use super::pattern::Pattern;
-use super::share::Share;
 use std::fmt;
 use tollgate_quota::calendar::{CalendarPeriod, Weekday};
+use tollgate_quota::threshold::Share;
 
 /// One `[[limit]]`: what is counted, for whom, and how much of it may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]

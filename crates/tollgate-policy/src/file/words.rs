@@ -5,6 +5,7 @@ use std::fmt;
 use super::mistakes::Mistakes;
 use super::number::fmt_millionths;
 use super::rule::Unit;
+use tollgate_quota::threshold::Share;
 
 /// Most characters of a file's own text that a message repeats.
 const QUOTED_CHARS_MAX: usize = 60;
@@ -17,6 +18,14 @@ pub(super) fn amount_text(unit: Unit, amount: u64) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = fmt_millionths(amount, &mut text);
+    text
+}
+
+/// A share as a file would write it.
+pub(super) fn share_text(share: Share) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = fmt_millionths(share.as_ppm().into(), &mut text);
     text
 }
 

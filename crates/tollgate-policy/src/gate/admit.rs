@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     Limited, Refusal, Request, Usage,
-    file::{Mode, Share, Unit},
+    file::{Mode, Unit},
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
 use tollgate_core::{Cost, Denial, Meter, Moment, Refused, Wait};
+use tollgate_quota::threshold::Share;
 use tollgate_sync::atomic::Ordering::*;
 
 /// What somebody who is behind others is told to wait at least: a millisecond, since when they go is not known.

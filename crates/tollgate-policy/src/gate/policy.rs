@@ -1,15 +1,15 @@
 //! A policy file made ready for decisions.
 
 use crate::{
-    file::{Algorithm, LimitRule, Mode, OnDrop, Pattern, PolicyFile, Refund, Share, Unit},
+    file::{Algorithm, LimitRule, Mode, OnDrop, Pattern, PolicyFile, Refund, Unit},
     meter::AnyMeter,
     request::Request,
 };
 use std::{sync::Arc, time::Duration};
 use tollgate_core::{Limit, Moment};
-use tollgate_quota as quota;
 use tollgate_quota::{
-    Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale, Thresholds,
+    Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale,
+    Thresholds, threshold::Share,
 };
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
@@ -216,12 +216,8 @@ impl CompiledLimit {
             name: rule.name.as_str().into(),
             unit: rule.unit,
             on_drop: rule.on_drop,
-            warn_at: Thresholds::new(
-                rule.warn_at
-                    .iter()
-                    .filter_map(|share| quota::threshold::Share::ppm(share.ppm()).ok()),
-            )
-            .map_err(|error| error.to_string())?,
+            warn_at: Thresholds::new(rule.warn_at.iter().copied())
+                .map_err(|error| error.to_string())?,
             when: rule.when.clone(),
             algorithm: rule.algorithm.clone(),
             shape,

@@ -70,7 +70,7 @@ pub struct Reservation {
     pub(super) policy: Arc<Policy>,
     pub(super) holds: Holds,
     pub(super) estimate: Usage,
-    pub(super) share: Option<crate::file::Share>,
+    pub(super) share: Option<crate::Share>,
 }
 
 impl Reservation {

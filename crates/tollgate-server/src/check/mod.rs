@@ -71,7 +71,7 @@ fn write(out: &mut String, name: &str, file: &PolicyFile) -> std::fmt::Result {
             .max()
             .unwrap_or(0);
         for class in &file.priorities {
-            let (whole, part) = (class.share.ppm() / 10_000, class.share.ppm() % 10_000);
+            let (whole, part) = (class.share.as_ppm() / 10_000, class.share.as_ppm() % 10_000);
             let decimals = format!("{part:04}");
             let decimals = decimals.trim_end_matches('0');
             let point = if decimals.is_empty() { "" } else { "." };

@@ -193,7 +193,7 @@ impl<'a, W: Write> Run<'a, W> {
                 .file
                 .priorities
                 .iter()
-                .map(|class| (class.name.clone(), class.share.ppm()))
+                .map(|class| (class.name.clone(), class.share.as_ppm()))
                 .collect(),
             laws,
             worst_second: self.worst(SECOND_NS),

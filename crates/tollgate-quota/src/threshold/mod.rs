@@ -4,81 +4,11 @@
 //! exchange starts where the last one ended. So "before it, not yet; after it, reached" is true of exactly one
 //! exchange per crossing, and no flag, lock or event log is needed to tell a crossing once.
 
+mod share;
+
+pub use share::Share;
+
 use std::fmt;
-
-/// Parts of a whole.
-const WHOLE_PPM: u32 = 1_000_000;
-
-/// A share of a limit, in parts per million: above zero, at most the whole.
-///
-/// ```
-/// use tollgate_quota::threshold::Share;
-///
-/// assert_eq!(Share::percent(80)?, Share::ppm(800_000)?);
-/// assert_eq!(Share::percent(80)?.to_string(), "80%");
-/// // Half of five is first reached at three.
-/// assert_eq!(Share::percent(50)?.reached_at(5), 3);
-/// # Ok::<(), tollgate_quota::threshold::ThresholdError>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Share(u32);
-
-impl Share {
-    /// The whole limit.
-    pub const WHOLE: Self = Self(WHOLE_PPM);
-
-    /// A share of `ppm` parts per million.
-    ///
-    /// # Errors
-    /// [`ThresholdError::NotAShare`] for zero and for more than the whole.
-    pub const fn ppm(ppm: u32) -> Result<Self, ThresholdError> {
-        if ppm == 0 || ppm > WHOLE_PPM {
-            return Err(ThresholdError::NotAShare { ppm });
-        }
-        Ok(Self(ppm))
-    }
-
-    /// A share of `percent` hundredths.
-    ///
-    /// # Errors
-    /// [`ThresholdError::NotAShare`] for zero and for more than the whole.
-    pub const fn percent(percent: u32) -> Result<Self, ThresholdError> {
-        Self::ppm(percent.saturating_mul(WHOLE_PPM / 100))
-    }
-
-    /// The parts per million.
-    #[must_use]
-    pub const fn as_ppm(self) -> u32 {
-        self.0
-    }
-
-    /// The least amount that is at least this share of `full`. Exact for every `full`.
-    #[must_use]
-    pub const fn reached_at(self, full: u128) -> u128 {
-        // Split so that nothing overflows: the first product is at most `full`, the second below 2^40. The parts
-        // below the whole are rounded up; amounts are whole, so comparing with the ceiling is exact.
-        let (share, whole) = (self.0 as u128, WHOLE_PPM as u128);
-        share * (full / whole) + (share * (full % whole)).div_ceil(whole)
-    }
-}
-
-impl fmt::Debug for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Share({self})")
-    }
-}
-
-impl fmt::Display for Share {
-    /// Writes `80%`, `99.95%`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (percent, rest) = (self.0 / 10_000, self.0 % 10_000);
-        let places = format!(".{rest:04}");
-        f.pad(&format!(
-            "{percent}{}%",
-            places.trim_end_matches('0').trim_end_matches('.')
-        ))
-    }
-}
 
 /// Thresholds or status levels that cannot be, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -242,7 +172,7 @@ impl StatusLevels {
     /// # Errors
     /// [`ThresholdError::LevelsDoNotRise`] unless each starts above the one before.
     pub const fn new(notice: Share, warn: Share, critical: Share) -> Result<Self, ThresholdError> {
-        if notice.0 >= warn.0 || warn.0 >= critical.0 {
+        if notice.as_ppm() >= warn.as_ppm() || warn.as_ppm() >= critical.as_ppm() {
             return Err(ThresholdError::LevelsDoNotRise {
                 notice,
                 warn,
@@ -295,29 +225,6 @@ mod tests {
                 .map(|&percent| Share::percent(percent).unwrap()),
         )
         .unwrap()
-    }
-
-    #[test]
-    fn shares_outside_the_limit_are_refused() {
-        assert_eq!(Share::ppm(0), Err(ThresholdError::NotAShare { ppm: 0 }));
-        assert_eq!(
-            Share::ppm(1_000_001),
-            Err(ThresholdError::NotAShare { ppm: 1_000_001 })
-        );
-        assert_eq!(Share::ppm(1_000_000), Ok(Share::WHOLE));
-        assert!(Share::percent(u32::MAX).is_err());
-    }
-
-    #[test]
-    fn shares_are_written_as_percent() {
-        for (ppm, text) in [
-            (1, "0.0001%"),
-            (800_000, "80%"),
-            (999_500, "99.95%"),
-            (1_000_000, "100%"),
-        ] {
-            assert_eq!(Share(ppm).to_string(), text);
-        }
     }
 
     #[test]
