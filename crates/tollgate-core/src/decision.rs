@@ -94,10 +94,6 @@ impl Allowed {
     pub const fn snapshot(&self) -> Snapshot {
         self.after
     }
-
-    pub(crate) const fn backlog(&self) -> u64 {
-        self.after.backlog
-    }
 }
 
 /// The cost was not taken. Nothing changed.
@@ -202,18 +198,32 @@ impl Snapshot {
     pub fn ask(&self, cost: Cost) -> Result<Decision, CostExceedsCapacity> {
         let need = self.gcra.need(cost)?;
         // Invariant: `need` is at most the tolerance.
-        let over = self.backlog.saturating_sub(self.gcra.tolerance() - need);
-        let wait = if over > self.lag { over } else { self.lag };
-        Ok(if wait == 0 {
+        let fits = self.backlog <= self.gcra.tolerance() - need && self.lag == 0;
+        Ok(if fits {
             // The sum is at most the tolerance.
             let after = Self {
                 backlog: self.backlog + need,
                 ..*self
             };
-            Decision::Allowed(Allowed { after })
+            Decision::Allowed(after.allowed())
         } else {
-            Decision::Denied(Denied { seen: *self, wait })
+            Decision::Denied(self.denied(need))
         })
+    }
+
+    /// The answer to a cost that was taken, and left this behind.
+    #[inline]
+    pub(crate) const fn allowed(self) -> Allowed {
+        Allowed { after: self }
+    }
+
+    /// The answer to a cost worth `need`, at most the tolerance, that does not fit.
+    #[inline]
+    pub(crate) const fn denied(self, need: u64) -> Denied {
+        let over = self.backlog.saturating_sub(self.gcra.tolerance() - need);
+        let wait = if over > self.lag { over } else { self.lag };
+        debug_assert!(wait > 0);
+        Denied { seen: self, wait }
     }
 
     /// How long `cost` would have to wait, were nobody else to come: zero if it fits at this instant. A nanosecond
@@ -230,7 +240,7 @@ impl Snapshot {
 
     /// The answer to a cost of nothing.
     pub(crate) const fn nothing_taken(self) -> Decision {
-        Decision::Allowed(Allowed { after: self })
+        Decision::Allowed(self.allowed())
     }
 }
 

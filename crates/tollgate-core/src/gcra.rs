@@ -9,9 +9,7 @@
 //! rate served is never above the one configured: below it by less than 0.1 % at 10 million units a second and by
 //! less than one in a million at 10 thousand and slower. Everything after that rounding is exact.
 
-use crate::{
-    Allowed, Cost, CostExceedsCapacity, Decision, Denied, Limit, LimitError, Nanos, Snapshot,
-};
+use crate::{Allowed, Cost, CostExceedsCapacity, Denied, Limit, LimitError, Nanos, Snapshot};
 use std::time::Duration;
 
 /// Quanta in a nanosecond.
@@ -30,6 +28,7 @@ pub(crate) const TOLERANCE_MAX: u64 = TAT_MAX - NOW_MAX;
 const RATE_MAX_PER_SECOND: u64 = QUANTA_PER_NANO * 1_000_000_000;
 
 /// `now` in quanta, none later than [`Nanos::MAX`].
+#[inline]
 pub(crate) const fn quanta(now: Nanos) -> u64 {
     // Invariant: at most NOW_MAX, so the product fits.
     now.clamped().0 * QUANTA_PER_NANO
@@ -125,6 +124,7 @@ impl Gcra {
     }
 
     /// As [`Self::snapshot`] for a cell whose limit begins at `since` (in quanta): until then it admits nothing.
+    #[inline]
     pub(crate) const fn snapshot_since(&self, tat: u64, now: Nanos, since: u64) -> Snapshot {
         let now = quanta(now);
         Snapshot::new(*self, tat.saturating_sub(now), since.saturating_sub(now))
@@ -139,13 +139,16 @@ impl Gcra {
         since: u64,
         cost: Cost,
     ) -> Result<Step, CostExceedsCapacity> {
-        Ok(match self.snapshot_since(tat, now, since).ask(cost)? {
-            // The sum fits: what was allowed lies at most the tolerance ahead of `now`.
-            Decision::Allowed(allowed) => Step::Take {
-                tat: quanta(now) + allowed.backlog(),
-                allowed,
-            },
-            Decision::Denied(denied) => Step::Deny(denied),
+        let need = self.need(cost)?;
+        let at = quanta(now);
+        // As `Snapshot::ask` decides, put so that it takes one compare: how far ahead the TAT lies is of interest only
+        // to those who look at the answer. The sum is at most `TAT_MAX`, so it does not overflow.
+        Ok(if tat <= at + (self.tolerance - need) && since <= at {
+            let next = if tat > at { tat } else { at } + need;
+            let allowed = Snapshot::new(*self, next - at, 0).allowed();
+            Step::Take { tat: next, allowed }
+        } else {
+            Step::Deny(self.snapshot_since(tat, now, since).denied(need))
         })
     }
 
@@ -321,6 +324,11 @@ mod tests {
         let tat = take(whole, 0, Nanos::MAX.0, TOLERANCE_MAX).expect("it fits");
         assert_eq!(tat, TAT_MAX);
         assert_ne!(tat, CLOSED);
+        assert_eq!(
+            take(whole, CLOSED, u64::MAX, 1),
+            None,
+            "nothing is ever taken from a closed cell"
+        );
         assert_eq!(take(whole, tat, Nanos::MAX.0, 1), None);
         assert_eq!(
             take(whole, tat, u64::MAX, 1),

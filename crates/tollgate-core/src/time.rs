@@ -1,6 +1,6 @@
 //! Instants: nanoseconds on a limiter's own time line, and wall time for calendars.
 
-use std::{fmt, ops::Add, time::Duration};
+use std::{fmt, hint::cold_path, ops::Add, time::Duration};
 
 /// Nanoseconds since a limiter's epoch, by a clock that only counts.
 ///
@@ -36,8 +36,11 @@ impl Nanos {
 
     /// This instant, or [`Nanos::MAX`] if it is later.
     #[must_use]
+    #[inline]
     pub const fn clamped(self) -> Self {
         if self.0 > Self::MAX.0 {
+            // Never in 30 years, so that it costs a compare and no dependency.
+            cold_path();
             Self::MAX
         } else {
             self

@@ -81,33 +81,43 @@ impl Cell {
         }
     }
 
+    /// Where the limit begins, in quanta.
+    pub(crate) const fn since(&self) -> u64 {
+        self.since
+    }
+
     /// Loads the TAT, unless the cell is closed.
     fn tat(&self) -> Option<u64> {
         // Relaxed: see above. What is read decides alone.
         open(self.tat.load(Relaxed))
     }
 
-    /// Takes `cost` at `now` or denies it.
+    /// Takes `cost` at `now` or denies it. `since` is the cell's own: an argument, so that for a first cell, where
+    /// it is the constant 0, it costs nothing.
     #[inline]
     pub(crate) fn try_take(
         &self,
         now: Nanos,
+        since: u64,
         cost: Cost,
     ) -> Option<Result<Decision, CostExceedsCapacity>> {
         // Linearization point of `Denied` and of the error: the load, or the failed exchange, that read `tat`.
-        let mut tat = self.tat()?;
+        // Relaxed: see above. What is read decides alone.
+        let mut tat = self.tat.load(Relaxed);
         // Lock-free: an exchange fails only if that of another caller succeeded. A retry reads the TAT alone.
         loop {
-            let (next, allowed) = match self.gcra.step_since(tat, now, self.since, cost) {
+            let (next, allowed) = match self.gcra.step_since(tat, now, since, cost) {
                 Ok(Step::Take { tat, allowed }) => (tat, allowed),
-                Ok(Step::Deny(denied)) => return Some(Ok(Decision::Denied(denied))),
-                Err(never) => return Some(Err(never)),
+                // `CLOSED` lies further ahead than every tolerance: no step takes from it, and only those need
+                // to look for it who take nothing.
+                Ok(Step::Deny(denied)) => return open(tat).map(|_| Ok(Decision::Denied(denied))),
+                Err(never) => return open(tat).map(|_| Err(never)),
             };
             // Linearization point of `Allowed`.
             // Relaxed, both: the word is the whole state; see above.
             match self.tat.compare_exchange_weak(tat, next, Relaxed, Relaxed) {
                 Ok(_) => return Some(Ok(Decision::Allowed(allowed))),
-                Err(seen) => tat = open(seen)?,
+                Err(seen) => tat = seen,
             }
         }
     }

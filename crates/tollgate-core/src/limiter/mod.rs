@@ -97,7 +97,8 @@ impl<C: Clock> Limiter<C> {
     /// [`CostExceedsCapacity`] if `cost` could never pass. Nothing changes.
     #[inline]
     pub fn try_acquire_at(&self, cost: Cost, now: Nanos) -> Result<Decision, CostExceedsCapacity> {
-        self.cells.on_open(|cell, _| cell.try_take(now, cost))
+        self.cells
+            .on_open(|cell, later| cell.try_take(now, later.map_or(0, |cell| cell.since()), cost))
     }
 
     /// What the limiter holds now. Takes nothing: one clock read and one load.
