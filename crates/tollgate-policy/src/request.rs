@@ -109,10 +109,17 @@ impl<'a> Request<'a> {
     /// The value of the scope `name`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&'a str> {
+        self.find(name).map(|(_, value)| value)
+    }
+
+    /// The place of the scope `name`, and its value.
+    #[inline]
+    pub(crate) fn find(&self, name: &str) -> Option<(usize, &'a str)> {
         self.values
             .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| *value)
+            .enumerate()
+            .find(|(_, (known, _))| *known == name)
+            .map(|(place, (_, value))| (place, *value))
     }
 
     /// The priority class.

@@ -11,11 +11,14 @@
 //! admits nobody before the instant as of which the last one was evicted, so that a caller with an old `now` finds
 //! no second capacity.
 
-use super::policy::{CompiledLimit, Policy, Rule};
+use super::{
+    key::{Carried, Key, Scopes, Seed, Wanted},
+    policy::{CompiledLimit, Policy, Rule},
+};
 use crate::{Refusal, Request, meter::AnyMeter};
 use crossbeam::queue::SegQueue;
 use smallvec::SmallVec;
-use std::{collections::HashMap, ops::Deref};
+use std::collections::HashMap;
 use tollgate_core::{Meter, Moment, Nanos, Refused, Wait, Wall};
 use tollgate_sync::{
     Arc, OnceArc,
@@ -29,17 +32,17 @@ const EVICTION_TRIES: usize = 32;
 /// older ones are refused by an account that was made after an eviction, until the instant as of which that was.
 const GRACE_NS: u64 = 1_000_000_000;
 
-type Key = Box<[u8]>;
-type Hasher = foldhash::quality::RandomState;
-
 /// Access to the accounts for a few look-ups.
-pub(super) type Pin<'a> = papaya::HashMapRef<'a, Key, Arc<Account>, Hasher, papaya::LocalGuard<'a>>;
+pub(super) type Pin<'a> =
+    papaya::HashMapRef<'a, Key, Arc<Account>, Carried, papaya::LocalGuard<'a>>;
 
 /// The meter of one limit for one combination of scope values.
 #[derive(Debug)]
 pub(crate) struct Account {
     key: Key,
     version: u64,
+    /// What it is an account of, in the policy of that version.
+    pub(crate) limit: Arc<CompiledLimit>,
     pub(crate) rule: Rule,
     pub(crate) meter: Option<Arc<AnyMeter>>,
     /// Before this nobody is admitted: an account that was evicted may have been used then.
@@ -63,7 +66,8 @@ pub(crate) struct LineState {
 /// All accounts of a gate.
 #[derive(Debug)]
 pub(crate) struct Accounts {
-    map: papaya::HashMap<Key, Arc<Account>, Hasher>,
+    map: papaya::HashMap<Key, Arc<Account>, Carried>,
+    seed: Seed,
     count: AtomicUsize,
     /// The latest instants as of which an account was evicted.
     floor_now: AtomicU64,
@@ -75,16 +79,16 @@ pub(crate) struct Accounts {
 impl Account {
     fn fresh(
         policy: &Policy,
-        limit: &CompiledLimit,
-        key: &[u8],
-        values: &[&str],
+        limit: &Arc<CompiledLimit>,
+        wanted: &Wanted<'_>,
         at: Moment,
         floor: Moment,
     ) -> Self {
-        let rule = limit.rule_for(values);
+        let rule = limit.rule_for(wanted.values());
         Self {
-            key: key.into(),
+            key: wanted.key(),
             version: policy.version,
+            limit: Arc::clone(limit),
             // Invariant: every rule of the limit was tried when it was compiled.
             meter: limit.meter(&rule, at).unwrap_or_default().map(Arc::new),
             floor,
@@ -109,12 +113,7 @@ impl Account {
 
     /// The account's key, which names it as long as it exists.
     pub(crate) fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// The limit's number.
-    pub(crate) fn limit_id(&self) -> u32 {
-        limit_id(&self.key)
+        self.key.bytes()
     }
 
     /// True if its meter takes no charge any more: it was evicted, or another account is in its place.
@@ -130,20 +129,21 @@ impl Account {
     }
 
     /// The scope values, in the order of the limit's `by`.
-    pub(crate) fn values(&self) -> SmallVec<[&str; 6]> {
-        values(&self.key)
+    pub(crate) fn values(&self) -> SmallVec<[&str; 4]> {
+        self.key.values()
     }
 }
 
 impl Accounts {
     pub(crate) fn new() -> Self {
         let map = papaya::HashMap::builder()
-            .hasher(Hasher::default())
+            .hasher(Carried::default())
             // A table that is half moved is slow for everybody.
             .resize_mode(papaya::ResizeMode::Blocking)
             .build();
         Self {
             map,
+            seed: Seed::default(),
             count: AtomicUsize::new(0),
             floor_now: AtomicU64::new(0),
             floor_wall: AtomicI64::new(i64::MIN),
@@ -156,67 +156,68 @@ impl Accounts {
         self.map.pin()
     }
 
-    /// The account of `limit` for `request`, made if there is none. One that is `suspect`, since its meter was found
-    /// closed, is looked at more closely.
+    /// The account of `limit` for the request of `scopes`, made if there is none. One that is `suspect`, since its
+    /// meter was found closed, is looked at more closely.
     ///
     /// # Errors
     /// [`Refusal::MissingScope`], [`Refusal::TooManyAccounts`].
     #[inline]
-    pub(crate) fn of_request(
+    pub(super) fn of_request<'g>(
         &self,
-        pin: &Pin<'_>,
+        pin: &'g Pin<'_>,
         policy: &Policy,
-        limit: &CompiledLimit,
-        request: &Request<'_>,
+        limit: &Arc<CompiledLimit>,
+        scopes: &mut Scopes<'_, '_>,
         at: Moment,
-        suspect: bool,
-    ) -> Result<Arc<Account>, Refusal> {
-        let values = scope_values(limit, request)?;
-        let key = key(limit.id, &values);
-        if !suspect
-            && let Some(account) = pin.get(&key[..])
-            && account.version >= policy.version
-        {
-            return Ok(Arc::clone(account));
+        mut suspect: bool,
+    ) -> Result<&'g Arc<Account>, Refusal> {
+        let wanted = scopes.wanted(&self.seed, limit)?;
+        loop {
+            if !suspect
+                && let Some(account) = pin.get(&wanted)
+                && account.version >= policy.version
+            {
+                return Ok(account);
+            }
+            // In the map when this returns, and at its newest; gone again only if somebody else made progress.
+            self.made(policy, limit, &wanted, at)?;
+            suspect = false;
         }
-        self.made(policy, limit, &key, &values, at)
     }
 
     /// As [`of_request`](Self::of_request), but an account that is not there is not put there.
     pub(crate) fn on_trial(
         &self,
         policy: &Policy,
-        limit: &CompiledLimit,
+        limit: &Arc<CompiledLimit>,
         request: &Request<'_>,
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
-        let values = scope_values(limit, request)?;
-        let fresh = || {
-            Arc::new(Account::fresh(
-                policy,
-                limit,
-                &key(limit.id, &values),
-                &values,
-                at,
-                self.floor(),
-            ))
-        };
-        Ok(self.find(policy, limit, &values, at).unwrap_or_else(fresh))
+        let wanted = Scopes::new(request).wanted(&self.seed, limit)?;
+        Ok(self
+            .held(policy, limit, &wanted, at)
+            .unwrap_or_else(|| Arc::new(Account::fresh(policy, limit, &wanted, at, self.floor()))))
     }
 
     /// The account of `limit` with `values`, if there is one.
     pub(crate) fn find(
         &self,
         policy: &Policy,
-        limit: &CompiledLimit,
+        limit: &Arc<CompiledLimit>,
         values: &[&str],
         at: Moment,
     ) -> Option<Arc<Account>> {
-        let account = self
-            .map
-            .pin()
-            .get(&key(limit.id, values)[..])
-            .map(Arc::clone)?;
+        self.held(policy, limit, &self.seed.wanted(limit.id, values), at)
+    }
+
+    fn held(
+        &self,
+        policy: &Policy,
+        limit: &Arc<CompiledLimit>,
+        wanted: &Wanted<'_>,
+        at: Moment,
+    ) -> Option<Arc<Account>> {
+        let account = self.map.pin().get(wanted).map(Arc::clone)?;
         Some(if account.version < policy.version {
             self.refreshed(policy, limit, &account, at)
         } else {
@@ -231,24 +232,23 @@ impl Accounts {
     pub(crate) fn of_values(
         &self,
         policy: &Policy,
-        limit: &CompiledLimit,
+        limit: &Arc<CompiledLimit>,
         values: &[&str],
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
-        self.made(policy, limit, &key(limit.id, values), values, at)
+        self.made(policy, limit, &self.seed.wanted(limit.id, values), at)
     }
 
     #[cold]
     fn made(
         &self,
         policy: &Policy,
-        limit: &CompiledLimit,
-        key: &[u8],
-        values: &[&str],
+        limit: &Arc<CompiledLimit>,
+        wanted: &Wanted<'_>,
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
         loop {
-            let held = self.map.pin().get(key).map(Arc::clone);
+            let held = self.map.pin().get(wanted).map(Arc::clone);
             if let Some(held) = held {
                 let held = self.refreshed(policy, limit, &held, at);
                 if !held.is_closed() {
@@ -264,10 +264,13 @@ impl Accounts {
                     max_accounts: policy.max_accounts,
                 });
             }
-            let account = Arc::new(Account::fresh(policy, limit, key, values, at, self.floor()));
+            let account = Arc::new(Account::fresh(policy, limit, wanted, at, self.floor()));
             let map = self.map.pin();
-            if map.try_insert(key.into(), Arc::clone(&account)).is_ok() {
-                self.clock.push(key.into());
+            if map
+                .try_insert(account.key.clone(), Arc::clone(&account))
+                .is_ok()
+            {
+                self.clock.push(account.key.clone());
                 // An account of this key may have come and gone since the floor was read.
                 if self.floor() != account.floor && self.evicted(&account, at) {
                     self.remove(&account);
@@ -285,7 +288,7 @@ impl Accounts {
     fn refreshed(
         &self,
         policy: &Policy,
-        limit: &CompiledLimit,
+        limit: &Arc<CompiledLimit>,
         account: &Arc<Account>,
         at: Moment,
     ) -> Arc<Account> {
@@ -293,7 +296,7 @@ impl Accounts {
         // One that was replaced by a policy newer than the caller's is followed too: its meter may be frozen.
         while account.version < policy.version || account.next.get().is_some() {
             let next = account.next.get().unwrap_or_else(|| {
-                let values = values(&account.key);
+                let values = account.values();
                 let rule = limit.rule_for(&values);
                 let successor = account
                     .meter
@@ -309,6 +312,7 @@ impl Accounts {
                 let next = Account {
                     key: account.key.clone(),
                     version: policy.version,
+                    limit: Arc::clone(limit),
                     floor: account.floor,
                     follows_wall: account.follows_wall,
                     starts_whole: limit.used_at_start(&rule) == 0,
@@ -362,7 +366,7 @@ impl Accounts {
                 return false;
             };
             // A key that was removed by a reload is no try: it never comes back.
-            let held = self.map.pin().get(&key[..]).map(Arc::clone);
+            let held = self.map.pin().get(&key).map(Arc::clone);
             let Some(account) = held else {
                 continue;
             };
@@ -405,7 +409,7 @@ impl Accounts {
         let removed = self
             .map
             .pin()
-            .remove_if(&account.key[..], |_, held| Arc::ptr_eq(held, account))
+            .remove_if(&account.key, |_, held| Arc::ptr_eq(held, account))
             .is_ok_and(|held| held.is_some());
         if removed {
             self.count.fetch_sub(1, Relaxed);
@@ -415,14 +419,14 @@ impl Accounts {
 
     /// Puts every account under `policy` as of `at`. Those of limits that are gone are removed.
     pub(crate) fn refresh(&self, policy: &Policy, at: Moment) {
-        let limits: HashMap<u32, &CompiledLimit> = policy
+        let limits: HashMap<u32, &Arc<CompiledLimit>> = policy
             .limits
             .iter()
             .map(|limit| (limit.id, limit))
             .collect();
         let map = self.map.pin();
         for (key, account) in &map {
-            match limits.get(&limit_id(key)) {
+            match limits.get(&key.limit()) {
                 Some(limit) => drop(self.refreshed(policy, limit, account, at)),
                 None => drop(self.remove(account)),
             }
@@ -430,7 +434,7 @@ impl Accounts {
         // Keys of accounts that are gone are not kept for ever. Bounded by the keys there are now.
         for _ in 0..self.clock.len() {
             match self.clock.pop() {
-                Some(key) if map.contains_key(&key[..]) => self.clock.push(key),
+                Some(key) if map.contains_key(&key) => self.clock.push(key),
                 Some(_) => {}
                 None => break,
             }
@@ -440,133 +444,11 @@ impl Accounts {
     /// Calls `visit` with the limit, the scope values and the account of all accounts there are.
     pub(crate) fn each(&self, mut visit: impl FnMut(u32, &[&str], &Arc<Account>)) {
         for (key, account) in &self.map.pin() {
-            visit(limit_id(key), &values(key), account);
+            visit(key.limit(), &key.values(), account);
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.map.len()
-    }
-}
-
-/// The values of `request` for the scopes of `limit`.
-fn scope_values<'a>(
-    limit: &CompiledLimit,
-    request: &Request<'a>,
-) -> Result<SmallVec<[&'a str; 6]>, Refusal> {
-    let mut values = SmallVec::new();
-    for scope in &limit.by {
-        let Some(value) = request.value(scope) else {
-            return Err(Refusal::MissingScope {
-                limit: Arc::clone(&limit.name),
-                scope: Arc::clone(scope),
-            });
-        };
-        values.push(value);
-    }
-    Ok(values)
-}
-
-/// A key, on the stack if it is short.
-struct KeyText {
-    short: [u8; KEY_SHORT],
-    length: usize,
-    long: Vec<u8>,
-}
-
-/// Longest key on the stack, in bytes.
-const KEY_SHORT: usize = 128;
-
-impl KeyText {
-    fn push(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        match self.short.get_mut(self.length..end) {
-            Some(place) if self.long.is_empty() => place.copy_from_slice(bytes),
-            _ => {
-                if self.long.is_empty() {
-                    self.long.extend_from_slice(&self.short[..self.length]);
-                }
-                self.long.extend_from_slice(bytes);
-            }
-        }
-        self.length = end;
-    }
-}
-
-impl Deref for KeyText {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        if self.long.is_empty() {
-            &self.short[..self.length]
-        } else {
-            &self.long
-        }
-    }
-}
-
-/// A limit's number, then each value behind its length: two different lists of values never share a key.
-fn key(limit: u32, values: &[&str]) -> KeyText {
-    let mut key = KeyText {
-        short: [0; KEY_SHORT],
-        length: 0,
-        long: Vec::new(),
-    };
-    key.push(&limit.to_le_bytes());
-    for value in values {
-        // Values longer than 4 GiB do not fit the memory of a request.
-        key.push(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
-        key.push(value.as_bytes());
-    }
-    key
-}
-
-fn limit_id(key: &[u8]) -> u32 {
-    key.first_chunk()
-        .map_or(0, |bytes| u32::from_le_bytes(*bytes))
-}
-
-fn values(key: &[u8]) -> SmallVec<[&str; 6]> {
-    let mut rest = key.get(4..).unwrap_or_default();
-    let mut values = SmallVec::new();
-    while let Some((length, more)) = rest.split_first_chunk() {
-        let length = usize::try_from(u32::from_le_bytes(*length))
-            .unwrap_or(0)
-            .min(more.len());
-        let (value, more) = more.split_at(length);
-        values.push(std::str::from_utf8(value).unwrap_or_default());
-        rest = more;
-    }
-    values
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_key_is_whole() {
-        let long = "v".repeat(3 * KEY_SHORT);
-        let list = ["a", &long, "", &long, "z"];
-        assert_eq!(values(&key(1, &list))[..], list);
-    }
-
-    #[test]
-    fn keys_of_different_values_differ() {
-        let lists: [&[&str]; 6] = [
-            &["a", "b"],
-            &["ab"],
-            &["a:b"],
-            &["", "ab"],
-            &["ab", ""],
-            &["a", "", "b"],
-        ];
-        for (i, one) in lists.iter().enumerate() {
-            assert_eq!(values(&key(7, one))[..], **one);
-            assert_eq!(limit_id(&key(7, one)), 7);
-            for other in &lists[i + 1..] {
-                assert_ne!(key(7, one)[..], key(7, other)[..]);
-            }
-        }
     }
 }

@@ -7,7 +7,8 @@
 
 use super::{
     Inner, Reservation,
-    accounts::{Account, LineState},
+    accounts::{Account, LineState, Pin},
+    key::Scopes,
     policy::{CompiledLimit, Policy},
     reservation::{Charge, Hold, Holds},
 };
@@ -16,34 +17,48 @@ use crate::{
     file::{Mode, Unit},
 };
 use smallvec::SmallVec;
-use std::sync::Arc;
 use tollgate_core::{Cost, Denial, Meter, Moment, Refused, Wait};
 use tollgate_quota::threshold::Share;
-use tollgate_sync::atomic::Ordering::*;
+use tollgate_sync::{Arc, atomic::Ordering::*};
 
 /// What somebody who is behind others is told to wait at least: a millisecond, since when they go is not known.
 const BEHIND_NS_MIN: u64 = 1_000_000;
 
 /// One limit that has a say in a request.
-pub(super) struct Say {
-    /// The limit's place in the policy.
-    pub(super) limit: usize,
-    pub(super) account: Arc<Account>,
+#[derive(Debug)]
+pub(super) struct Say<'g> {
+    pub(super) account: &'g Arc<Account>,
     /// None if the request uses nothing of what the limit counts: then only a debt can be charged.
     pub(super) cost: Option<Cost>,
     /// What this caller's class may see committed.
     pub(super) ceiling: u64,
 }
 
-pub(super) type Says = SmallVec<[Say; 4]>;
+type Says<'g> = SmallVec<[Say<'g>; 4]>;
 
-/// The denial that binds so far.
-struct Binding {
-    place: usize,
-    denial: Denial,
-}
+impl<'g> Say<'g> {
+    /// What `account`'s limit has to say to a request of `usage` and of a class with this `share`, unless it is off.
+    #[inline]
+    pub(super) fn new(
+        account: &'g Arc<Account>,
+        usage: &Usage,
+        share: Option<Share>,
+    ) -> Option<Self> {
+        let rule = &account.rule;
+        if rule.mode == Mode::Off {
+            return None;
+        }
+        let ceiling = match share {
+            Some(share) if account.meter.is_some() => share.of(rule.ceiling),
+            _ => rule.ceiling,
+        };
+        Some(Self {
+            account,
+            cost: Cost::new(usage.of(account.limit.unit)),
+            ceiling,
+        })
+    }
 
-impl Say {
     pub(super) fn enforced(&self) -> bool {
         self.account.rule.mode == Mode::Enforce
     }
@@ -100,14 +115,15 @@ impl Inner {
         mine: Option<&[Arc<LineState>]>,
     ) -> Result<Reservation, Refusal> {
         let share = policy.share_of(request)?;
+        // One for all look-ups: it is most of what a look-up costs. Accounts that are found live as long.
+        let pin = gate.accounts.pin();
         let mut suspect = false;
         loop {
-            let says = gate.says(policy, request, share, at, suspect)?;
-            match gate.charge_all(policy, says, at, mine) {
+            let says = gate.says(&pin, policy, request, share, at, suspect)?;
+            match gate.charge_all(&says, at, mine) {
                 Ok(holds) => {
                     return Ok(Reservation {
                         gate: Arc::clone(gate),
-                        policy: Arc::clone(policy),
                         holds,
                         estimate: *request.estimate(),
                         share,
@@ -121,176 +137,88 @@ impl Inner {
     }
 
     /// All limits that have a say in `request`.
-    pub(super) fn says(
+    #[inline]
+    fn says<'g>(
         &self,
+        pin: &'g Pin<'_>,
         policy: &Policy,
         request: &Request<'_>,
         share: Option<Share>,
         at: Moment,
         suspect: bool,
-    ) -> Result<Says, Refusal> {
+    ) -> Result<Says<'g>, Refusal> {
+        let mut scopes = Scopes::new(request);
         let mut says = Says::new();
-        // One for all look-ups: it is most of what a look-up costs.
-        let pin = self.accounts.pin();
-        for place in 0..policy.limits.len() {
-            let account = |limit: &CompiledLimit| {
-                self.accounts
-                    .of_request(&pin, policy, limit, request, at, suspect)
-            };
-            if let Some(say) = self.say(policy, place, request, share, account)? {
-                says.push(say);
-            }
+        for limit in policy.limits_of(request) {
+            let accounts = &self.accounts;
+            let account = accounts.of_request(pin, policy, limit, &mut scopes, at, suspect)?;
+            says.extend(Say::new(account, request.estimate(), share));
         }
         Ok(says)
     }
 
-    /// The limit at `place`, if it has a say in `request`. `account` finds its account.
-    #[inline]
-    pub(super) fn say(
+    /// Calls `ask` with all limits that have a say in `request`.
+    pub(super) fn with_says<R>(
         &self,
         policy: &Policy,
-        place: usize,
         request: &Request<'_>,
-        share: Option<Share>,
-        account: impl FnOnce(&CompiledLimit) -> Result<Arc<Account>, Refusal>,
-    ) -> Result<Option<Say>, Refusal> {
-        let limit = &policy.limits[place];
-        if limit.is_off() || !limit.applies(request) {
-            return Ok(None);
-        }
-        let account = account(limit)?;
-        if account.rule.mode == Mode::Off {
-            return Ok(None);
-        }
-        let ceiling = match share {
-            Some(share) if account.meter.is_some() => share.of(account.rule.ceiling),
-            _ => account.rule.ceiling,
-        };
-        let cost = Cost::new(request.estimate().of(limit.unit));
-        Ok(Some(Say {
-            limit: place,
-            account,
-            cost,
-            ceiling,
-        }))
+        at: Moment,
+        ask: impl FnOnce(&[Say<'_>]) -> R,
+    ) -> Result<R, Refusal> {
+        let (pin, share) = (self.accounts.pin(), policy.share_of(request)?);
+        let says = self.says(&pin, policy, request, share, at, false)?;
+        Ok(ask(&says))
     }
 
     /// Charges all of `says` or none. `Err(None)`: an account must be looked up again.
     fn charge_all(
         &self,
-        policy: &Policy,
-        says: Says,
+        says: &[Say<'_>],
         at: Moment,
         mine: Option<&[Arc<LineState>]>,
     ) -> Result<Holds, Option<Limited>> {
-        // One limit alone needs no look: its charge is all or nothing by itself.
-        let special = |say: &Say| {
+        // The first need not be looked at: its charge is all or nothing by itself, if nobody else has a say in it.
+        let special = |say: &Say<'_>| {
             say.account.line.waiting.load(Relaxed) > 0 || say.account.too_early(at).is_some()
         };
-        if says.len() > 1 || says.iter().any(special) {
-            self.look_all(policy, &says, at, mine)?;
-        }
-        let mut charges: SmallVec<[Option<Charge>; 2]> = SmallVec::new();
-        for place in 0..says.len() {
-            let say = &says[place];
-            let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) else {
-                charges.push(None);
-                continue;
-            };
-            match meter.charge(at, cost, say.ceiling) {
-                Ok(charged) => {
-                    let (before, after, full) = (charged.before, charged.after, charged.full);
-                    let limit = &policy.limits[say.limit];
-                    self.tell_crossed(limit, &say.account, before, after, full);
-                    charges.push(Some(Charge {
-                        receipt: charged.receipt,
-                        units: cost.get(),
-                    }));
-                }
-                Err(Refused::Denied(_)) if !say.enforced() => charges.push(None),
-                Err(refused) => {
-                    for (say, charge) in says.iter().zip(&charges).rev() {
-                        if let (Some(meter), Some(charge)) = (&say.account.meter, charge) {
-                            meter.refund(at, &charge.receipt, charge.units);
-                        }
-                    }
-                    let Refused::Denied(denial) = refused else {
-                        return Err(None);
-                    };
-                    let found = Binding { place, denial };
-                    return Err(Some(self.binding(policy, &says, at, mine, found)));
-                }
-            }
-        }
-        let holds = says.into_iter().zip(charges);
-        let holds: Holds = holds
-            // What a shadow would have refused was counted by nobody, and is settled by nobody.
-            .filter(|(say, charge)| charge.is_some() || say.enforced() || say.cost.is_none())
-            .map(|(say, charge)| Hold {
-                limit: say.limit,
-                account: say.account,
-                charge,
-                extended: Vec::new(),
-            })
-            .collect();
-        Ok(holds)
-    }
-
-    fn look_all(
-        &self,
-        policy: &Policy,
-        says: &Says,
-        at: Moment,
-        mine: Option<&[Arc<LineState>]>,
-    ) -> Result<(), Option<Limited>> {
-        let mut binding: Option<Binding> = None;
-        for (place, say) in says.iter().enumerate() {
+        let looked_at = usize::from(!says.iter().any(special));
+        for (place, say) in says.iter().enumerate().skip(looked_at) {
             if !say.enforced() {
                 continue;
             }
             match say.look(at, mine) {
                 Ok(()) => {}
-                Err(Refused::Closed) => return Err(None),
-                Err(Refused::Denied(denial)) => {
-                    // Ties go to the first in the file.
-                    if binding
-                        .as_ref()
-                        .is_none_or(|bound| denial.wait > bound.denial.wait)
-                    {
-                        binding = Some(Binding { place, denial });
+                Err(refused) => return Err(binding(says, at, mine, place, refused)),
+            }
+        }
+        let mut holds = Holds::with_capacity(says.len());
+        for (place, say) in says.iter().enumerate() {
+            let mut charge = None;
+            if let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) {
+                match meter.charge(at, cost, say.ceiling) {
+                    Ok(charged) => {
+                        let (before, after, full) = (charged.before, charged.after, charged.full);
+                        self.tell_crossed(say.account, before, after, full);
+                        charge = Some(Charge {
+                            receipt: charged.receipt,
+                            units: cost.get(),
+                        });
+                    }
+                    // What a shadow would have refused was counted by nobody, and is settled by nobody.
+                    Err(Refused::Denied(_)) if !say.enforced() => continue,
+                    Err(refused) => {
+                        for hold in holds.iter_mut().rev() {
+                            hold.refund(at, u64::MAX);
+                        }
+                        return Err(binding(says, at, mine, place, refused));
                     }
                 }
-            }
-        }
-        match binding {
-            None => Ok(()),
-            Some(Binding { place, denial }) => Err(Some(limited(policy, &says[place], denial))),
-        }
-    }
-
-    /// The limit that binds a request which a charge refused with `found`: others may bind longer.
-    fn binding(
-        &self,
-        policy: &Policy,
-        says: &Says,
-        at: Moment,
-        mine: Option<&[Arc<LineState>]>,
-        found: Binding,
-    ) -> Limited {
-        let mut binding = found;
-        for (place, say) in says.iter().enumerate() {
-            if !say.enforced() || binding.place == place {
+            } else if !say.enforced() && say.cost.is_some() {
                 continue;
             }
-            if let Err(Refused::Denied(denial)) = say.look(at, mine) {
-                let bound = &binding.denial;
-                if denial.wait > bound.wait || (denial.wait == bound.wait && place < binding.place)
-                {
-                    binding = Binding { place, denial };
-                }
-            }
+            holds.push(Hold::new(Arc::clone(say.account), charge));
         }
-        limited(policy, &says[binding.place], binding.denial)
+        Ok(holds)
     }
 
     /// Charges `more` to the limits that hold `reservation`, or none of it under any.
@@ -300,40 +228,27 @@ impl Inner {
         more: Usage,
         at: Moment,
     ) -> Result<(), Refusal> {
-        let policy = Arc::clone(&reservation.policy);
         loop {
+            let holds = reservation.holds.iter();
+            let accounts: Vec<_> = holds
+                .filter_map(|hold| self.standing(&hold.account, at))
+                .collect();
             let mut says = Says::new();
-            for hold in &reservation.holds {
-                let limit = &policy.limits[hold.limit];
-                let Some(account) = self.standing(&hold.account, at) else {
-                    continue;
-                };
-                let ceiling = reservation
-                    .share
-                    .map_or(account.rule.ceiling, |share| share.of(account.rule.ceiling));
-                // The request was counted when it was admitted, and is no other one now.
-                let units = if limit.unit == Unit::Requests {
-                    0
-                } else {
-                    more.of(limit.unit)
-                };
-                says.push(Say {
-                    limit: hold.limit,
-                    account,
-                    cost: Cost::new(units),
-                    ceiling,
-                });
+            for account in &accounts {
+                if let Some(mut say) = Say::new(account, &more, reservation.share) {
+                    // The request was counted when it was admitted, and is no other one now.
+                    if account.limit.unit == Unit::Requests {
+                        say.cost = None;
+                    }
+                    says.push(say);
+                }
             }
-            match self.charge_all(&policy, says, at, None) {
+            match self.charge_all(&says, at, None) {
                 Ok(extended) => {
                     for new in extended {
-                        if let Some(hold) = reservation
-                            .holds
-                            .iter_mut()
-                            .find(|hold| hold.limit == new.limit)
-                        {
-                            hold.extended
-                                .extend(new.charge.map(|charge| (new.account, charge)));
+                        let same = |hold: &&mut Hold| hold.account.limit.id == new.account.limit.id;
+                        if let Some(hold) = reservation.holds.iter_mut().find(same) {
+                            hold.extend(new);
                         }
                     }
                     return Ok(());
@@ -354,7 +269,7 @@ impl Inner {
             let limit = policy
                 .limits
                 .iter()
-                .find(|limit| limit.id == account.limit_id())?;
+                .find(|limit| limit.id == account.limit.id)?;
             self.accounts
                 .of_values(policy, limit, &account.values(), at)
                 .ok()
@@ -363,6 +278,17 @@ impl Inner {
 }
 
 impl Policy {
+    /// The limits that concern `request`, in file order.
+    #[inline]
+    pub(super) fn limits_of(
+        &self,
+        request: &Request<'_>,
+    ) -> impl Iterator<Item = &Arc<CompiledLimit>> {
+        self.limits
+            .iter()
+            .filter(|limit| !limit.is_off && limit.applies(request))
+    }
+
     /// The share of `request`'s class; none if it may use everything.
     pub(super) fn share_of(&self, request: &Request<'_>) -> Result<Option<Share>, Refusal> {
         let Some(class) = request.priority_class() else {
@@ -377,12 +303,40 @@ impl Policy {
     }
 }
 
+/// The refusal that binds a request which the limit at `place` has `refused`: others may bind longer. None: an account
+/// must be looked up again.
+#[cold]
+fn binding(
+    says: &[Say<'_>],
+    at: Moment,
+    mine: Option<&[Arc<LineState>]>,
+    place: usize,
+    refused: Refused,
+) -> Option<Limited> {
+    let Refused::Denied(mut denial) = refused else {
+        return None;
+    };
+    let mut bound = place;
+    for (other, say) in says.iter().enumerate() {
+        if !say.enforced() || other == place {
+            continue;
+        }
+        if let Err(Refused::Denied(found)) = say.look(at, mine) {
+            // Ties go to the first in the file.
+            if found.wait > denial.wait || (found.wait == denial.wait && other < bound) {
+                (bound, denial) = (other, found);
+            }
+        }
+    }
+    Some(limited(&says[bound], denial))
+}
+
 /// The refusal of `say`, in figures of the one snapshot that denied.
-pub(super) fn limited(policy: &Policy, say: &Say, denial: Denial) -> Limited {
-    let limit = &policy.limits[say.limit];
+pub(super) fn limited(say: &Say<'_>, denial: Denial) -> Limited {
+    let limit = &say.account.limit;
     let requested = say.cost.map_or(0, Cost::get);
     Limited {
-        limit: Arc::clone(&limit.name),
+        limit: limit.name.clone(),
         unit: limit.unit,
         used: say
             .account

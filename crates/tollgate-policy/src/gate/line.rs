@@ -13,7 +13,6 @@ use super::{
     Gate, Inner, Reservation,
     accounts::{Account, LineState},
     admit::Say,
-    policy::Policy,
 };
 use crate::{Refusal, Request};
 use std::{
@@ -223,10 +222,12 @@ impl Gate {
         let inner = &*self.0;
         let at = inner.clock.moment();
         let policy = inner.policy.load();
-        let says = inner.says(&policy, request, policy.share_of(request)?, at, false)?;
-        if let Some(refusal) = says.iter().find_map(|say| never_fits(&policy, say, at)) {
-            return Err(refusal);
-        }
+        let held = inner.with_says(&policy, request, at, |says| {
+            match says.iter().find_map(|say| never_fits(say, at)) {
+                Some(refusal) => Err(refusal),
+                None => Ok(held_back(says, at, &[])),
+            }
+        })??;
         let number = inner.lines.enter().ok_or(Refusal::TooManyWaiting {
             max_waiting: WAITING_MAX,
         })?;
@@ -235,7 +236,7 @@ impl Gate {
             number,
             deadline: at.now + max_wait,
         };
-        inner.lines.stand(number, &held_back(&says, at, &[]));
+        inner.lines.stand(number, &held);
         Ok(place)
     }
 }
@@ -278,8 +279,8 @@ impl Place {
         if late || never || until > self.deadline {
             return Err(refusal);
         }
-        let says = inner.says(&policy, request, policy.share_of(request)?, at, false)?;
-        let first = inner.lines.stand(self.number, &held_back(&says, at, &mine));
+        let held = inner.with_says(&policy, request, at, |says| held_back(says, at, &mine))?;
+        let first = inner.lines.stand(self.number, &held);
         // Behind others, it is woken when they have gone.
         Ok(Waiting::Until(if first { until } else { self.deadline }))
     }
@@ -298,10 +299,10 @@ impl Drop for Place {
 }
 
 /// The accounts that hold a request back at `at`.
-fn held_back(says: &[Say], at: Moment, mine: &[Arc<LineState>]) -> Vec<Held> {
-    let held = |say: &Say| match say.look(at, Some(mine)) {
+fn held_back(says: &[Say<'_>], at: Moment, mine: &[Arc<LineState>]) -> Vec<Held> {
+    let held = |say: &Say<'_>| match say.look(at, Some(mine)) {
         Err(Refused::Denied(denial)) if say.enforced() => Some(Held {
-            account: Arc::clone(&say.account),
+            account: Arc::clone(say.account),
             ready_at: denial
                 .wait
                 .duration()
@@ -312,13 +313,13 @@ fn held_back(says: &[Say], at: Moment, mine: &[Arc<LineState>]) -> Vec<Held> {
     says.iter().filter_map(held).collect()
 }
 
-fn never_fits(policy: &Policy, say: &Say, at: Moment) -> Option<Refusal> {
+fn never_fits(say: &Say<'_>, at: Moment) -> Option<Refusal> {
     let too_large = say.enforced()
         && say.account.meter.is_some()
         && say.cost.is_some_and(|cost| cost.get() > say.ceiling);
     match say.look(at, None) {
         Err(Refused::Denied(denial)) if too_large => {
-            Some(Refusal::Limited(super::admit::limited(policy, say, denial)))
+            Some(Refusal::Limited(super::admit::limited(say, denial)))
         }
         _ => None,
     }

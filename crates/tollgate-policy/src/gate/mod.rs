@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admit;
+mod key;
 mod line;
 mod policy;
 mod reload;
@@ -19,7 +20,7 @@ use crate::{
 };
 use accounts::{Account, Accounts};
 use line::Lines;
-use policy::{CompiledLimit, Policy};
+use policy::Policy;
 use std::{fmt, sync::Arc};
 use tollgate_core::{Clock, Moment, Nanos, QuantaClock, Wall};
 use tollgate_quota::{StatusLevels, threshold::Share};
@@ -218,19 +219,13 @@ impl fmt::Debug for GateBuilder {
 }
 
 impl Inner {
-    /// Tells the shares of `limit` that an exchange of `account`'s meter crossed.
+    /// Tells the shares of its limit that an exchange of `account`'s meter crossed.
     #[inline]
-    pub(crate) fn tell_crossed(
-        &self,
-        limit: &CompiledLimit,
-        account: &Account,
-        before: u128,
-        after: u128,
-        full: u128,
-    ) {
+    pub(crate) fn tell_crossed(&self, account: &Account, before: u128, after: u128, full: u128) {
         let Some(tell) = &self.on_crossing else {
             return;
         };
+        let limit = &account.limit;
         let crossed = limit.warn_at.crossed(before, after, full);
         for &share in crossed {
             tell(&Crossing {

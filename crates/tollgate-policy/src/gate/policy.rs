@@ -20,7 +20,7 @@ pub(crate) struct Policy {
     pub(crate) version: u64,
     /// The number of the next new limit. None is used twice: an account of a limit that is gone serves no other.
     next_id: u32,
-    pub(crate) limits: Vec<CompiledLimit>,
+    pub(crate) limits: Vec<Arc<CompiledLimit>>,
     pub(crate) classes: Vec<(String, Share)>,
     pub(crate) max_accounts: usize,
 }
@@ -35,6 +35,8 @@ pub(crate) struct CompiledLimit {
     pub(crate) unit: Unit,
     pub(crate) on_drop: OnDrop,
     pub(crate) warn_at: Thresholds,
+    /// True if no account of it can do anything.
+    pub(crate) is_off: bool,
     when: Vec<(String, Pattern)>,
     algorithm: Algorithm,
     shape: Shape,
@@ -131,7 +133,7 @@ impl Policy {
                 },
                 |old| old.id,
             );
-            limits.push(limit);
+            limits.push(Arc::new(limit));
         }
         if !unfit.is_empty() {
             return Err(unfit);
@@ -211,6 +213,7 @@ impl CompiledLimit {
                 capacity: change.capacity,
                 mode: change.mode,
             });
+        let overrides: Vec<Override> = overrides.collect();
         let limit = Self {
             id: 0,
             name: rule.name.as_str().into(),
@@ -226,7 +229,11 @@ impl CompiledLimit {
                 capacity: rule.capacity,
                 mode: rule.mode,
             },
-            overrides: overrides.collect(),
+            is_off: rule.mode == Mode::Off
+                && overrides
+                    .iter()
+                    .all(|change| change.mode.is_none_or(|mode| mode == Mode::Off)),
+            overrides,
             by,
         };
         // Every figure that an account could have is tried, so that no account fails later.
@@ -277,15 +284,6 @@ impl CompiledLimit {
     /// The mode of accounts without an override.
     pub(crate) const fn mode(&self) -> Mode {
         self.figures.mode
-    }
-
-    /// True if no account of it can do anything.
-    pub(crate) fn is_off(&self) -> bool {
-        self.figures.mode == Mode::Off
-            && self
-                .overrides
-                .iter()
-                .all(|change| change.mode.is_none_or(|mode| mode == Mode::Off))
     }
 
     /// The rule of the account with `values`, one for each scope in `by`. The last override that matches wins.

@@ -1,12 +1,16 @@
 //! What a gate says of its limits, changing nothing.
 
-use super::{Gate, admit::limited};
+use super::{
+    Gate,
+    admit::{Say, limited},
+    policy::CompiledLimit,
+};
 use crate::{
     Limited, Refusal, Request,
     file::{Mode, Unit},
 };
 use std::sync::Arc;
-use tollgate_core::{Meter, Moment, Nanos, Refused, Wall};
+use tollgate_core::{Cost, Meter, Moment, Nanos, Refused, Wall};
 use tollgate_quota::StatusLevel;
 
 /// What one limit has committed for one account.
@@ -193,37 +197,42 @@ impl Gate {
     fn explain_moment(&self, request: &Request<'_>, at: Moment) -> Vec<Explained> {
         let inner = &*self.0;
         let policy = inner.policy.load();
-        let explain = |place: usize| {
-            let limit = &policy.limits[place];
-            let say = policy.share_of(request).and_then(|share| {
-                inner.say(&policy, place, request, share, |limit| {
-                    inner.accounts.on_trial(&policy, limit, request, at)
-                })
-            });
-            let (mode, verdict) = match say {
-                Err(refusal) => (limit.mode(), Verdict::Invalid(refusal)),
-                Ok(None) => (limit.mode(), Verdict::NotConcerned),
-                Ok(Some(say)) => {
-                    let verdict = match say.look(at, Some(&[])) {
-                        Err(Refused::Denied(denial)) => {
-                            Verdict::Refuses(limited(&policy, &say, denial))
-                        }
-                        Ok(()) | Err(Refused::Closed) => Verdict::Admits {
-                            used: say.account.meter.as_ref().map_or(0, |meter| meter.used(at)),
-                            requested: request.estimate().of(limit.unit),
-                            max: say.account.rule.max.map(|_| say.ceiling),
-                        },
-                    };
-                    (say.account.rule.mode, verdict)
+        let explain = |limit: &Arc<CompiledLimit>| {
+            let account = match policy.share_of(request) {
+                Err(refusal) => Some(Err(refusal)),
+                Ok(_) if limit.is_off || !limit.applies(request) => None,
+                Ok(share) => {
+                    let account = inner.accounts.on_trial(&policy, limit, request, at);
+                    Some(account.map(|account| (account, share)))
+                }
+            };
+            let (mode, verdict) = match account {
+                None => (limit.mode(), Verdict::NotConcerned),
+                Some(Err(refusal)) => (limit.mode(), Verdict::Invalid(refusal)),
+                Some(Ok((account, share))) => {
+                    let say = Say::new(&account, request.estimate(), share);
+                    let verdict = say.map_or(Verdict::NotConcerned, |say| verdict(&say, at));
+                    (account.rule.mode, verdict)
                 }
             };
             Explained {
-                limit: Arc::clone(&limit.name),
+                limit: limit.name.clone(),
                 unit: limit.unit,
                 mode,
                 verdict,
             }
         };
-        (0..policy.limits.len()).map(explain).collect()
+        policy.limits.iter().map(explain).collect()
+    }
+}
+
+fn verdict(say: &Say<'_>, at: Moment) -> Verdict {
+    match say.look(at, Some(&[])) {
+        Err(Refused::Denied(denial)) => Verdict::Refuses(limited(say, denial)),
+        Ok(()) | Err(Refused::Closed) => Verdict::Admits {
+            used: say.account.meter.as_ref().map_or(0, |meter| meter.used(at)),
+            requested: say.cost.map_or(0, Cost::get),
+            max: say.account.rule.max.map(|_| say.ceiling),
+        },
     }
 }

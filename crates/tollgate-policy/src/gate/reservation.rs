@@ -1,6 +1,6 @@
 //! A request that was admitted, until it is settled.
 
-use super::{Inner, accounts::Account, policy::Policy};
+use super::{Inner, accounts::Account};
 use crate::{Refusal, Usage, file::OnDrop, meter::AnyReceipt};
 use std::fmt;
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
@@ -19,43 +19,54 @@ pub(super) type Holds = Vec<Hold>;
 /// What one limit holds for a reservation.
 #[derive(Debug)]
 pub(super) struct Hold {
-    /// The limit's place in the policy.
-    pub(super) limit: usize,
     pub(super) account: Arc<Account>,
     /// The charge of the admission, if it cost anything.
-    pub(super) charge: Option<Charge>,
+    charge: Option<Charge>,
     /// Charges of extensions, each with its account: a reload may have put another in place.
-    pub(super) extended: Vec<(Arc<Account>, Charge)>,
+    extended: Vec<(Arc<Account>, Charge)>,
 }
 
 impl Hold {
+    pub(super) const fn new(account: Arc<Account>, charge: Option<Charge>) -> Self {
+        Self {
+            account,
+            charge,
+            extended: Vec::new(),
+        }
+    }
+
+    /// Adds what an extension holds.
+    pub(super) fn extend(&mut self, new: Self) {
+        self.extended
+            .extend(new.charge.map(|charge| (new.account, charge)));
+    }
+
     /// Gives back `surplus` units, from the last charge on; true if something came back.
     pub(super) fn refund(&mut self, at: Moment, mut surplus: u64) -> bool {
         if surplus == 0 {
             return false;
         }
         let mut came_back = false;
-        let first = self
-            .charge
-            .take()
-            .map(|charge| (Arc::clone(&self.account), charge));
-        for (account, charge) in first.into_iter().chain(self.extended.drain(..)).rev() {
+        let mut refund = |account: &Account, charge: &Charge| {
             let part = surplus.min(charge.units);
             if let (Some(meter), true) = (&account.meter, part > 0) {
                 came_back |= meter.refund(at, &charge.receipt, part) > 0;
             }
             surplus -= part;
+        };
+        for (account, charge) in self.extended.drain(..).rev() {
+            refund(&account, &charge);
+        }
+        if let Some(charge) = self.charge.take() {
+            refund(&self.account, &charge);
         }
         came_back
     }
 
     fn charged(&self) -> u64 {
+        let first = self.charge.as_ref().map_or(0, |charge| charge.units);
         let extended = self.extended.iter().map(|(_, charge)| charge.units);
-        self.charge
-            .map(|charge| charge.units)
-            .into_iter()
-            .chain(extended)
-            .fold(0, u64::saturating_add)
+        extended.fold(first, u64::saturating_add)
     }
 }
 
@@ -67,7 +78,6 @@ impl Hold {
 #[must_use = "a reservation that is dropped is given back or kept, as its limits declare"]
 pub struct Reservation {
     pub(super) gate: Arc<Inner>,
-    pub(super) policy: Arc<Policy>,
     pub(super) holds: Holds,
     pub(super) estimate: Usage,
     pub(super) share: Option<crate::Share>,
@@ -96,7 +106,7 @@ impl Reservation {
         let mut came_back = false;
         let mut holds = std::mem::take(&mut self.holds);
         for hold in &mut holds {
-            let limit = &self.policy.limits[hold.limit];
+            let limit = &hold.account.limit;
             if limit.counts_open() {
                 came_back |= hold.refund(at, u64::MAX);
                 continue;
@@ -105,7 +115,7 @@ impl Reservation {
             if actual <= charged {
                 came_back |= hold.refund(at, charged - actual);
             } else if let Some(extra) = Cost::new(actual - charged) {
-                self.gate.charge_anyway(&self.policy, hold, extra, at);
+                self.gate.charge_anyway(hold, extra, at);
             }
         }
         if came_back {
@@ -165,7 +175,7 @@ impl Drop for Reservation {
         let at = self.gate.clock.moment();
         let mut holds = std::mem::take(&mut self.holds);
         for hold in holds.iter_mut().rev() {
-            let limit = &self.policy.limits[hold.limit];
+            let limit = &hold.account.limit;
             if limit.counts_open() || limit.on_drop == OnDrop::Release {
                 hold.refund(at, u64::MAX);
             }
@@ -176,10 +186,7 @@ impl Drop for Reservation {
 
 impl fmt::Debug for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limits = self
-            .holds
-            .iter()
-            .map(|hold| &self.policy.limits[hold.limit].name);
+        let limits = self.holds.iter().map(|hold| &hold.account.limit.name);
         f.debug_struct("Reservation")
             .field("estimate", &self.estimate)
             .field("limits", &limits.collect::<Vec<_>>())
@@ -194,18 +201,13 @@ impl Inner {
     }
 
     /// Charges what was used beyond an estimate. An account that was replaced meanwhile leads to the one in force.
-    pub(super) fn charge_anyway(&self, policy: &Policy, hold: &Hold, extra: Cost, at: Moment) {
+    pub(super) fn charge_anyway(&self, hold: &Hold, extra: Cost, at: Moment) {
         let mut account = Arc::clone(&hold.account);
         while let Some(meter) = &account.meter {
             match meter.charge_anyway(at, extra, account.rule.ceiling) {
                 Ok(charged) => {
-                    self.tell_crossed(
-                        &policy.limits[hold.limit],
-                        &account,
-                        charged.before,
-                        charged.after,
-                        charged.full,
-                    );
+                    let (before, after, full) = (charged.before, charged.after, charged.full);
+                    self.tell_crossed(&account, before, after, full);
                     return;
                 }
                 // Its limit is no longer in the policy: nothing to charge.

@@ -82,9 +82,10 @@ pub struct RateMeter {
 #[derive(Clone, Copy, Debug)]
 pub struct RateReceipt {
     cost: u64,
+    /// The refunds that its record counted, as records hold them.
+    done: u64,
     before: Word,
     after: Word,
-    done: u128,
 }
 
 /// A frozen meter's last state.
@@ -265,9 +266,9 @@ impl RateMeter {
             {
                 let receipt = RateReceipt {
                     cost: cost.get(),
+                    done: self.coarsened(done),
                     before: word,
                     after: next,
-                    done,
                 };
                 return Ok(Charged {
                     receipt,
@@ -287,9 +288,7 @@ impl RateMeter {
     /// What of `surplus` quanta the `lowest` backlog since the receipt's charge allows to give back, `started` being
     /// all refunds begun so far.
     fn allowed(&self, receipt: &RateReceipt, lowest: i64, started: u128, surplus: u128) -> u128 {
-        let since = self
-            .coarsened(started)
-            .wrapping_sub(self.coarsened(receipt.done));
+        let since = self.coarsened(started).wrapping_sub(receipt.done);
         if since >= 1 << 62 {
             return 0;
         }
@@ -318,7 +317,7 @@ impl RateMeter {
 
     fn refund_exact(&self, at: Moment, receipt: &RateReceipt, surplus: u128) -> u128 {
         let now = self.scale.quanta(at.now);
-        let base = self.coarsened(receipt.done);
+        let base = receipt.done;
         loop {
             // Acquire: all records and refunds that the word stands for are seen below.
             let word = Word(self.word.load(Acquire));

@@ -18,7 +18,8 @@ const FINEST: u64 = 1 << 15;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     per_nano: u64,
-    interval: u128,
+    /// Invariant: at most the period in nanoseconds, so that it fits.
+    interval: u64,
 }
 
 impl Scale {
@@ -28,45 +29,47 @@ impl Scale {
     /// [`LimitError::RateTooHigh`] above 32,768 units a nanosecond. [`LimitError::CapacityTooLarge`] if refilling the capacity takes longer than a stored time can hold
     /// beside 30 years of uptime: 6.5 years at the finest quantum, a million at the coarsest.
     pub fn new(limit: &Limit) -> Result<Self, LimitError> {
-        let period = u128::from(u64::try_from(limit.period().as_nanos()).unwrap_or(u64::MAX));
-        let units = u128::from(limit.units());
-        let common = gcd(period, units);
-        let (period, units) = (period / common, units / common);
-        let (per_nano, interval) = match u64::try_from(units) {
-            Ok(units) if units <= FINEST => (units, period),
+        let period = u64::try_from(limit.period().as_nanos()).unwrap_or(u64::MAX);
+        let common = gcd(period, limit.units());
+        let (period, units) = (period / common, limit.units() / common);
+        let finest = u128::from(period) * u128::from(FINEST);
+        let (per_nano, interval) = if units <= FINEST {
+            (units, period)
+        } else if finest < u128::from(units) {
             // Less than a quantum a unit: rounding it up would serve less than the limit allows.
-            _ if period * u128::from(FINEST) < units => {
-                return Err(LimitError::RateTooHigh {
-                    units: limit.units(),
-                    period: limit.period(),
-                    max_per_second: FINEST * 1_000_000_000,
-                });
-            }
-            _ => (FINEST, (period * u128::from(FINEST)).div_ceil(units)),
+            return Err(LimitError::RateTooHigh {
+                units: limit.units(),
+                period: limit.period(),
+                max_per_second: FINEST * 1_000_000_000,
+            });
+        } else {
+            // More units than `FINEST`: the interval is no longer than the period.
+            let interval = finest.div_ceil(u128::from(units));
+            (FINEST, u64::try_from(interval).unwrap_or(u64::MAX))
         };
         let scale = Self { per_nano, interval };
         let room = TAT_LIMIT - 1 - scale.quanta(Nanos::MAX);
-        match interval.checked_mul(u128::from(limit.capacity())) {
-            Some(whole) if whole <= room => Ok(scale),
-            _ => {
-                let secs = room / u128::from(per_nano) / 1_000_000_000;
-                let max = Duration::from_secs(u64::try_from(secs).unwrap_or(u64::MAX));
-                Err(LimitError::CapacityTooLarge {
-                    capacity: limit.capacity(),
-                    max,
-                })
-            }
+        if scale.worth(limit.capacity()) <= room {
+            return Ok(scale);
         }
+        let secs = room / u128::from(per_nano) / 1_000_000_000;
+        let max = Duration::from_secs(u64::try_from(secs).unwrap_or(u64::MAX));
+        Err(LimitError::CapacityTooLarge {
+            capacity: limit.capacity(),
+            max,
+        })
     }
 
     /// An instant in quanta; [`Nanos::MAX`] stands for all later ones.
-    pub(super) fn quanta(&self, now: Nanos) -> u128 {
-        u128::from(now.clamped().0) * u128::from(self.per_nano)
+    #[inline]
+    pub(super) const fn quanta(&self, now: Nanos) -> u128 {
+        now.clamped().0 as u128 * self.per_nano as u128
     }
 
     /// What `units` are worth, in quanta.
-    pub(super) fn worth(&self, units: u64) -> u128 {
-        self.interval.saturating_mul(u128::from(units))
+    #[inline]
+    pub(super) const fn worth(&self, units: u64) -> u128 {
+        self.interval as u128 * units as u128
     }
 
     /// Right shift from quanta to what a short record of 64 bits holds: 1024ths of a nanosecond, or the quantum
@@ -77,33 +80,40 @@ impl Scale {
 
     /// Whole nanoseconds that last at least `quanta`.
     pub(super) fn nanos_up(&self, quanta: u128) -> u64 {
-        u64::try_from(quanta.div_ceil(u128::from(self.per_nano))).unwrap_or(u64::MAX)
+        div_ceil(quanta, self.per_nano)
     }
 
     /// Units that `quanta` are worth, rounded up.
     pub(super) fn units_up(&self, quanta: u128) -> u64 {
-        u64::try_from(quanta.div_ceil(self.interval)).unwrap_or(u64::MAX)
+        div_ceil(quanta, self.interval)
     }
 
     /// Units that `quanta` are worth, rounded down.
     pub(super) fn units_down(&self, quanta: u128) -> u64 {
-        u64::try_from(quanta / self.interval).unwrap_or(u64::MAX)
+        u64::try_from(quanta / u128::from(self.interval)).unwrap_or(u64::MAX)
     }
 
     /// What a backlog of `quanta` on the scale `from` is on this one: the same units, rounded up by less than a
     /// quantum.
     pub(super) fn converted(&self, quanta: u128, from: &Self) -> u128 {
-        let (whole, part) = (quanta / from.interval, quanta % from.interval);
-        let part = match part.checked_mul(self.interval) {
-            Some(product) => product.div_ceil(from.interval),
-            // Less than one unit is left: the whole unit is the nearest bound that cannot overflow.
-            None => self.interval,
-        };
-        whole.saturating_mul(self.interval).saturating_add(part)
+        let (here, there) = (u128::from(self.interval), u128::from(from.interval));
+        let (whole, part) = (quanta / there, quanta % there);
+        // The second product does not overflow, since `part` is less than an interval.
+        whole
+            .saturating_mul(here)
+            .saturating_add((part * here).div_ceil(there))
     }
 }
 
-fn gcd(mut a: u128, mut b: u128) -> u128 {
+/// The quotient, rounded up; the largest number where it does not fit. Quotients of short numbers are far cheaper.
+fn div_ceil(dividend: u128, divisor: u64) -> u64 {
+    match u64::try_from(dividend) {
+        Ok(short) => short.div_ceil(divisor),
+        Err(_) => u64::try_from(dividend.div_ceil(u128::from(divisor))).unwrap_or(u64::MAX),
+    }
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
