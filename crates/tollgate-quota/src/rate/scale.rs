@@ -48,16 +48,33 @@ impl Scale {
             (FINEST, u64::try_from(interval).unwrap_or(u64::MAX))
         };
         let scale = Self { per_nano, interval };
-        let room = TAT_LIMIT - 1 - scale.quanta(Nanos::MAX);
-        if scale.worth(limit.capacity()) <= room {
+        if scale.worth(limit.capacity()) <= scale.room() {
             return Ok(scale);
         }
-        let secs = room / u128::from(per_nano) / 1_000_000_000;
-        let max = Duration::from_secs(u64::try_from(secs).unwrap_or(u64::MAX));
+        let secs = scale.room() / u128::from(per_nano) / 1_000_000_000;
         Err(LimitError::CapacityTooLarge {
             capacity: limit.capacity(),
-            max,
+            max: Duration::from_secs(u64::try_from(secs).unwrap_or(u64::MAX)),
         })
+    }
+
+    /// The most units that a limit may allow in `period`: with one more, [`Scale::new`] says that the rate is too high.
+    #[must_use]
+    pub fn units_max(period: Duration) -> u64 {
+        let most = period.as_nanos().saturating_mul(u128::from(FINEST));
+        u64::try_from(most).unwrap_or(u64::MAX)
+    }
+
+    /// The largest capacity at this rate: with one more, [`Scale::new`] says that it is too large. At least one.
+    #[must_use]
+    pub fn capacity_max(&self) -> u64 {
+        // A unit is worth at most one period of 2^64 ns, and there is room for more than 2^71.
+        u64::try_from(self.room() / u128::from(self.interval)).unwrap_or(u64::MAX)
+    }
+
+    /// Quanta that a stored time can hold beside all of a clock's life.
+    fn room(&self) -> u128 {
+        TAT_LIMIT - 1 - self.quanta(Nanos::MAX)
     }
 
     /// An instant in quanta; [`Nanos::MAX`] stands for all later ones.
@@ -172,6 +189,34 @@ mod tests {
             Scale::new(&limit(32_771)),
             Err(LimitError::RateTooHigh { .. })
         ));
+    }
+
+    #[test]
+    fn the_largest_figures_fit_and_no_larger_ones() {
+        for (units, period) in [
+            (1, Duration::from_nanos(u64::MAX)),
+            (7, Duration::from_secs(86_400)),
+            (226_000, Duration::from_secs(60)),
+            (999_983, Duration::from_secs(315_360_000)),
+        ] {
+            let limit = |capacity| Limit::new(units, period).unwrap().with_capacity(capacity);
+            let most = Scale::new(&limit(1)).unwrap().capacity_max();
+            assert!(Scale::new(&limit(most)).is_ok(), "{units} in {period:?}");
+            assert!(matches!(
+                Scale::new(&limit(most + 1)),
+                Err(LimitError::CapacityTooLarge { .. })
+            ));
+        }
+        for period in [1, 1_000_000, 1_000_003].map(Duration::from_nanos) {
+            let limit = |units| Limit::new(units, period).unwrap().with_capacity(1);
+            let most = Scale::units_max(period);
+            assert!(Scale::new(&limit(most)).is_ok(), "{period:?}");
+            assert!(matches!(
+                Scale::new(&limit(most + 1)),
+                Err(LimitError::RateTooHigh { .. })
+            ));
+        }
+        assert_eq!(Scale::units_max(Duration::MAX), u64::MAX);
     }
 
     #[test]
