@@ -603,14 +603,3 @@ fn calendar_quotas_come_back_at_the_period_and_not_before() {
     let (now, wall) = at(86_400);
     assert!(gate.admit_at(&request, now, wall).is_ok());
 }
-
-#[test]
-fn figures_that_no_meter_can_hold_are_refused_with_their_place() {
-    let error = Gate::from_toml("[[limit]]\nname = \"fine\"\nunit = \"requests\"\nmax = 1\nper = \"1s\"\n\n[[limit]]\nname = \"slots\"\nunit = \"requests\"\nmax = 1\nper = \"1ms\"\nalgorithm = \"window\"\nslots = 4096\n").unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("line 7, column 1: limit `slots`: "),
-        "{error}"
-    );
-}

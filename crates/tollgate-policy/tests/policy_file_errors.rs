@@ -88,6 +88,11 @@ fn keys_that_do_not_go_together() {
 }
 
 #[test]
+fn figures_that_no_meter_can_hold() {
+    check(include_str!("policy_file_errors/figures.txt"));
+}
+
+#[test]
 fn wrong_overrides() {
     check(include_str!("policy_file_errors/override.txt"));
 }

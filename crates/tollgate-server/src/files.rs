@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use tollgate_policy::PolicyErrors;
+use tollgate_policy::{PolicyErrors, PolicyFile};
 
 use crate::figures::plain;
 
@@ -65,18 +65,9 @@ pub(crate) fn read_policy(path: &Path) -> Result<String, Failure> {
             format!("is longer than {MAX_POLICY_BYTES} bytes; shorter would be right"),
         ));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
-        Failure::with(
-            shown(path),
-            format!("line {line}: is not UTF-8 text; UTF-8 would be right"),
-        )
-    })
+    PolicyFile::text(&bytes)
+        .map(str::to_owned)
+        .map_err(|errors| Failure::policy(&shown(path), &errors))
 }
 
 /// Opens a trace, or standard input for `-`; with its length in bytes, where that is known.

@@ -4,14 +4,12 @@ use super::calendar;
 use super::item::Item;
 use super::mistakes::{Mistakes, Read};
 use super::period::{self, PER_DAYS_MAX, Per};
-use super::rule::{Algorithm, Unit};
+use super::rule::Algorithm;
 use super::table::Fields;
-use super::words::{amount_text, listed, quoted};
+use super::words::{listed, quoted};
+use std::time::Duration;
+use tollgate_window::{SlottedRing, WindowError};
 
-/// Most units of a log, which keeps a stamp for each.
-const LOG_MAX: u64 = 4_194_304;
-
-const SLOTS_MAX: u32 = 4_096;
 const SLOTS_DEFAULT: u32 = 60;
 
 /// An algorithm before its settings are known.
@@ -72,27 +70,6 @@ impl Kind {
         };
         Err(mistakes.tell(item.key_at, message, remedy))
     }
-
-    /// Tells a maximum that this algorithm cannot keep.
-    pub(super) fn check_max(
-        self,
-        unit: Unit,
-        max: u64,
-        item: Item<'_>,
-        mistakes: &mut Mistakes,
-    ) -> Read<()> {
-        if self != Self::Log || max <= LOG_MAX {
-            return Ok(());
-        }
-        let (max, most) = (amount_text(unit, max), amount_text(unit, LOG_MAX));
-        let message =
-            format!("`max` is {max}, but a log keeps a stamp for each unit and at most {most}");
-        Err(mistakes.tell(
-            item.at,
-            message,
-            "choose algorithm = \"window\" or \"gcra\", or a smaller maximum",
-        ))
-    }
 }
 
 /// The algorithm with its settings; those that it does not use are read as well, since each may be wrong in itself.
@@ -104,7 +81,7 @@ pub(super) fn read(
 ) -> Read<Algorithm> {
     let per = fields.optional("per", mistakes, per);
     let slots = fields.optional("slots", mistakes, |item, mistakes| {
-        item.whole(1..=SLOTS_MAX, mistakes)
+        item.whole(1..=SlottedRing::MAX_SLOTS, mistakes)
     });
     let calendar = calendar::Settings::read(fields, mistakes);
     match kind? {
@@ -114,10 +91,9 @@ pub(super) fn read(
         }),
         Kind::Window => {
             let per_ns = duration(kind?, per, fields, mistakes)?;
-            Ok(Algorithm::Window {
-                per_ns,
-                slots: slots?.unwrap_or(SLOTS_DEFAULT),
-            })
+            let slots = slots?.unwrap_or(SLOTS_DEFAULT);
+            check_slots(per_ns, slots, fields, mistakes)?;
+            Ok(Algorithm::Window { per_ns, slots })
         }
         Kind::Log => Ok(Algorithm::Log {
             per_ns: duration(kind?, per, fields, mistakes)?,
@@ -155,6 +131,43 @@ fn per(item: Item<'_>, mistakes: &mut Mistakes) -> Read<(Per, usize)> {
             Err(mistakes.tell(item.at, message, remedy))
         }
     }
+}
+
+/// Tells slots that are too short to be numbered.
+fn check_slots(per_ns: u64, slots: u32, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read<()> {
+    let fits = |slots| SlottedRing::new(1, Duration::from_nanos(per_ns), slots);
+    let Err(misfit) = fits(slots) else {
+        return Ok(());
+    };
+    let (mut most, mut too_many) = (0, slots);
+    while too_many - most > 1 {
+        let middle = most.midpoint(too_many);
+        match fits(middle) {
+            Ok(_) => most = middle,
+            Err(_) => too_many = middle,
+        }
+    }
+    let longer = match misfit {
+        WindowError::SlotsTooShort { shortest, .. } => {
+            format!(
+                ", or write a `per` of at least \"{}ms\"",
+                shortest.as_nanos().div_ceil(1_000_000)
+            )
+        }
+        _ => String::new(),
+    };
+    Err(match (fields.get("slots"), fields.get("per")) {
+        (Some(item), _) => mistakes.tell(
+            item.at,
+            format!("`slots` is {slots}, too many for this `per`: each would be too short to be numbered"),
+            format!("write at most {most}{longer}"),
+        ),
+        (None, per) => mistakes.tell(
+            per.map_or(fields.at, |item| item.at),
+            format!("`per` is too short for {slots} slots, the default"),
+            format!("add `slots` of at most {most}{longer}"),
+        ),
+    })
 }
 
 /// The duration that `per` must be for algorithms that know no calendar.

@@ -1,6 +1,6 @@
 //! Reads what only a limit of the calendar says.
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZoneDatabase;
 
 use super::item::Item;
 use super::mistakes::{Mistakes, Read};
@@ -8,7 +8,7 @@ use super::period::{Per, Word};
 use super::rule::{CalendarRule, WEEKDAYS};
 use super::table::Fields;
 use super::words::quoted;
-use tollgate_quota::calendar::{CalendarPeriod, Weekday};
+use tollgate_quota::calendar::{Calendar, CalendarPeriod, Weekday};
 
 const ZONE_DEFAULT: &str = "UTC";
 const ANCHOR_DAY_DEFAULT: u8 = 1;
@@ -102,7 +102,7 @@ fn zone(item: Item<'_>, mistakes: &mut Mistakes) -> Read<String> {
     let known = TimeZoneDatabase::bundled();
     if let Ok(zone) = known.get(wanted)
         && let Some(name) = zone.iana_name()
-        && TimeZone::get(name).is_ok()
+        && Calendar::new(CalendarPeriod::Hour, name).is_ok()
     {
         return Ok(name.to_owned());
     }

@@ -50,6 +50,15 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Tells a key that is to name a scope and is empty.
+    pub(super) fn check_scope(self, mistakes: &mut Mistakes) -> Read<()> {
+        if self.key.is_empty() {
+            let remedy = "write the name of a scope, such as agent";
+            return Err(mistakes.tell(self.key_at, "the name of a scope is empty", remedy));
+        }
+        Ok(())
+    }
+
     /// One of the words in `names`.
     pub(super) fn choice<T: Copy>(
         self,

@@ -3,15 +3,16 @@
 use toml::de::DeTable;
 
 use super::algorithm::{self, Kind};
+use super::fit;
 use super::item::Item;
 use super::mistakes::{Mistakes, Read};
 use super::pattern::Pattern;
-use super::rule::{LimitRule, Mode, OnDrop, Refund, Unit};
+use super::rule::{Algorithm, LimitRule, Mode, OnDrop, Refund, Unit};
 use super::table::Fields;
 use super::words::{amount_text, listed, names_of, quoted, share_text};
-use tollgate_quota::threshold::Share;
+use tollgate_quota::threshold::{Share, Thresholds};
 
-/// Most entries of `by`, `when` and `warn_at`: each costs every request something.
+/// Most entries of `by` and `when`: each costs every request something.
 const ENTRIES_MAX: usize = 32;
 
 /// Thresholds of a limit that names none.
@@ -50,6 +51,9 @@ pub(super) struct Draft<'a> {
     pub(super) max: Read<Option<u64>>,
     pub(super) capacity: Read<Option<u64>>,
     pub(super) initial: Read<Option<u64>>,
+    pub(super) algorithm: Read<Algorithm>,
+    /// Whether some meter can hold the figures.
+    pub(super) fits: Read<()>,
 }
 
 /// Reads all of a limit that is right, and tells all that is wrong with it.
@@ -78,24 +82,29 @@ pub(super) fn read<'a>(
     let kind = fields.optional("algorithm", mistakes, |item, mistakes| {
         item.choice(&Kind::NAMES, mistakes)
     });
-    let draft = Draft {
+    let initial = fields.optional("initial", mistakes, |item, mistakes| {
+        item.amount(unit, mistakes)
+    });
+    let kind = kind.map(|kind| kind.unwrap_or(Kind::Gcra));
+    let mut draft = Draft {
         at,
         name,
         by: fields
             .optional("by", mistakes, scopes)
             .map(Option::unwrap_or_default),
         unit,
-        kind: kind.map(|kind| kind.unwrap_or(Kind::Gcra)),
+        kind,
         max: fields.optional("max", mistakes, |item, mistakes| {
             item.amount(unit, mistakes)
         }),
         capacity: fields.optional("capacity", mistakes, |item, mistakes| {
             item.capacity(unit, mistakes)
         }),
-        initial: fields.optional("initial", mistakes, |item, mistakes| {
-            item.amount(unit, mistakes)
-        }),
+        initial,
+        algorithm: algorithm::read(kind, initial, fields, mistakes),
+        fits: Ok(()),
     };
+    draft.fits = fits(&draft, fields, mistakes);
     let rule = rule(&draft, fields, mistakes);
     (draft, rule)
 }
@@ -114,10 +123,10 @@ fn rule(draft: &Draft<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read
     });
     let when = fields.optional("when", mistakes, when);
     let warn_at = fields.optional("warn_at", mistakes, warn_at);
-    let algorithm = algorithm::read(draft.kind, draft.initial, fields, mistakes);
     let coherent = coherent(draft, refund, fields, mistakes);
 
     coherent?;
+    draft.fits?;
     let keeps = if draft.kind? == Kind::Concurrency {
         OnDrop::Release
     } else {
@@ -129,7 +138,7 @@ fn rule(draft: &Draft<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read
         unit: draft.unit?,
         max: draft.max?,
         capacity: draft.capacity?,
-        algorithm: algorithm?,
+        algorithm: draft.algorithm.clone()?,
         when: when?.unwrap_or_default(),
         mode: mode?.unwrap_or(Mode::Enforce),
         refund: refund?.unwrap_or(Refund::Exact),
@@ -141,6 +150,19 @@ fn rule(draft: &Draft<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read
                 .collect()
         }),
     })
+}
+
+/// Tells figures that no meter can hold.
+fn fits(draft: &Draft<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read<()> {
+    let figures = fit::Figures {
+        unit: draft.unit?,
+        max: draft.max?,
+        capacity: draft.capacity,
+        max_item: fields.get("max"),
+        capacity_item: fields.get("capacity"),
+    };
+    let algorithm = draft.algorithm.as_ref().map_err(|reported| *reported);
+    fit::check(draft.kind?, algorithm, &figures, Ok(()), mistakes)
 }
 
 /// Tells keys that are right by themselves and wrong together.
@@ -177,9 +199,6 @@ fn coherent(
             "write unit = \"requests\", or choose another algorithm",
         ));
     }
-    if let (Some(item), Ok(Some(max))) = (fields.get("max"), draft.max) {
-        coherent = coherent.and(kind.check_max(unit, max, item, mistakes));
-    }
     if let (Some(item), Kind::Gcra) = (fields.get("initial"), kind)
         && let (Some(initial), Some(capacity)) = (draft.initial?, draft.capacity?.or(draft.max?))
         && initial > capacity
@@ -214,23 +233,27 @@ fn when(item: Item<'_>, mistakes: &mut Mistakes) -> Read<Vec<(String, Pattern)>>
         mistakes,
     )?;
     let read = entries.into_iter().map(|entry| {
-        let text = entry.string("write one pattern, such as \"gpt-4o*\"", mistakes)?;
-        match text.parse() {
-            Ok(pattern) => Ok((entry.key.to_owned(), pattern)),
-            Err(_) => {
-                let message = format!("the pattern {} has a stray backslash", quoted(text, '"'));
-                let remedy = r"in single quotes, write '\*' for a star and '\\' for a backslash";
-                Err(mistakes.tell(entry.at, message, remedy))
-            }
-        }
+        let named = entry.check_scope(mistakes);
+        let pattern = pattern(entry, mistakes);
+        named?;
+        Ok((entry.key.to_owned(), pattern?))
     });
     all(read)
+}
+
+fn pattern(item: Item<'_>, mistakes: &mut Mistakes) -> Read<Pattern> {
+    let text = item.string("write one pattern, such as \"gpt-4o*\"", mistakes)?;
+    text.parse().map_err(|_| {
+        let message = format!("the pattern {} has a stray backslash", quoted(text, '"'));
+        let remedy = r"in single quotes, write '\*' for a star and '\\' for a backslash";
+        mistakes.tell(item.at, message, remedy)
+    })
 }
 
 fn warn_at(item: Item<'_>, mistakes: &mut Mistakes) -> Read<Vec<Share>> {
     let mut shares: Vec<Share> = Vec::new();
     let mut whole = Ok(());
-    for entry in item.elements(ENTRIES_MAX, "write warn_at = [0.8, 0.95]", mistakes)? {
+    for entry in item.elements(Thresholds::MOST, "write warn_at = [0.8, 0.95]", mistakes)? {
         match entry.share(mistakes) {
             Ok(share) if shares.contains(&share) => {
                 whole = Err(mistakes.tell(

@@ -10,6 +10,7 @@ mod algorithm;
 mod calendar;
 mod error;
 mod figure;
+mod fit;
 mod item;
 mod limit;
 mod mistakes;
@@ -76,11 +77,13 @@ const KEYS: [&str; 4] = ["limit", "override", "priority", MAX_ACCOUNTS];
 /// | `anchor_day` | 1..=31, 31 being the last day; calendar by month only | 1 |
 ///
 /// An `[[override]]` has `limit`, `where` (values of some of the limit's scopes) and at least one of `max`,
-/// `capacity` and `mode`; a `[[priority]]` has `name` and `share`. `by`, `when`, `where` and `warn_at` have at
-/// most 32 entries each.
+/// `capacity` and `mode`; a `[[priority]]` has `name` and `share`. `by`, `when` and `where` have at most 32 entries
+/// each, `warn_at` 16. No scope has an empty name.
 ///
 /// Amounts are whole numbers up to 2^63 - 1; of `usd` they are dollars, as a decimal number or text with at most
-/// six places, read exactly. Shares are decimal numbers above 0 and at most 1, with at most six places.
+/// six places, read exactly. A maximum is at most what its algorithm can count: 4,194,304 of `log`, some 4.4 × 10¹²
+/// of `window`, some 4.5 × 10¹⁵ of `fixed` and `calendar`; of `gcra` 32,768 a nanosecond, with a capacity that refills
+/// within some years. Slots are some 430 µs or longer. A mistake names the figure that would fit. Shares are decimal numbers above 0 and at most 1, with at most six places.
 ///
 /// # Examples
 ///
@@ -116,6 +119,30 @@ pub struct PolicyFile {
 }
 
 impl PolicyFile {
+    /// The text of a policy file, of which TOML asks that it is UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// The first byte that is not, with its line and column; nothing is read beyond it.
+    ///
+    /// ```
+    /// use tollgate_policy::PolicyFile;
+    ///
+    /// assert_eq!(PolicyFile::text("name = 'été'".as_bytes()), Ok("name = 'été'"));
+    /// let error = PolicyFile::text(b"\nname = '\xe9t\xe9'").unwrap_err();
+    /// assert_eq!(error.to_string(), "line 2, column 9: the byte 0xe9 is not UTF-8; save the file as UTF-8");
+    /// ```
+    pub fn text(bytes: &[u8]) -> Result<&str, PolicyErrors> {
+        str::from_utf8(bytes).map_err(|error| {
+            let (text, rest) = bytes.split_at(error.valid_up_to());
+            let byte = rest.first().copied().unwrap_or_default();
+            let mut mistakes = Mistakes::new();
+            let message = format!("the byte {byte:#04x} is not UTF-8");
+            mistakes.tell(text.len(), message, "save the file as UTF-8");
+            mistakes.into_errors(str::from_utf8(text).unwrap_or_default())
+        })
+    }
+
     /// Reads the text of a policy file, in time near linear in its length.
     ///
     /// # Errors

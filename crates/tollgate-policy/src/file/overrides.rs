@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use toml::de::DeTable;
 
+use super::algorithm::Kind;
+use super::fit;
 use super::item::Item;
 use super::limit::{Draft, all};
 use super::mistakes::{Mistakes, Read};
@@ -110,7 +112,9 @@ fn scopes(
     }
     let by = draft.and_then(|draft| draft.by.as_deref().map_err(|reported| *reported));
     all(entries.into_iter().map(|entry| {
+        let named = entry.check_scope(mistakes);
         let value = entry.string("write the value of the scope in quotes", mistakes);
+        named?;
         if let Ok(by) = by
             && !by.iter().any(|scope| scope == entry.key)
         {
@@ -131,6 +135,14 @@ fn scopes(
     }))
 }
 
+/// A figure of the override, or if it has none that of the limit.
+fn own_or(own: Read<Option<u64>>, limits: Read<Option<u64>>) -> Read<Option<u64>> {
+    match own? {
+        Some(own) => Ok(Some(own)),
+        None => limits,
+    }
+}
+
 /// Tells figures that the limit cannot have.
 fn coherent(
     draft: Read<&Draft<'_>>,
@@ -145,23 +157,28 @@ fn coherent(
     if let Some(item) = fields.get("capacity") {
         coherent = coherent.and(kind.check_use(item, mistakes));
     }
-    if let (Some(item), Ok(Some(max))) = (fields.get("max"), max) {
-        coherent = coherent.and(kind.check_max(unit, max, item, mistakes));
-    }
-    coherent?;
-    let in_force = capacity?.or(draft.capacity?).or(max?).or(draft.max?);
-    if let Some(item) = fields.get("capacity").or(fields.get("max"))
+    let figures = fit::Figures {
+        unit,
+        max: own_or(max, draft.max)?,
+        capacity: own_or(capacity, draft.capacity),
+        max_item: fields.get("max"),
+        capacity_item: fields.get("capacity"),
+    };
+    let algorithm = draft.algorithm.as_ref().map_err(|reported| *reported);
+    coherent = coherent.and(fit::check(kind, algorithm, &figures, draft.fits, mistakes));
+    let in_force = figures.capacity?.or(figures.max);
+    if let (Some(item), Kind::Gcra) = (fields.get("capacity").or(fields.get("max")), kind)
         && let (Some(initial), Some(capacity)) = (draft.initial?, in_force)
         && initial > capacity
     {
         let (initial, capacity) = (amount_text(unit, initial), amount_text(unit, capacity));
         let message =
             format!("a capacity of {capacity} is below `initial` of the limit, which is {initial}");
-        return Err(mistakes.tell(
+        coherent = Err(mistakes.tell(
             item.at,
             message,
             format!("write at least {initial}, or make `initial` smaller"),
         ));
     }
-    Ok(())
+    coherent
 }

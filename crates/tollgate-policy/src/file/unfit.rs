@@ -1,9 +1,10 @@
-//! Limits that are right by the file's rules and that no meter can represent.
+//! A backstop: should a file be read without a mistake and a limit still not be ready for work, that is told at its
+//! header. Every reason known so far is found while the file is read, and told at its key.
 
 use super::{PolicyErrors, mistakes::Mistakes, syntax};
 
 impl PolicyErrors {
-    /// The errors of `unfit` limits, each an index into the limits of `text` and what is wrong, at their headers.
+    /// The errors of `unfit` limits, each an index into the limits of `text` and what is wrong.
     pub(crate) fn unfit(text: &str, unfit: Vec<(usize, String)>) -> Self {
         let mut mistakes = Mistakes::new();
         let table = syntax::parse(text).unwrap_or_default();

@@ -204,7 +204,7 @@ fn files_and_arguments_that_cannot_be_used_are_named() {
         ),
         (
             "check --policy latin.toml",
-            "error: latin.toml: line 1: is not UTF-8 text",
+            "error: latin.toml: line 1, column 3: the byte 0xe9 is not UTF-8; save the file as UTF-8\n",
         ),
         (
             "replay --policy - --trace -",
