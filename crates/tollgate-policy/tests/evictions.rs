@@ -1,0 +1,124 @@
+//! An account that is evicted and made again gives nobody a second allowance, however old the caller's clock.
+
+use proptest::prelude::*;
+use std::{collections::HashMap, time::Duration};
+use tollgate_core::{Nanos, Wall};
+use tollgate_policy::{Gate, Refusal, Request};
+
+const SECOND: u64 = 1_000_000_000;
+const DAY: u64 = 86_400 * SECOND;
+const MAX: usize = 5;
+
+/// [`MAX`] requests a day.
+fn policy(algorithm: &str, max_accounts: usize) -> String {
+    let per = if algorithm == "calendar" { "day" } else { "1d" };
+    format!(
+        "max_accounts = {max_accounts}\n[[limit]]\nname = \"l\"\nby = [\"agent\"]\nunit = \"requests\"\n\
+         max = {MAX}\nper = \"{per}\"\nalgorithm = \"{algorithm}\"\n"
+    )
+}
+
+/// Asks when the clocks stand this far from where they began: the one for rates at nothing, the wall's at a midnight.
+fn ask(gate: &Gate, agent: &str, now: u64, wall: u64) -> Result<(), Refusal> {
+    let wall = Wall(i64::try_from(20_000 * DAY + wall).unwrap());
+    gate.admit_at(&Request::new().with("agent", agent), Nanos(now), wall)
+        .map(drop)
+}
+
+/// The instant as of which [`evicted`] evicts: the noon of the third day.
+const FLOOR: u64 = 2 * DAY + DAY / 2;
+
+/// A gate of which `x` has used up the first day, and has no account any more. There is room for a new one.
+fn evicted(algorithm: &str) -> Gate {
+    let gate = Gate::from_toml(&policy(algorithm, 1)).unwrap();
+    for _ in 0..MAX {
+        ask(&gate, "x", SECOND, SECOND).unwrap();
+    }
+    assert!(ask(&gate, "x", SECOND, SECOND).is_err());
+    // An account must have rested for a second.
+    let now = FLOOR + SECOND;
+    ask(&gate, "y", now, now).unwrap();
+    assert!(
+        gate.usage(&[("agent", "x")])
+            .iter()
+            .all(|limit| limit.used == 0)
+    );
+    gate.reload_at(&policy(algorithm, 9), Nanos(now), Wall(0))
+        .unwrap();
+    gate
+}
+
+/// Asks for `x` at instants before and from the floor, on the clock that `clocks` sets by it.
+fn admits_from_the_floor_only(algorithm: &str, clocks: impl Fn(u64) -> (u64, u64)) {
+    let gate = evicted(algorithm);
+    let ask = |at| {
+        let (now, wall) = clocks(at);
+        ask(&gate, "x", now, wall)
+    };
+    for at in [0, SECOND, DAY - 1, DAY, 2 * DAY, FLOOR - 1] {
+        let Err(Refusal::Limited(limited)) = ask(at) else {
+            panic!("{algorithm} admits {at} ns from the start, before the eviction");
+        };
+        assert_eq!(limited.retry_after, Some(Duration::from_nanos(FLOOR - at)));
+    }
+    assert_eq!((0..9).filter(|_| ask(FLOOR).is_ok()).count(), MAX);
+    assert!(ask(FLOOR - 1).is_err());
+}
+
+#[test]
+fn a_calendar_account_made_again_admits_nobody_before_its_eviction() {
+    admits_from_the_floor_only("calendar", |at| (at, at));
+}
+
+#[test]
+fn a_calendar_account_made_again_goes_by_the_wall_clock_alone() {
+    // The other clock is ahead of the eviction, or far behind it.
+    admits_from_the_floor_only("calendar", |at| (9 * DAY, at));
+    admits_from_the_floor_only("calendar", |at| (0, at));
+}
+
+#[test]
+fn an_account_of_a_rate_or_window_made_again_admits_nobody_before_its_eviction() {
+    for algorithm in ["gcra", "window", "log", "fixed"] {
+        admits_from_the_floor_only(algorithm, |at| (at, at));
+        // A wall clock that is ahead or set back means nothing to it.
+        admits_from_the_floor_only(algorithm, |at| (at, 9 * DAY));
+        admits_from_the_floor_only(algorithm, |at| (at, 0));
+    }
+}
+
+proptest! {
+    /// Callers of four agents with clocks of all ages, and room for two accounts: in no day are more than five
+    /// requests of an agent admitted. A request counts in its day, or in the latest before it if that is later.
+    #[test]
+    fn no_calendar_day_is_spent_twice(
+        calls in prop::collection::vec((0_usize..4, 0..6 * DAY, 0..6 * DAY), 1..200),
+        in_order in any::<bool>(),
+    ) {
+        let gate = Gate::from_toml(&policy("calendar", 2)).unwrap();
+        let mut calls = calls;
+        if in_order {
+            // Most clocks run forward; one call in ten is by an old one.
+            let walls = calls.iter().map(|call| call.2);
+            let mut walls: Vec<_> = walls.collect();
+            walls.sort_unstable();
+            for (index, (call, wall)) in calls.iter_mut().zip(walls).enumerate() {
+                if index % 10 != 9 {
+                    call.2 = wall;
+                }
+            }
+        }
+        let mut latest = HashMap::new();
+        let mut spent = HashMap::new();
+        for (agent, now, wall) in calls {
+            if ask(&gate, ["a", "b", "c", "d"][agent], now, wall).is_err() {
+                continue;
+            }
+            let day = latest.entry(agent).or_insert(0);
+            *day = (wall / DAY).max(*day);
+            let spent = spent.entry((agent, *day)).or_insert(0);
+            *spent += 1;
+            prop_assert!(*spent <= MAX, "agent {} on day {}", agent, day);
+        }
+    }
+}
