@@ -3,7 +3,8 @@
 //! Each charge records, before its exchange, the backlog that it saw, in a slot named by its number. Level 0 has
 //! a slot for each of the last charges, level 1 for each group of eight, level 2 for each group of 64, and so on:
 //! old charges share a slot, which keeps the minimum. So what is said of a recent receipt is exact, and what is
-//! said of an old one errs towards a lower backlog, which refunds less.
+//! said of an old one errs towards a lower backlog, which refunds less. The first charge after a group is complete
+//! *rolls it up*: it reads the group's eight slots and records their minimum one level higher, before its exchange too.
 //!
 //! A refund lowers the backlog that later charges ought to have seen. Instead of lowering their records, a record
 //! holds `backlog + R`, where R is the sum of all refunds when it was made, and a reader subtracts the R of its
@@ -12,7 +13,9 @@
 //!
 //! # Synchronization
 //! - `low` (tag, minimum): written by chargers before their exchange of the meter's word (Release), read after a
-//!   load of that word (Acquire): all charges up to the number in the word are recorded.
+//!   load of that word (Acquire): all charges up to the number in the word are recorded, and all groups that were
+//!   complete before the last of them. A charger that comes too late to roll up finds a slot of a newer group; then
+//!   others have done so, and its exchange will fail.
 //! - `refunds` (tag, sum): raised (Release) after the refund was counted in the meter's `started`; read (Acquire)
 //!   before `started`. So what is added back was subtracted before.
 //!
@@ -52,14 +55,22 @@ pub(super) struct History {
 }
 
 /// Slots of one level, made as they are first needed.
-type Level = Box<[OnceLock<Box<[Slot; CHUNK]>>]>;
+type Level = Box<[OnceLock<Box<Chunk>>]>;
 
+/// A few slots. What every charge writes lies apart from what only refunds do.
 #[derive(Debug, Default)]
-struct Slot {
+struct Chunk {
     /// High half: number of the group plus one. Low half: its minimum of `backlog + R`.
-    low: AtomicU128,
+    low: [AtomicU128; CHUNK],
     /// High half: number of the group plus one. Low half: refunds of its receipts.
-    refunds: AtomicU128,
+    refunds: [AtomicU128; CHUNK],
+}
+
+/// One slot of a chunk.
+#[derive(Clone, Copy, Debug)]
+struct Slot<'a> {
+    low: &'a AtomicU128,
+    refunds: &'a AtomicU128,
 }
 
 const fn pack(tag: u64, value: u64) -> u128 {
@@ -74,6 +85,11 @@ const fn unpack(word: u128) -> (u64, u64) {
 /// True if `a` comes before `b` on the circle of 2^64.
 const fn before(a: u64, b: u64) -> bool {
     a.wrapping_sub(b) >= 1 << 63
+}
+
+/// The lesser of two records.
+const fn lesser(a: u64, b: u64) -> u64 {
+    if before(a, b) { a } else { b }
 }
 
 impl History {
@@ -95,7 +111,7 @@ impl History {
         history
     }
 
-    /// The first charge that `level` records: halfway through what the level below can hold.
+    /// The charge at which `level` begins: halfway through what the level below can hold.
     const fn first(&self, level: usize) -> u64 {
         if level == 0 {
             0
@@ -104,13 +120,25 @@ impl History {
         }
     }
 
-    fn slot(&self, level: usize, group: u64) -> Option<&Slot> {
+    #[inline]
+    fn slot(&self, level: usize, group: u64) -> Option<Slot<'_>> {
         let slot = usize::try_from(group & (self.slots - 1)).ok()?;
-        self.levels[level]
-            .get()?
-            .get(slot / CHUNK)?
-            .get()?
-            .get(slot % CHUNK)
+        let chunk = self.levels[level].get()?.get(slot / CHUNK)?.get()?;
+        Some(Slot {
+            low: &chunk.low[slot % CHUNK],
+            refunds: &chunk.refunds[slot % CHUNK],
+        })
+    }
+
+    /// As [`slot`](Self::slot), made if it is not there.
+    #[inline]
+    fn slot_or_made(&self, level: usize, group: u64) -> Option<Slot<'_>> {
+        let slot = self.slot(level, group);
+        if slot.is_some() {
+            return slot;
+        }
+        self.make(level, group);
+        self.slot(level, group)
     }
 
     /// Makes the slot of `group` on `level`. Built first, put after: nobody waits for another's allocation.
@@ -130,26 +158,56 @@ impl History {
     }
 
     /// Records that charge `seq` saw `value`, before it is charged. Races leave the least value seen.
+    #[inline]
     pub(super) fn note(&self, seq: u64, value: u64) {
-        for (level, &shift) in SHIFT.iter().enumerate() {
-            if seq < self.first(level) {
+        if let Some(slot) = self.slot_or_made(0, seq) {
+            slot.note(seq + 1, value);
+        }
+        self.skip(seq);
+    }
+
+    /// What a number asks for that records nothing: a reset's.
+    #[inline]
+    pub(super) fn skip(&self, seq: u64) {
+        if seq & ((1 << RATIO_BITS) - 1) == 0 {
+            self.roll_up(seq);
+        }
+    }
+
+    /// Records the groups that the charge before `seq` completed; on a level that begins, all that came before, too.
+    #[cold]
+    fn roll_up(&self, seq: u64) {
+        for (level, &shift) in SHIFT.iter().enumerate().skip(1) {
+            let complete = seq & ((1 << shift) - 1) == 0;
+            if !complete || seq < self.first(level) {
                 return;
             }
-            let group = seq >> shift;
-            if self.slot(level, group).is_none() {
-                self.make(level, group);
-            }
-            if let Some(slot) = self.slot(level, group) {
-                slot.note(group + 1, value);
+            let end = seq >> shift;
+            let begins = if seq == self.first(level) { 0 } else { end - 1 };
+            for group in begins..end {
+                // Where one is missing, nobody was charged under that number (a reset took it), or it belongs to a
+                // newer group by now: then those who came before have rolled up all of them.
+                let low = (group << RATIO_BITS..(group + 1) << RATIO_BITS)
+                    .filter_map(|part| self.slot(level - 1, part)?.low(part + 1))
+                    .reduce(lesser);
+                if let (Some(low), Some(slot)) = (low, self.slot_or_made(level, group)) {
+                    slot.note(group + 1, low);
+                }
             }
         }
     }
 
-    /// Counts a refund of `amount` to the receipt of charge `seq`.
+    /// Counts a refund of `amount` to the receipt of charge `seq`. What a level does not count before it begins only
+    /// refunds less.
     pub(super) fn refunded(&self, seq: u64, amount: u64) {
         for (level, &shift) in SHIFT.iter().enumerate() {
             let group = seq >> shift;
-            match self.slot(level, group) {
+            let slot = if group << shift < self.first(level) {
+                self.slot(level, group)
+            } else {
+                self.slot_or_made(level, group)
+            };
+            match slot {
                 Some(slot) => slot.refunded(group + 1, amount),
                 None => return,
             }
@@ -178,9 +236,6 @@ impl History {
                 }
                 let group = (seen - 1) >> shift;
                 seen = group << shift;
-                if seen < self.first(level) {
-                    return None;
-                }
                 let slot = self.slot(level, group)?;
                 let low = slot.low(group + 1)?;
                 let own = slot.refunds(group + 1);
@@ -199,8 +254,9 @@ impl History {
     }
 }
 
-impl Slot {
-    fn note(&self, tag: u64, value: u64) {
+impl Slot<'_> {
+    #[inline]
+    fn note(self, tag: u64, value: u64) {
         // Relaxed: a stale word only costs a failed exchange.
         let mut held = self.low.load(Relaxed);
         loop {
@@ -221,16 +277,13 @@ impl Slot {
         }
     }
 
-    fn low(&self, tag: u64) -> Option<u64> {
+    fn low(self, tag: u64) -> Option<u64> {
         // Relaxed: made visible by the load of the meter's word (Acquire) before it.
         let (group, low) = unpack(self.low.load(Relaxed));
         (group == tag).then_some(low)
     }
 
-    fn refunded(&self, tag: u64, amount: u64) {
-        if self.low(tag).is_none() {
-            return;
-        }
+    fn refunded(self, tag: u64, amount: u64) {
         let mut held = self.refunds.load(Relaxed);
         loop {
             let (group, sum) = unpack(held);
@@ -253,9 +306,58 @@ impl Slot {
         }
     }
 
-    fn refunds(&self, tag: u64) -> u64 {
+    fn refunds(self, tag: u64) -> u64 {
         // Acquire: pairs with the Release in `refunded`.
         let (group, sum) = unpack(self.refunds.load(Acquire));
         if group == tag { sum } else { 0 }
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_charge_is_bound_by_its_group_and_by_no_charge_before_that() {
+        let history = History::new(Depth::Short);
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut values = Vec::new();
+        for seq in 0..3_000_u64 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            // A reset takes a number and records nothing.
+            if state % 97 != 0 {
+                history.note(seq, 1_000 + state % 1_000_000);
+                values.push(1_000 + state % 1_000_000);
+            } else {
+                history.skip(seq);
+                values.push(u64::MAX);
+            }
+            let end = seq + 1;
+            for distance in [1, 2, 7, 8, 30, 64, 65, 300, 512, 2_000] {
+                let Some(of) = end.checked_sub(distance + 1) else {
+                    continue;
+                };
+                let group = match distance {
+                    ..=8 => 1,
+                    ..=64 => 8,
+                    ..=512 => 64,
+                    _ => 512,
+                };
+                let least = |from: u64| values[from as usize..].iter().min().copied().unwrap();
+                if (of + 1..end).any(|seq| values[seq as usize] == u64::MAX && end - seq <= 16) {
+                    // A reset is so near that the charge before it is forgotten anyway.
+                    continue;
+                }
+                let lowest = history.lowest(of, end, 0).unwrap().unsigned_abs();
+                let (own, shared) = (least(of + 1), least((of + 1) / group * group));
+                assert!(lowest <= own, "{of} of {end}: {lowest} is above {own}");
+                assert!(
+                    lowest >= shared,
+                    "{of} of {end}: {lowest} is below {shared}"
+                );
+            }
+        }
     }
 }

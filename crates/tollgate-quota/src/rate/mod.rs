@@ -28,9 +28,9 @@ pub use history::Depth;
 pub use scale::Scale;
 
 use history::History;
-use tollgate_core::{Charged, Cost, Limit, LimitError, Meter, Moment, Refused, Wait};
+use tollgate_core::{Charged, Cost, Limit, LimitError, Meter, Moment, Nanos, Refused, Wait};
 use tollgate_sync::atomic::{AtomicU64, AtomicU128, Ordering::*};
-use word::Word;
+use word::{Halves, Word};
 
 /// How much of a surplus a rate meter gives back when a cost is settled below its estimate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,8 +84,9 @@ pub struct RateReceipt {
     cost: u64,
     /// The refunds that its record counted, as records hold them.
     done: u64,
-    before: Word,
-    after: Word,
+    /// When it was charged.
+    now: Nanos,
+    before: Halves,
 }
 
 /// A frozen meter's last state.
@@ -267,8 +268,8 @@ impl RateMeter {
                 let receipt = RateReceipt {
                     cost: cost.get(),
                     done: self.coarsened(done),
-                    before: word,
-                    after: next,
+                    now: at.now,
+                    before: word.halves(),
                 };
                 return Ok(Charged {
                     receipt,
@@ -308,10 +309,17 @@ impl RateMeter {
     /// Gives back a whole charge if nothing happened since: the TAT that it replaced is put back. Its record stays
     /// and binds nobody: whoever comes next sees no larger backlog.
     fn back_out(&self, receipt: &RateReceipt) -> bool {
-        let back = Word::new(receipt.before.tat(), receipt.after.seq());
+        let before = receipt.before.whole();
+        // As `commit` made it.
+        let tat = before.tat().max(self.scale.quanta(receipt.now));
+        let after = Word::new(
+            tat.saturating_add(self.scale.worth(receipt.cost)),
+            before.next_seq(),
+        );
+        let back = Word::new(before.tat(), before.next_seq());
         // AcqRel: as any exchange of the word.
         self.word
-            .compare_exchange(receipt.after.0, back.0, AcqRel, Relaxed)
+            .compare_exchange(after.0, back.0, AcqRel, Relaxed)
             .is_ok()
     }
 
@@ -322,11 +330,14 @@ impl RateMeter {
             // Acquire: all records and refunds that the word stands for are seen below.
             let word = Word(self.word.load(Acquire));
             // Relaxed: a reset raises it before its exchange (Release), which this word has seen or fails by.
-            if word.is_mark() || receipt.before.seq() < self.forgotten.load(Relaxed) {
+            if word.is_mark() || receipt.before.whole().seq() < self.forgotten.load(Relaxed) {
                 return 0;
             }
             let backlog = word.tat().saturating_sub(now);
-            let Some(lowest) = self.history.lowest(receipt.before.seq(), word.seq(), base) else {
+            let Some(lowest) = self
+                .history
+                .lowest(receipt.before.whole().seq(), word.seq(), base)
+            else {
                 // Too old to tell, or the slots were taken by charges newer than the word.
                 // Relaxed: only compared.
                 if self.word.load(Relaxed) == word.0 {
@@ -355,7 +366,7 @@ impl RateMeter {
                 .is_ok()
             {
                 self.history
-                    .refunded(receipt.before.seq(), self.coarsened(amount));
+                    .refunded(receipt.before.whole().seq(), self.coarsened(amount));
                 // Release: pairs with the Acquire in `commit`; the exchange above is seen with it.
                 self.done.fetch_add(amount, Release);
                 return amount;
@@ -372,7 +383,9 @@ impl RateMeter {
         loop {
             let amount = surplus.min(word.tat().saturating_sub(now));
             // Relaxed: a reset raises it before its exchange (Release), which this word has seen or fails by.
-            if word.is_mark() || amount == 0 || receipt.before.seq() < self.forgotten.load(Relaxed)
+            if word.is_mark()
+                || amount == 0
+                || receipt.before.whole().seq() < self.forgotten.load(Relaxed)
             {
                 return 0;
             }
@@ -477,6 +490,9 @@ impl Meter for RateMeter {
             // An exact refund finds no backlog of its own any more; an eager one asks for this. Raised too far by a
             // failed exchange, it only forfeits. Relaxed: published by the exchange.
             self.forgotten.fetch_max(word.next_seq(), Relaxed);
+            if self.rule == RefundRule::Exact {
+                self.history.skip(word.seq());
+            }
             // AcqRel: as any exchange of the word.
             match self.word.compare_exchange_weak(
                 word.0,

@@ -12,6 +12,16 @@ const FROZEN: u128 = 1 << SEQ_BITS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub(super) u128);
 
+/// A word as receipts keep it, in no more room than it needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Halves([u64; 2]);
+
+impl Halves {
+    pub(super) const fn whole(self) -> Word {
+        Word(self.0[0] as u128 | (self.0[1] as u128) << 64)
+    }
+}
+
 impl Word {
     /// The meter is closed: its account was evicted.
     pub(super) const CLOSED: Self = Self(u128::MAX);
@@ -51,5 +61,10 @@ impl Word {
 
     pub(super) const fn frozen(self) -> Self {
         Self(self.0 | FROZEN)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+    pub(super) const fn halves(self) -> Halves {
+        Halves([self.0 as u64, (self.0 >> 64) as u64])
     }
 }
