@@ -109,7 +109,7 @@ impl Inner {
     /// Admits `request` at `at`. The caller is the first of the lines `mine`; see [`Say::look`].
     pub(super) fn admit(
         gate: &Arc<Self>,
-        policy: &Arc<Policy>,
+        policy: &Policy,
         request: &Request<'_>,
         at: Moment,
         mine: Option<&[Arc<LineState>]>,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admit;
+mod current;
 mod key;
 mod line;
 mod policy;
@@ -19,12 +20,13 @@ use crate::{
     file::{PolicyErrors, PolicyFile},
 };
 use accounts::{Account, Accounts};
+use current::Current;
 use line::Lines;
 use policy::Policy;
 use std::{fmt, sync::Arc};
 use tollgate_core::{Clock, Moment, Nanos, QuantaClock, Wall};
 use tollgate_quota::{StatusLevels, threshold::Share};
-use tollgate_sync::{Mutex, SwapArc};
+use tollgate_sync::Mutex;
 
 /// A share of a limit that was crossed: told once, by the admission or settlement whose exchange crossed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +84,7 @@ pub struct Gate(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
-    policy: SwapArc<Policy>,
+    policy: Current,
     pub(crate) accounts: Accounts,
     pub(crate) lines: Lines,
     levels: StatusLevels,
@@ -200,7 +202,7 @@ impl GateBuilder {
             .map_err(|unfit| PolicyErrors::unfit(text, unfit))?;
         Ok(Gate(Arc::new(Inner {
             clock: self.clock,
-            policy: SwapArc::new(Arc::new(policy)),
+            policy: Current::new(policy),
             accounts: Accounts::new(),
             lines: Lines::default(),
             levels: self.levels,

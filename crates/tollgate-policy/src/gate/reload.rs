@@ -64,7 +64,7 @@ impl Gate {
             }
         }
         let new = Arc::new(new);
-        inner.policy.store(Arc::clone(&new));
+        inner.policy.put(Arc::clone(&new));
         inner
             .accounts
             .refresh(&new, at.unwrap_or_else(|| inner.clock.moment()));

@@ -1,0 +1,73 @@
+//! The policy in force, which every thread keeps at hand.
+//!
+//! A decision needs the policy, and loading it from a place that may change costs two exchanges. So each thread keeps
+//! the policy that it used last, and a number says whether that is still the one in force: an admission then reads
+//! one shared word that only reloads write.
+//!
+//! # Synchronization
+//! - `number`: written by a reload after it put its policy in place (Release), read before the policy is used
+//!   (Acquire). So whoever reads a number finds that policy in place, or a newer one. No number is given out twice
+//!   in a process, so that what is at hand of one gate is never taken for another's.
+
+use super::policy::Policy;
+use std::cell::Cell;
+use tollgate_sync::{
+    Arc, SwapArc,
+    atomic::{AtomicU64, Ordering::*},
+};
+
+/// The next number; counted by `std`, since a model's atomics cannot be static.
+static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+thread_local! {
+    /// The policy that this thread used last, and its number. It lives until the thread uses another or ends.
+    static AT_HAND: Cell<Option<(u64, Arc<Policy>)>> = const { Cell::new(None) };
+}
+
+/// The policy in force.
+#[derive(Debug)]
+pub(super) struct Current {
+    number: AtomicU64,
+    policy: SwapArc<Policy>,
+}
+
+impl Current {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            number: AtomicU64::new(next()),
+            policy: SwapArc::new(Arc::new(policy)),
+        }
+    }
+
+    /// Puts `policy` in force.
+    pub(super) fn put(&self, policy: Arc<Policy>) {
+        self.policy.store(policy);
+        // Release: pairs with the Acquire in `with`; the policy just put is seen with its number.
+        self.number.store(next(), Release);
+    }
+
+    pub(super) fn load(&self) -> Arc<Policy> {
+        self.policy.load()
+    }
+
+    /// Calls `ask` with the policy in force.
+    #[inline]
+    pub(super) fn with<R>(&self, ask: impl FnOnce(&Policy) -> R) -> R {
+        // Acquire: pairs with the Release in `put`.
+        let number = self.number.load(Acquire);
+        // Taken while it is used: `ask` may call whoever is told of crossings, who may ask a gate.
+        let at_hand = match AT_HAND.try_with(Cell::take) {
+            Ok(Some((known, policy))) if known == number => policy,
+            _ => self.policy.load(),
+        };
+        let answer = ask(&at_hand);
+        // A thread that ends keeps nothing at hand.
+        let _ = AT_HAND.try_with(|place| place.set(Some((number, at_hand))));
+        answer
+    }
+}
+
+fn next() -> u64 {
+    // Relaxed: only that no two are the same matters.
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
