@@ -322,35 +322,46 @@ mod tests {
         let history = History::new(Depth::Short);
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut values = Vec::new();
-        for seq in 0..3_000_u64 {
+        for end in 1..=3_000_usize {
+            let seq = end as u64 - 1;
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
             // A reset takes a number and records nothing.
-            if state % 97 != 0 {
-                history.note(seq, 1_000 + state % 1_000_000);
-                values.push(1_000 + state % 1_000_000);
-            } else {
+            if state.is_multiple_of(97) {
                 history.skip(seq);
                 values.push(u64::MAX);
+            } else {
+                values.push(1_000 + state % 1_000_000);
+                history.note(seq, 1_000 + state % 1_000_000);
             }
-            let end = seq + 1;
-            for distance in [1, 2, 7, 8, 30, 64, 65, 300, 512, 2_000] {
+            for (distance, group) in [
+                (1, 1),
+                (7, 1),
+                (8, 1),
+                (30, 8),
+                (64, 8),
+                (65, 64),
+                (512, 64),
+                (2_000, 512),
+            ] {
                 let Some(of) = end.checked_sub(distance + 1) else {
                     continue;
                 };
-                let group = match distance {
-                    ..=8 => 1,
-                    ..=64 => 8,
-                    ..=512 => 64,
-                    _ => 512,
-                };
-                let least = |from: u64| values[from as usize..].iter().min().copied().unwrap();
-                if (of + 1..end).any(|seq| values[seq as usize] == u64::MAX && end - seq <= 16) {
+                if values[of + 1..]
+                    .iter()
+                    .rev()
+                    .take(16)
+                    .any(|value| *value == u64::MAX)
+                {
                     // A reset is so near that the charge before it is forgotten anyway.
                     continue;
                 }
-                let lowest = history.lowest(of, end, 0).unwrap().unsigned_abs();
+                let least = |from: usize| values[from..].iter().min().copied().unwrap();
+                let lowest = history
+                    .lowest(of as u64, end as u64, 0)
+                    .unwrap()
+                    .unsigned_abs();
                 let (own, shared) = (least(of + 1), least((of + 1) / group * group));
                 assert!(lowest <= own, "{of} of {end}: {lowest} is above {own}");
                 assert!(
