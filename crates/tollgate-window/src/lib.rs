@@ -2,7 +2,7 @@
 //!
 //! | | Holds in | Costs | Memory | A charge |
 //! | --- | --- | --- | --- | --- |
-//! | [`ExactLog`] | every interval of the window's length, to the nanosecond | small ones: counts | 32 bytes a unit of the max | two exchanges and a search |
+//! | [`ExactLog`] | every interval of the window's length, to the nanosecond | small ones: counts | 32 to 170 bytes a charge in the window | two exchanges and a search |
 //! | [`SlottedRing`] | every interval of the window's length; units count up to a slot longer | any: model tokens, money | 16 bytes a slot | one exchange |
 //! | [`FixedWindow`] | each window of a row of them | any | one word | one exchange |
 //! | [`PeriodCounter`] | each period, which is a number told by the caller | any | one word | one exchange |
@@ -51,8 +51,8 @@
 //! Refunds touch only the units of their own charge: of its entry, its slot or its period, while they count. Debt
 //! (units spent beyond an estimate) counts like any other units, above the ceiling if it must.
 //!
-//! Nothing here reads a clock, locks, or allocates after it was built. The words, steps and orderings of each algorithm
-//! are described at the head of its module, in the source.
+//! Nothing here reads a clock or locks, and only the log allocates after it was built. The words, steps and orderings of
+//! each algorithm are described at the head of its module, in the source.
 
 #![forbid(unsafe_code)]
 

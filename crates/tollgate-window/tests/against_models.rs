@@ -192,6 +192,19 @@ proptest! {
         holds(|| roomy_log(window, max, 40), model, &Law::Window { window, max }, &history)?;
     }
 
+    /// The log comes to need one level after another, and then laps.
+    #[test]
+    fn log_equals_its_model_while_it_grows(
+        (window, max, history) in (windows(), 10_u64..300).prop_flat_map(|(window, max)| {
+            let small = Histories { capacity: 3, full_ns: window / 8, ..Histories::of_window(window, max) };
+            let histories = Histories { refunds: true, debts: true, steps_back: false, steps_max: 1_000, ..small };
+            (Just(window), Just(max), histories.ops().prop_map(in_our_time))
+        }),
+    ) {
+        let model = model::SlidingLog::new(window, max);
+        holds(|| log(window, max), model, &Law::Window { window, max }, &history)?;
+    }
+
     /// Without room some units count longer than they must, but the laws hold to the unit and to the nanosecond.
     #[test]
     fn laws_hold_in_a_log_without_room((window, max, _, history) in cases(Histories { steps_max: 60, ..all_kinds() })) {

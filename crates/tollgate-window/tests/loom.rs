@@ -17,6 +17,8 @@ fn exhaustive(race: impl Fn() + Sync + Send + 'static) {
 fn bounded(preemptions: usize, race: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(preemptions);
+    // What is checked after the race counts too.
+    builder.max_branches = 10_000;
     builder.check(race);
 }
 
@@ -115,6 +117,24 @@ fn log_refund_makes_room() {
 #[test]
 fn log_refunds_are_counted_once() {
     bounded(3, log::refunds_are_counted_once);
+}
+
+/// A refund and a charge that opens a level, to 3.
+#[test]
+fn log_refund_meets_the_next_level() {
+    bounded(3, || log::refund_meets_the_next_level(3));
+}
+
+/// A charge that opens a level with a refund after it, and a charge that has room on the level below; to 2.
+#[test]
+fn log_refund_on_the_next_level_is_found() {
+    bounded(2, || log::refund_on_the_next_level_is_found(3));
+}
+
+/// Two callers of one debt, one of which opens a level; to 3.
+#[test]
+fn log_next_level_meets_a_lap() {
+    bounded(3, || log::next_level_meets_a_lap(3));
 }
 
 /// Two callers of one debt, exhaustive; of one and two, to 3; of two each, to 2. 2 s.

@@ -44,6 +44,9 @@ fn log_races() {
     many_times(|| log::refund_makes_room(false));
     many_times(|| log::refund_makes_room(true));
     many_times(log::refunds_are_counted_once);
+    many_times(|| log::refund_meets_the_next_level(16));
+    many_times(|| log::refund_on_the_next_level_is_found(16));
+    many_times(|| log::next_level_meets_a_lap(16));
     many_times(|| log::debt_in_a_full_ring_stays_long_enough(&[1, 3], &[2, 4]));
     many_times(log::denial_tells_a_wait_of_one_state);
     many_times(|| scenarios::closing_loses_no_charge(log::fresh(1), 0));

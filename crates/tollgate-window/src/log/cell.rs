@@ -12,6 +12,10 @@ use tollgate_sync::atomic::{
 
 pub(super) struct Cell {
     window_ns: u64,
+    /// The ceiling for which there is room in any case, and the largest for which there may be.
+    max: u64,
+    max_largest: u64,
+    room: u32,
     head: AtomicU128,
     trail: Trail,
     /// The highest total of which anything was given back.
@@ -27,7 +31,7 @@ struct View {
     floor: u64,
     /// Nanoseconds, not before the head's stamp.
     now: u64,
-    /// How many points of the ring have left.
+    /// How many points of the trail have left.
     left: usize,
     /// Whether any unit in the window may have been given back.
     has_refunds: bool,
@@ -35,11 +39,16 @@ struct View {
 }
 
 impl Cell {
-    pub(super) fn new(window_ns: u64, places: usize) -> Self {
+    /// A log that tells apart `room` charges more than a ceiling of up to `max` has units, and of `max_largest` at
+    /// most.
+    pub(super) fn new(window_ns: u64, max: u64, max_largest: u64, room: u32) -> Self {
         Self {
             window_ns,
+            max,
+            max_largest,
+            room,
             head: AtomicU128::new(Point::GENESIS.pack()),
-            trail: Trail::new(places),
+            trail: Trail::new(places(max, room), places(max_largest, room)),
             refunded: AtomicU64::new(0),
             floor: AtomicU64::new(0),
         }
@@ -84,7 +93,7 @@ impl Cell {
                     None => continue,
                 }
             }
-            if let Some(next) = self.commit(word, &view, cost) {
+            if let Some(next) = self.commit(word, &view, cost, ceiling) {
                 return Ok(charged(next.receipt(cost), view.used, cost, ceiling));
             }
         }
@@ -109,7 +118,7 @@ impl Cell {
             let Some(view) = self.view(head, now) else {
                 continue;
             };
-            if let Some(next) = self.commit(word, &view, taken) {
+            if let Some(next) = self.commit(word, &view, taken, ceiling) {
                 return Ok(charged(next.receipt(units), view.used, taken, ceiling));
             }
         }
@@ -129,7 +138,7 @@ impl Cell {
             let age = self
                 .trail
                 .count_while(tail, |point| point.total < receipt.total);
-            let end = if age < self.trail.places() {
+            let end = if age < tail.places {
                 self.trail.get(tail, age)
             } else {
                 head
@@ -197,7 +206,7 @@ impl Cell {
             // No interval is to reach across the floor. All older points are below it, so there is a place.
             let tail = self.trail.tail();
             if tail.newest.total >= head.total
-                || self.trail.record(tail, head, |_| true) == Recorded::Yes
+                || self.trail.record(tail, head, 0, |_| true) == Recorded::Yes
             {
                 return;
             }
@@ -241,7 +250,7 @@ impl Cell {
             tail,
             floor,
             now,
-            left: self.trail.places(),
+            left: tail.places,
             has_refunds: false,
             used: 0,
         };
@@ -266,8 +275,8 @@ impl Cell {
     /// The intervals in the window, from the newest back: units kept, and by which stamp they were taken.
     fn intervals(&self, view: &View) -> impl Iterator<Item = (u64, u64)> {
         let (tail, floor) = (view.tail, view.floor);
-        (view.left..=self.trail.places()).rev().map(move |age| {
-            let end = if age < self.trail.places() {
+        (view.left..=tail.places).rev().map(move |age| {
+            let end = if age < tail.places {
                 self.trail.get(tail, age)
             } else {
                 view.head
@@ -286,7 +295,7 @@ impl Cell {
         })
     }
 
-    /// The denial of a cost that does not fit `view`; none if the ring changed meanwhile.
+    /// The denial of a cost that does not fit `view`; none if the trail changed meanwhile.
     fn denied(&self, view: &View, now: Nanos, cost: u64, ceiling: u64) -> Option<Refused> {
         let committed = view.used.into();
         let room = ceiling.min(CHARGE_MAX).checked_sub(cost);
@@ -322,7 +331,7 @@ impl Cell {
         let age = self
             .trail
             .count_while(view.tail, |point| point.total < enough);
-        if age < self.trail.places() {
+        if age < view.tail.places {
             self.trail.get(view.tail, age).stamp
         } else {
             view.head.stamp
@@ -330,7 +339,7 @@ impl Cell {
     }
 
     /// Adds `units` at the instant of `view`, and returns the head after them; none if another caller came first.
-    fn commit(&self, word: u128, view: &View, units: u64) -> Option<Point> {
+    fn commit(&self, word: u128, view: &View, units: u64, ceiling: u64) -> Option<Point> {
         let head = view.head;
         // A head of this very stamp is the end of its interval anyway, once the units are added to it.
         let is_apart =
@@ -338,7 +347,8 @@ impl Cell {
         if is_apart {
             let has_left =
                 |point: Point| point.total <= view.floor || self.has_left(point, view.now);
-            if self.trail.record(view.tail, head, has_left) == Recorded::Raced {
+            let wanted = places(ceiling.clamp(self.max, self.max_largest), self.room);
+            if self.trail.record(view.tail, head, wanted, has_left) == Recorded::Raced {
                 return None;
             }
         }
@@ -346,7 +356,7 @@ impl Cell {
             total: head.total.saturating_add(units),
             stamp: view.now,
         };
-        // Linearization point of a charge. What `view` saw of the ring and the refunds still makes at least that much
+        // Linearization point of a charge. What `view` saw of the trail and the refunds still makes at least that much
         // room: points and refunds are only ever added.
         self.exchange(word, next.pack()).then_some(next)
     }
@@ -356,8 +366,14 @@ impl Cell {
         let start = view.tail.newest.total;
         view.has_refunds
             && start >= view.floor
-            && self.trail.refunded(view.tail, self.trail.places(), start) >= view.head.total - start
+            && self.trail.refunded(view.tail, view.tail.places, start) >= view.head.total - start
     }
+}
+
+/// Places for as many points as there can be while `max` units and `room` charges more are told apart.
+fn places(max: u64, room: u32) -> usize {
+    // The newest point that has left stays beside all that are in the window, and one place is being written.
+    usize::try_from(max + u64::from(room) + 2).unwrap_or(usize::MAX)
 }
 
 /// Whether `cost` fits beside what is in the window. The total must be told apart for ever, too.

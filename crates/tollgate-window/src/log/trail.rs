@@ -1,105 +1,202 @@
-//! The ring of points. The module page tells the protocol.
+//! The points of the past, in rings that follow each other. The module page tells the protocol.
 
-use super::word::{Point, Refunds};
+use super::{
+    level::{End, Level, UNWRITTEN},
+    word::Point,
+};
+use std::sync::OnceLock;
 use tollgate_sync::atomic::{
-    AtomicU128, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release},
+    AtomicUsize,
+    Ordering::{Acquire, Release},
 };
 
+/// Places of the first level, unless it needs fewer. A model's few charges must meet the next level too.
+const FIRST_PLACES: usize = if cfg!(model_loom) { 3 } else { 16 };
+/// Places of a level over those of the one before, in bits.
+const RATIO_BITS: usize = 2;
+/// With 16 places on the first, the level before the last has 2^20.
+const LEVELS: usize = 10;
+
 pub(super) struct Trail {
-    points: Box<[AtomicU128]>,
-    /// What was given back of the interval that ends with the point of the same place.
-    refunds: Box<[AtomicU128]>,
-    /// About where the newest point is.
-    newest: AtomicUsize,
+    levels: [OnceLock<Box<Level>>; LEVELS],
+    places_first: usize,
+    places_last: usize,
+    /// About which level takes points.
+    top: AtomicUsize,
 }
 
-/// Where the ring ended when it was looked at.
+/// Where the points ended when they were looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Tail {
     pub(super) newest: Point,
-    /// The place after the newest point's, which holds the oldest point and takes the next.
+    /// How many places there are, on all levels up to the one that takes points.
+    pub(super) places: usize,
+    /// How many of them are on the levels below that one.
+    below: usize,
+    level: usize,
+    /// The newest point of the level below.
+    prior: Point,
+    /// The place that takes the next point, and its word.
     next: usize,
-    oldest: Point,
+    oldest: u128,
 }
 
 /// What became of an attempt to record a point.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recorded {
     Yes,
-    /// Somebody else changed the ring first.
+    /// Somebody else changed the trail first.
     Raced,
     /// The point after the oldest must stay.
     Full,
 }
 
 impl Trail {
-    /// A ring of at least three places.
-    pub(super) fn new(places: usize) -> Self {
-        let words = |word| (0..places.max(3)).map(|_| AtomicU128::new(word)).collect();
-        Self {
-            points: words(Point::GENESIS.pack()),
-            refunds: words(Refunds::NONE.pack()),
-            newest: AtomicUsize::new(0),
+    /// A trail that needs `places` at least on its only level, if it comes to no more, and `places_max` on its last.
+    pub(super) fn new(places: usize, places_max: usize) -> Self {
+        let trail = Self {
+            levels: std::array::from_fn(|_| OnceLock::new()),
+            places_first: places.clamp(3, FIRST_PLACES.max(3)),
+            places_last: places_max.max(FIRST_PLACES << (RATIO_BITS * (LEVELS - 1))),
+            top: AtomicUsize::new(0),
+        };
+        if cfg!(model_loom) {
+            // The checker does not see through a `OnceLock`: what it is to check is made before threads are.
+            for level in 0..2 {
+                let places = trail.places(level);
+                if let Some(level) = trail.made(level) {
+                    (0..places).for_each(|place| level.make(place));
+                }
+            }
+        }
+        trail
+    }
+
+    fn places(&self, level: usize) -> usize {
+        match level {
+            0 => self.places_first,
+            level if level < LEVELS - 1 => FIRST_PLACES << (RATIO_BITS * level),
+            _ => self.places_last,
         }
     }
 
-    pub(super) fn places(&self) -> usize {
-        self.points.len()
+    fn level(&self, level: usize) -> Option<&Level> {
+        self.levels.get(level)?.get().map(|level| &**level)
     }
 
-    fn point(&self, place: usize) -> Point {
-        // Acquire: pairs with the Release in `record`; the points before this one are seen as well.
-        Point::unpack(self.points[place].load(Acquire))
+    /// The level, to be written to. Always there: it is made if need be.
+    fn made(&self, level: usize) -> Option<&Level> {
+        if self.level(level).is_none() {
+            // As many chunks as they have places, but for the sixteen of the first.
+            let chunk_bits = FIRST_PLACES.next_power_of_two().ilog2();
+            let growth_bits = u32::try_from(level * RATIO_BITS / 2).unwrap_or(0);
+            let made = Level::new(self.places(level), chunk_bits + growth_bits);
+            // As with chunks, whoever comes second drops theirs.
+            let _ = self.levels.get(level)?.set(Box::new(made));
+        }
+        self.level(level)
     }
 
-    /// `place` and `on` places further. Both are less than one lap.
-    fn place(&self, place: usize, on: usize) -> usize {
-        let place = place + on;
-        if place < self.places() {
+    fn word(&self, level: usize, place: usize) -> u128 {
+        self.level(level)
+            .map_or(UNWRITTEN, |level| level.word(place))
+    }
+
+    fn end(&self, level: usize) -> End {
+        self.level(level).map_or(End::UNWRITTEN, Level::end)
+    }
+
+    /// The newest point before those of `level`.
+    fn prior(&self, level: usize) -> Point {
+        level
+            .checked_sub(1)
+            .map_or(Point::GENESIS, |below| self.end(below).newest)
+    }
+
+    /// `place` and `on` places further, on `level`. Both are less than one lap.
+    fn after(&self, level: usize, place: usize, on: usize) -> usize {
+        let (place, places) = (place + on, self.places(level));
+        if place < places {
             place
         } else {
-            place - self.places()
+            place - places
         }
     }
 
-    /// The end of the ring.
+    /// The end of the trail.
     pub(super) fn tail(&self) -> Tail {
-        // Acquire: pairs with the Release in `record`, so that the point named here is there.
-        let mut place = self.newest.load(Acquire);
-        let mut newest = self.point(place);
+        // Acquire: pairs with the Release in `record`, so that the levels below are seen to be over.
+        let mut level = self.top.load(Acquire);
+        let mut prior = self.prior(level);
         loop {
-            let next = self.place(place, 1);
-            let oldest = self.point(next);
-            if oldest.total <= newest.total {
-                return Tail {
-                    newest,
-                    next,
-                    oldest,
-                };
+            let end = self.end(level);
+            let newest = if end.newest == Point::GENESIS {
+                prior
+            } else {
+                end.newest
+            };
+            if Point::is_over(end.oldest) {
+                (level, prior) = (level + 1, newest);
+                continue;
             }
-            (place, newest) = (next, oldest);
+            return self.tail_on(level, prior, newest, end);
         }
     }
 
-    /// True if no point was recorded since `tail` was taken: a search in between has seen one state of the ring.
+    fn tail_on(&self, level: usize, prior: Point, newest: Point, end: End) -> Tail {
+        let below = (0..level).map(|level| self.places(level)).sum();
+        Tail {
+            newest,
+            places: below + self.places(level),
+            below,
+            level,
+            prior,
+            next: end.next,
+            oldest: end.oldest,
+        }
+    }
+
+    /// True if no point was recorded since `tail` was taken: a search in between has seen one state of the trail.
     pub(super) fn is_unchanged(&self, tail: Tail) -> bool {
-        self.point(tail.next) == tail.oldest
+        self.word(tail.level, tail.next) == tail.oldest
     }
 
-    /// The place of the point `age` points after the oldest.
-    fn place_of(&self, tail: Tail, age: usize) -> usize {
-        self.place(tail.next, age)
+    /// The level and the place of the point `age` points after the oldest.
+    fn locate(&self, tail: Tail, mut age: usize) -> (usize, usize) {
+        if age >= tail.below {
+            return (
+                tail.level,
+                self.after(tail.level, tail.next, age - tail.below),
+            );
+        }
+        let mut level = 0;
+        while age >= self.places(level) {
+            age -= self.places(level);
+            level += 1;
+        }
+        // This level is over, so its end stays where it is.
+        (level, self.after(level, self.end(level).next, age))
     }
 
-    /// The point `age` points after the oldest. Places never written come first, as points of no units.
+    /// The point `age` points after the oldest. A place never written reads as the newest point of the level below:
+    /// a point of no further units.
     pub(super) fn get(&self, tail: Tail, age: usize) -> Point {
-        self.point(self.place_of(tail, age))
+        let (level, place) = self.locate(tail, age);
+        match Point::of_place(self.word(level, place)) {
+            Point::GENESIS if level == tail.level => tail.prior,
+            Point::GENESIS => self.prior(level),
+            point => point,
+        }
     }
 
     /// How many points from the oldest on satisfy `is_before`, which holds for those up to some point and no further.
     pub(super) fn count_while(&self, tail: Tail, is_before: impl Fn(Point) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.places());
+        // Mostly what is looked for is on the level that takes points.
+        let (mut low, mut high) = if tail.below == 0 || is_before(self.get(tail, tail.below)) {
+            (tail.below, tail.places)
+        } else {
+            (0, tail.below)
+        };
         while low < high {
             let middle = low.midpoint(high);
             if is_before(self.get(tail, middle)) {
@@ -111,66 +208,170 @@ impl Trail {
         low
     }
 
-    /// Writes `point` after the newest one, if the point after the oldest `may_be_oldest` then.
+    /// Writes `point` after the newest one, if the point after the oldest `may_be_oldest` then; on the next level if
+    /// it may not, and this one has fewer places than `wanted`.
     pub(super) fn record(
         &self,
         tail: Tail,
         point: Point,
+        wanted: usize,
         may_be_oldest: impl Fn(Point) -> bool,
     ) -> Recorded {
         debug_assert!(tail.newest.total < point.total && tail.newest.stamp <= point.stamp);
-        if !may_be_oldest(self.get(tail, 1)) {
+        let after = self.word(tail.level, self.after(tail.level, tail.next, 1));
+        if after == UNWRITTEN || may_be_oldest(Point::of_place(after)) {
+            return self.write(tail, point);
+        }
+        let above = tail.level + 1;
+        if self.places(tail.level) >= wanted || above == LEVELS {
             return Recorded::Full;
         }
-        // Release: pairs with the Acquire in `point`. If the place still holds the oldest point, the newest is still
-        // the newest, since points are only ever written here; totals grow, so no word comes back.
-        let written = self.points[tail.next].compare_exchange(
-            tail.oldest.pack(),
-            point.pack(),
-            Release,
-            Relaxed,
-        );
-        if written.is_err() {
+        // Whoever records on this level exchanges this very word, so from here on nobody does.
+        if !self.exchange(tail, Point::over(tail.oldest)) {
             return Recorded::Raced;
         }
         // Release: pairs with the Acquire in `tail`.
-        self.newest.store(tail.next, Release);
+        self.top.fetch_max(above, Release);
+        let tail = self.tail_on(above, tail.newest, tail.newest, End::UNWRITTEN);
+        self.write(tail, point)
+    }
+
+    fn write(&self, tail: Tail, point: Point) -> Recorded {
+        if !self.exchange(tail, point.pack()) {
+            return Recorded::Raced;
+        }
+        if let Some(level) = self.level(tail.level) {
+            level.hint(tail.next);
+        }
         Recorded::Yes
+    }
+
+    /// Writes `word` to the place that takes the next point. If that still holds the oldest point, the newest is still
+    /// the newest, since points are only ever written here; totals grow, so no word comes back.
+    fn exchange(&self, tail: Tail, word: u128) -> bool {
+        self.made(tail.level)
+            .is_some_and(|level| level.exchange(tail.next, tail.oldest, word))
     }
 
     /// Units given back of the interval that starts at `start` and ends `age` points after the oldest; the head ends
     /// the one after the newest.
     pub(super) fn refunded(&self, tail: Tail, age: usize, start: u64) -> u64 {
-        // Relaxed: the word says itself what it belongs to, and publishes nothing else.
-        let refunds = Refunds::unpack(self.refunds[self.refunds_of(tail, age)].load(Relaxed));
-        if refunds.start == start {
-            refunds.units
+        let (level, place) = self.refunds_of(tail, age);
+        let units = |level: usize, place| {
+            self.level(level)
+                .map_or(0, |level| level.refunded(place, start))
+        };
+        let here = units(level, place);
+        let prior = if level == tail.level {
+            tail.prior
         } else {
-            0
+            self.prior(level)
+        };
+        match level.checked_sub(1) {
+            // It began as the head's on the level below.
+            Some(below) if prior.total == start => here + units(below, self.end(below).next),
+            _ => here,
         }
     }
 
     /// Gives back `units` of that interval; false if its place is another's by now.
     pub(super) fn refund(&self, tail: Tail, age: usize, start: u64, units: u64) -> bool {
-        let place = &self.refunds[self.refunds_of(tail, age)];
-        let mut word = place.load(Relaxed);
-        while let Some(refunds) = Refunds::unpack(word).with(start, units) {
-            // Relaxed: as in `refunded`. Starts only grow, so no word of an earlier lap comes back.
-            match place.compare_exchange_weak(word, refunds.pack(), Relaxed, Relaxed) {
-                Ok(_) => return true,
-                Err(held) => word = held,
-            }
-        }
-        false
+        let (level, place) = self.refunds_of(tail, age);
+        self.made(level)
+            .is_some_and(|level| level.refund(place, start, units))
     }
 
     /// The interval that the head ends has its refunds where the head will be recorded: with the oldest point, whose
     /// own interval is forgotten.
-    fn refunds_of(&self, tail: Tail, age: usize) -> usize {
-        if age == self.places() {
-            tail.next
+    fn refunds_of(&self, tail: Tail, age: usize) -> (usize, usize) {
+        if age == tail.places {
+            (tail.level, tail.next)
         } else {
-            self.place_of(tail, age)
+            self.locate(tail, age)
         }
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Places that there is memory for.
+    fn made(trail: &Trail) -> usize {
+        (0..LEVELS)
+            .filter_map(|level| trail.level(level))
+            .map(Level::places_made)
+            .sum()
+    }
+
+    /// Records `points` points, of which the last `live` are in the window.
+    fn record(trail: &Trail, points: std::ops::Range<u64>, live: u64, wanted: usize) {
+        for total in points {
+            let point = Point {
+                total,
+                stamp: total,
+            };
+            let recorded = trail.record(trail.tail(), point, wanted, |oldest| {
+                oldest.total + live <= total
+            });
+            assert!(recorded == Recorded::Yes);
+        }
+    }
+
+    #[test]
+    fn fresh_trail_takes_no_places_however_it_is_read() {
+        let trail = Trail::new(1 << 22, 1 << 22);
+        assert!(size_of::<Trail>() < 256);
+        let tail = trail.tail();
+        assert_eq!(tail.newest, Point::GENESIS);
+        assert_eq!(
+            trail.count_while(tail, |point| point.total < 1),
+            tail.places
+        );
+        assert_eq!(trail.refunded(tail, tail.places, 0), 0);
+        assert!(trail.is_unchanged(tail));
+        assert_eq!(made(&trail), 0);
+    }
+
+    #[test]
+    fn memory_follows_what_is_live_and_not_what_was_asked_for() {
+        for live in [1, 10, 14, 15, 60, 63, 1_000, 20_000] {
+            let trail = Trail::new(1 << 22, 1 << 22);
+            record(&trail, 1..live + 1, live, 1 << 22);
+            let needed = usize::try_from(live).unwrap() + 2;
+            assert!(made(&trail) <= 2 * needed + 16, "{live}: {}", made(&trail));
+            record(&trail, live + 1..20 * live, live, 1 << 22);
+            assert!(
+                made(&trail) <= 6 * needed + 16,
+                "{live} in the long run: {}",
+                made(&trail)
+            );
+        }
+    }
+
+    #[test]
+    fn every_live_point_is_found_on_whichever_level_it_is() {
+        for live in [14, 15, 77, 78, 400] {
+            let trail = Trail::new(1 << 22, 1 << 22);
+            record(&trail, 1..3 * live, live, 1 << 22);
+            let tail = trail.tail();
+            for total in 2 * live..3 * live {
+                let age = trail.count_while(tail, |point| point.total < total);
+                assert_eq!(trail.get(tail, age).total, total);
+            }
+        }
+    }
+
+    #[test]
+    fn level_is_full_for_good_if_no_more_is_wanted() {
+        let trail = Trail::new(16, 1 << 22);
+        record(&trail, 1..16, 100, 16);
+        let point = Point {
+            total: 16,
+            stamp: 16,
+        };
+        assert!(trail.record(trail.tail(), point, 16, |_| false) == Recorded::Full);
+        assert!(trail.record(trail.tail(), point, 17, |_| false) == Recorded::Yes);
+        assert_eq!(trail.tail().newest, point);
     }
 }

@@ -10,13 +10,14 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 ///
 /// A unit taken at `t` counts until exactly one window later: in the half-open interval from `t` to `t + window`. So
 /// in every half-open interval of that length at most `max` units are admitted, and not one is refused needlessly. The
-/// price is memory: 32 bytes for each unit of the max, whatever the costs are. For large maxes use
-/// [`SlottedRing`](crate::SlottedRing).
+/// price is memory: 32 bytes for each charge that a window has held, in levels that grow as they are needed, so up to
+/// 170 bytes for each; whatever the costs are, and whatever the max. A fresh log takes a few hundred bytes. For many
+/// charges a window use [`SlottedRing`](crate::SlottedRing).
 ///
 /// A `now` older than the latest charge is taken for that one's, and its wait is told from the `now` given. The least
 /// wait is exact, refunds counted. Debt leaves the window like anything else.
 ///
-/// Every operation is lock-free and allocates nothing. An admission is two exchanges (one for a further charge at the
+/// Every operation is lock-free; only a charge or a refund that comes to need memory allocates. An admission is two exchanges (one for a further charge at the
 /// same instant) and a search, O(log max); a denial is two searches and writes nothing. While units are in the window
 /// of which some were given back, both walk what is in the window: O(charges there).
 ///
@@ -42,7 +43,7 @@ pub struct ExactLog {
 }
 
 impl ExactLog {
-    /// The largest max: 4,194,304 units, which take 128 MiB.
+    /// The largest max: 4,194,304 units. As many charges in one window take 170 MiB.
     pub const MAX_UNITS: u64 = 1 << 22;
     /// Charges beyond `max` that one window remembers apart, unless told otherwise.
     pub const ROOM: u32 = 64;
@@ -55,17 +56,14 @@ impl ExactLog {
         Self::with_room(max, window, Self::ROOM)
     }
 
-    /// As [`Self::new`], with room for `room` charges beyond `max` in one window, 32 bytes each.
+    /// As [`Self::new`], with room for `room` charges beyond `max` in one window.
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn with_room(max: u64, window: Duration, room: u32) -> Result<Self, WindowError> {
         let max = max_units(max, Self::MAX_UNITS)?;
         let window_ns = window_ns(window)?;
-        // The newest point that has left stays beside all that are in the window, and one place is being written.
-        let places = max + u64::from(room) + 2;
-        // A place count that no memory could hold fails as any allocation does; on 64 bits it is below 2^33.
-        let cell = Cell::new(window_ns, usize::try_from(places).unwrap_or(usize::MAX));
+        let cell = Cell::new(window_ns, max, Self::MAX_UNITS, room);
         Ok(Self { max, cell })
     }
 
@@ -118,9 +116,9 @@ impl fmt::Debug for ExactLog {
     }
 }
 
-/// A `ceiling` may be above the max that the log was built for (a limit that was raised), up to `u32::MAX`, beyond
-/// which it is taken for that: the law stays exact, but a window of more charges than the log has places counts some
-/// of them longer than it must. A debt above `u32::MAX` is taken for that many units, and cannot be refunded. After
+/// A `ceiling` may be above the max that the log was built for (a limit that was raised) and is then as exact: the log
+/// has room for its charges too, up to [`ExactLog::MAX_UNITS`] in a window. Beyond, up to `u32::MAX`, for which any
+/// larger ceiling is taken, the law stays exact, but some charges may count longer than they must. A debt above `u32::MAX` is taken for that many units, and cannot be refunded. After
 /// 2⁶⁴ units in a life all is denied.
 impl Meter for ExactLog {
     type Receipt = LogReceipt;
@@ -343,8 +341,10 @@ mod tests {
             panic!("the ceiling is reached")
         };
         assert_eq!(denial.committed, 50);
-        assert!(matches!(denial.wait, Wait::After(wait) if wait <= Duration::from_secs(1)));
-        assert_eq!(log.count(Nanos(SECOND + 50)), 0);
+        assert_eq!(denial.wait, Wait::nanos(SECOND - 50));
+        for left in 1..=50 {
+            assert_eq!(log.count(Nanos(SECOND + left)), 50 - left);
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use tollgate_core::Nanos;
 
-const CLOSED: u64 = 1 << 63;
+/// Marks the head of a closed log, and the place that a level would write to next, once that level is over.
+const MARK: u64 = 1 << 63;
 
 /// The most units of one charge that are told apart: more than any ceiling of a log, so that a larger debt blocks
 /// just as long as this one.
@@ -56,11 +57,26 @@ impl Point {
     /// The head's word of this point; none if it is closed.
     pub(super) const fn of_head(word: u128) -> Option<Self> {
         let point = Self::unpack(word);
-        if point.stamp & CLOSED == 0 {
+        if point.stamp & MARK == 0 {
             Some(point)
         } else {
             None
         }
+    }
+
+    /// The point of a place's word, whether its level is over or not.
+    pub(super) const fn of_place(word: u128) -> Self {
+        Self::unpack(word & !(MARK as u128))
+    }
+
+    /// The word of a place that holds `word`, once its level is over.
+    pub(super) const fn over(word: u128) -> u128 {
+        word | MARK as u128
+    }
+
+    /// True if the place with `word` marks its level as over.
+    pub(super) const fn is_over(word: u128) -> bool {
+        word & MARK as u128 != 0
     }
 
     /// The receipt of the charge that made this head, of which `units` may be given back.
@@ -74,7 +90,7 @@ impl Point {
 
     /// The word of a head that was closed at this point.
     pub(super) const fn closed(self) -> u128 {
-        self.pack() | CLOSED as u128
+        self.pack() | MARK as u128
     }
 }
 

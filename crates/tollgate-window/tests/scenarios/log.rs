@@ -2,7 +2,7 @@ use super::{SECOND, charge, end, go, moment, passed, units};
 use std::time::Duration;
 use tollgate_core::{Meter, Nanos, Refused, Wait};
 use tollgate_sync::Arc;
-use tollgate_window::ExactLog;
+use tollgate_window::{ExactLog, LogReceipt};
 
 /// A log of one second. Without room it forgets as early as it may, and a lap is short.
 pub(crate) fn log(max: u64) -> Arc<ExactLog> {
@@ -223,4 +223,76 @@ pub(crate) fn denial_tells_a_wait_of_one_state() {
         right.contains(&(denial.committed, denial.wait)),
         "{denial:?}"
     );
+}
+
+/// A log whose first level is full once the next charge records the last of these `charges`, one every 10 ns.
+fn full_level(charges: u64) -> (Arc<ExactLog>, Vec<LogReceipt>) {
+    let log = log(charges + 1);
+    let receipts = (0..charges).map(|charge_number| {
+        let charged = charge(&*log, charge_number * 10, 1, charges + 1).expect("it is fresh");
+        charged.receipt
+    });
+    let receipts = receipts.collect();
+    (log, receipts)
+}
+
+/// A refund of what the head ends, while a charge finds the level full and records the head on the next one: the refund
+/// is counted once, on whichever level it was written down.
+pub(crate) fn refund_meets_the_next_level(charges: u64) {
+    let (log, receipts) = full_level(charges);
+    let (last, now) = (receipts[receipts.len() - 1], charges * 10);
+    let refunder = go(&log, move |log| log.refund(moment(now), &last, 1));
+    let charger = go(&log, move |log| charge(log, now, 1, charges + 1).is_some());
+    assert!(end(charger));
+    assert_eq!(end(refunder), 1);
+    assert_eq!(log.count(Nanos(now)), charges);
+    for left in 1..charges {
+        let since = SECOND + (left - 1) * 10;
+        assert_eq!(log.count(Nanos(since)), charges - left, "{left} have left");
+    }
+    assert_eq!(log.count(Nanos(SECOND + now - 1)), 1);
+}
+
+/// As above, after a charge of the refunder's own, while a later caller finds room on the level that is full to him.
+pub(crate) fn refund_on_the_next_level_is_found(charges: u64) {
+    let (log, receipts) = full_level(charges);
+    let (last, now) = (receipts[receipts.len() - 1], charges * 10);
+    let refunder = go(&log, move |log| {
+        let charged = charge(log, now, 1, charges + 2).is_some();
+        (charged, log.refund(moment(now), &last, 1))
+    });
+    let charger = go(&log, move |log| {
+        charge(log, SECOND, 1, charges + 2).is_some()
+    });
+    assert!(end(charger));
+    assert_eq!(end(refunder), (true, 1));
+    assert_eq!(log.count(Nanos(SECOND)), charges);
+    assert_eq!(log.count(Nanos(SECOND + now - 10)), 2);
+}
+
+/// Two callers find the level full, one of them so late that its points have left and it records there, while the other
+/// opens the next level: each unit leaves in its time all the same.
+pub(crate) fn next_level_meets_a_lap(charges: u64) {
+    let (log, receipts) = full_level(charges);
+    let nows = [charges * 10, SECOND + 15];
+    let threads = nows.map(|now| {
+        go(&log, move |log| {
+            log.charge_anyway(moment(now), units(1), charges + 1)
+                .map(|charged| charged.receipt)
+                .expect("nobody closes it")
+        })
+    });
+    let spent = threads.map(end);
+    let stamps = receipts.iter().chain(&spent);
+    let stamps: Vec<u64> = stamps.map(|receipt| receipt.counts_from().0).collect();
+    let last = SECOND + charges * 10;
+    let leaving = (SECOND + 20..=last).step_by(10);
+    for now in [SECOND + 15]
+        .into_iter()
+        .chain(leaving)
+        .chain([2 * SECOND + 14, 2 * SECOND + 15])
+    {
+        let live = stamps.iter().filter(|stamp| **stamp + SECOND > now).count() as u64;
+        assert_eq!(log.count(Nanos(now)), live, "at {now}: {stamps:?}");
+    }
 }
