@@ -254,22 +254,9 @@ impl CompiledLimit {
     fn keeps_accounts_of(&self, old: &Self) -> bool {
         let same_periods = match (&self.algorithm, &old.algorithm) {
             (Algorithm::Gcra { .. }, Algorithm::Gcra { .. }) => true,
-            // A log has a place for each unit of its maximum: another maximum is another log.
-            (Algorithm::Log { .. }, Algorithm::Log { .. }) => {
-                self.algorithm == old.algorithm && self.largest_max() <= old.largest_max()
-            }
             (new, old) => new == old,
         };
         self.name == old.name && self.unit == old.unit && self.by == old.by && same_periods
-    }
-
-    fn largest_max(&self) -> Option<u64> {
-        self.overrides
-            .iter()
-            .map(|change| change.max)
-            .chain([self.figures.max])
-            .max()
-            .flatten()
     }
 
     /// True if the limit has a say in `request`.
@@ -335,13 +322,8 @@ impl CompiledLimit {
     }
 
     fn try_meter(&self, figures: Figures) -> Result<(), String> {
-        match self.shape {
-            // The largest of these is too large to be made on trial.
-            Shape::Log { .. } => Ok(()),
-            _ => self
-                .meter(&self.rule(figures)?, Moment::default())
-                .map(drop),
-        }
+        self.meter(&self.rule(figures)?, Moment::default())
+            .map(drop)
     }
 
     /// A fresh meter for an account with `rule`; none if it is unlimited.
@@ -368,9 +350,7 @@ impl CompiledLimit {
                     .map_err(|error| error.to_string())?,
             ),
             Shape::Log { per } => {
-                // A place for each unit of the largest maximum, so that overrides may change.
-                let places = self.largest_max().unwrap_or(1).max(1);
-                AnyMeter::Log(ExactLog::new(places, *per).map_err(|error| error.to_string())?)
+                AnyMeter::Log(ExactLog::new(max.max(1), *per).map_err(|error| error.to_string())?)
             }
             Shape::Fixed { per, phase } => AnyMeter::Fixed(
                 FixedWindow::with_phase(max, *per, *phase).map_err(|error| error.to_string())?,
