@@ -1,0 +1,125 @@
+//! The hot functions, each called a thousand times, for `cargo xtask icount` to count their instructions under
+//! callgrind. What a row needs is made before its calls, and time is an argument: nothing but the call is counted, and
+//! a step or two of the loop around it. Prints the names of the rows in the order in which they ran.
+
+use std::hint::black_box;
+use tollgate_core::{Cost, Limit, Limiter, ManualClock, Meter, Moment, Nanos, Wall};
+use tollgate_policy::{Gate, Request, Usage};
+use tollgate_quota::{Depth, RateMeter, RefundRule};
+use tollgate_window::SlottedRing;
+
+/// Calls of each row. `cargo xtask icount` divides by it.
+const CALLS: u64 = 1_000;
+const NOW: Nanos = Nanos(1_000_000_000);
+
+fn main() {
+    one_limit();
+    window();
+    meter();
+    gate();
+}
+
+/// Makes the calls of one row. Callgrind counts within this function alone.
+#[inline(never)]
+fn instructions_of(mut call: impl FnMut(u64)) {
+    (0..CALLS).for_each(&mut call);
+}
+
+fn row(name: &str, call: impl FnMut(u64)) {
+    instructions_of(call);
+    row_done(name);
+}
+
+/// Callgrind dumps what it counted when this is entered.
+#[inline(never)]
+fn row_done(name: &str) {
+    println!("{name}");
+}
+
+fn hour(capacity: u64) -> Limit {
+    Limit::per_hour(1).with_capacity(capacity)
+}
+
+fn one_limit() {
+    let limiter = Limiter::with_clock(hour(10 * CALLS), ManualClock::new()).expect("a limit");
+    row("limiter_allowed", |_| {
+        let taken = black_box(&limiter).try_acquire_at(black_box(Cost::ONE), NOW);
+        assert!(taken.is_ok_and(|decision| decision.is_allowed()));
+    });
+    let limiter = Limiter::with_clock(hour(1), ManualClock::new()).expect("a limit");
+    let _ = limiter.try_acquire_at(Cost::ONE, NOW);
+    row("limiter_denied", |_| {
+        let taken = black_box(&limiter).try_acquire_at(black_box(Cost::ONE), NOW);
+        assert!(taken.is_ok_and(|decision| decision.is_denied()));
+    });
+}
+
+fn window() {
+    let span = std::time::Duration::from_secs(60);
+    let ring = SlottedRing::new(10 * CALLS, span, 60).expect("a window");
+    // The first of a tick opens it, which the calls of a second share.
+    let _ = ring.try_record_at(Cost::ONE, NOW);
+    row("ring_allowed", |_| {
+        assert!(
+            black_box(&ring)
+                .try_record_at(black_box(Cost::ONE), NOW)
+                .is_ok()
+        );
+    });
+    let ring = SlottedRing::new(1, span, 60).expect("a window");
+    let _ = ring.try_record_at(Cost::ONE, NOW);
+    row("ring_denied", |_| {
+        assert!(
+            black_box(&ring)
+                .try_record_at(black_box(Cost::ONE), NOW)
+                .is_err()
+        );
+    });
+}
+
+fn meter() {
+    let limit = hour(10 * CALLS);
+    let meter = RateMeter::new(&limit, Depth::Long, RefundRule::default()).expect("a limit");
+    let at = Moment::new(NOW, Wall(0));
+    row("rate_meter_charge", |_| {
+        let charged = black_box(&meter).charge(at, black_box(Cost::ONE), limit.capacity());
+        assert!(charged.is_ok());
+    });
+}
+
+/// Two limits by agent, of so many requests and tokens an hour.
+fn two_limits(requests: u64, tokens: u64) -> Gate {
+    let limit = |name: &str, unit: &str, max: u64| {
+        format!(
+            "[[limit]]\nname = '{name}'\nby = ['agent']\nunit = '{unit}'\nmax = {max}\nper = '1h'\n"
+        )
+    };
+    let policy = limit("rph", "requests", requests) + &limit("tph", "tokens", tokens);
+    let gate = Gate::builder().clock(ManualClock::new());
+    gate.build(&policy).expect("the policy is valid")
+}
+
+fn gate() {
+    let request = Request::new()
+        .with("agent", "agent-0001")
+        .input_tokens(100)
+        .output_tokens(10);
+    let usage = Usage {
+        input_tokens: 100,
+        output_tokens: 10,
+        micro_usd: 0,
+    };
+    let gate = two_limits(10 * CALLS, 1_000 * CALLS);
+    let admit = |gate: &Gate| black_box(gate).admit_at(black_box(&request), NOW, Wall(0));
+    // The first of an account makes it.
+    drop(admit(&gate));
+    row("gate_admitted_and_settled", |_| {
+        admit(&gate)
+            .expect("there is room for all")
+            .settle_at(usage, NOW, Wall(0));
+    });
+    let gate = two_limits(1, 1_000 * CALLS);
+    let held = admit(&gate).expect("the first fits");
+    row("gate_refused", |_| assert!(admit(&gate).is_err()));
+    drop(held);
+}
