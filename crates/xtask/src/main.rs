@@ -1,12 +1,19 @@
 //! `cargo xtask`: everything of this workspace that is more than one command.
 
+mod bench;
+mod icount;
 mod models;
 mod run;
 mod trace;
 
+use bench::Bench;
 use clap::Parser;
+use icount::Icount;
 use run::{Failed, Steps};
 use std::process::ExitCode;
+
+/// The package of the benches.
+const BENCHES: &str = "tollgate-benches";
 
 /// Everything of this workspace that is more than one command.
 #[derive(Parser)]
@@ -18,8 +25,10 @@ enum Task {
     Models,
     /// The pages of the crates, warnings being errors.
     Doc,
-    /// Decisions of the Gate a second, and what a replay takes end to end.
-    Bench,
+    /// Everybody side by side; writes `benches/RESULTS.md` and its pictures.
+    Bench(Bench),
+    /// Instructions of the hot functions, held to what is recorded.
+    Icount(Icount),
 }
 
 fn main() -> ExitCode {
@@ -28,7 +37,8 @@ fn main() -> ExitCode {
         Task::Test => test(&mut steps),
         Task::Models => models::run(&mut steps),
         Task::Doc => doc(&mut steps),
-        Task::Bench => steps.run("benches", "cargo", ["bench", "-p", "tollgate-benches"]),
+        Task::Bench(bench) => bench::run(&mut steps, &bench),
+        Task::Icount(icount) => icount::run(&mut steps, &icount),
     };
     steps.tell();
     match done {
@@ -40,20 +50,18 @@ fn main() -> ExitCode {
 fn test(steps: &mut Steps) -> Result<(), Failed> {
     trace::tell(steps);
     steps.run("formatting", "cargo", ["fmt", "--all", "--check"])?;
-    steps.run(
-        "lints",
-        "cargo",
-        [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--",
-            "--deny",
-            "warnings",
-        ],
-    )?;
-    steps.run("tests", "cargo", ["test", "--workspace", "--all-features"])?;
+    // The benches' feature `peers` builds everybody we compare with, which only benches are worth.
+    let all = ["--workspace", "--exclude", BENCHES, "--all-features"];
+    let benches = ["--package", BENCHES, "--features", "report"];
+    for (name, what) in [("lints", &all[..]), ("lints of the benches", &benches)] {
+        let lints = ["clippy", "--all-targets"].iter().chain(what);
+        let lints = lints.chain(&["--", "--deny", "warnings"]).copied();
+        steps.run(name, "cargo", lints)?;
+    }
+    for (name, what) in [("tests", &all[..]), ("tests of the benches", &benches)] {
+        steps.run(name, "cargo", ["test"].iter().chain(what).copied())?;
+    }
+    icount::run_if_possible(steps)?;
     doc(steps)?;
     models::run(steps)
 }
@@ -62,7 +70,14 @@ fn doc(steps: &mut Steps) -> Result<(), Failed> {
     steps.run_with(
         "pages",
         "cargo",
-        ["doc", "--workspace", "--all-features", "--no-deps"],
+        [
+            "doc",
+            "--workspace",
+            "--exclude",
+            BENCHES,
+            "--all-features",
+            "--no-deps",
+        ],
         [("RUSTDOCFLAGS", "--deny warnings".as_ref())],
     )
 }

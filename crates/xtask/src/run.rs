@@ -50,6 +50,12 @@ impl Steps {
         if passed { Ok(()) } else { Err(Failed) }
     }
 
+    /// Notes something that ran by other means.
+    pub(crate) fn note(&mut self, name: &str, passed: bool, time: Duration) {
+        let verdict = if passed { "passed" } else { "FAILED" };
+        self.done.push((name.to_owned(), verdict.to_owned(), time));
+    }
+
     /// Notes something that was not run, and why.
     pub(crate) fn skipped(&mut self, name: &str, why: &str) {
         self.done
