@@ -62,7 +62,7 @@ pub(crate) struct ReplayArgs {
     ///
     /// It settles as soon as a row comes whose time is its due time or later. With 0 that is the time of its own
     /// row, so a row after it that steps back in time finds it still open.
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = decimal::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = decimal::seconds, allow_negative_numbers = true)]
     pub(crate) hold: Duration,
 
     /// How holds are spread about --hold
@@ -70,11 +70,21 @@ pub(crate) struct ReplayArgs {
     pub(crate) hold_distribution: Distribution,
 
     /// The seed of random holds
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub(crate) seed: u64,
 
     /// Estimates are this many times the truth, each class rounded up; a request stays one request
-    #[arg(long, value_name = "FACTOR", default_value = "1")]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        default_value = "1",
+        allow_negative_numbers = true
+    )]
     pub(crate) estimate: Factor,
 
     /// What to do about a row that cannot be read, or that the policy cannot judge

@@ -79,21 +79,30 @@ pub(crate) fn round_span(span: Duration) -> String {
         )
 }
 
-/// A text from a file or a path, on one line: control characters could play tricks on a terminal, and are
+/// A text from a file or a path, on one line: characters that could play tricks on a terminal or a reader are
 /// written as escapes.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(plays_tricks) {
         return text.into();
     }
     let mut plain = String::with_capacity(text.len() + 8);
     for letter in text.chars() {
-        if letter.is_control() {
+        if plays_tricks(letter) {
             plain.extend(letter.escape_debug());
         } else {
             plain.push(letter);
         }
     }
     plain.into()
+}
+
+/// Control characters, ends of lines, and what turns the direction of what follows.
+pub(crate) fn plays_tricks(letter: char) -> bool {
+    let turns = matches!(
+        letter,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') || turns
 }
 
 /// A plain name of at most `longest` characters, its middle left out if it is longer: names often differ at
@@ -153,6 +162,7 @@ mod tests {
             plain("a\x1b[2J\r\n\t\u{9b}\x7f\0"),
             r"a\u{1b}[2J\r\n\t\u{9b}\u{7f}\0"
         );
+        assert_eq!(plain("a\u{202e}b\u{2028}"), r"a\u{202e}b\u{2028}");
         assert_eq!(shortened("a\x1b[2J", 24), r"a\u{1b}[2J");
     }
 

@@ -88,12 +88,28 @@ pub(crate) fn open_trace(path: &Path) -> Result<(Box<dyn BufRead>, Option<u64>),
     Ok((Box::new(BufReader::with_capacity(1 << 16, file)), length))
 }
 
+/// Whether both are one file, by whatever names. A device may be named twice, as nothing in it is destroyed.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let (Ok(about), Ok(about_other)) = (fs::metadata(one), fs::metadata(other)) else {
+        return false;
+    };
+    about.is_file() && about_other.is_file() && {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            (about.dev(), about.ino()) == (about_other.dev(), about_other.ino())
+        }
+        #[cfg(not(unix))]
+        {
+            fs::canonicalize(one).ok() == fs::canonicalize(other).ok()
+        }
+    }
+}
+
 /// Creates an output file, unless it is one of the files `used` already, which that would destroy.
 pub(crate) fn create(path: &Path, used: &[(&Path, &str)]) -> Result<File, Failure> {
-    let real = fs::canonicalize(path).ok();
     for (other, how) in used {
-        // A device may be named twice.
-        if real.as_deref().is_some_and(Path::is_file) && real == fs::canonicalize(other).ok() {
+        if is_same_file(path, other) {
             return Err(Failure::with(
                 path.display(),
                 format!("is {how}; another file would be right"),

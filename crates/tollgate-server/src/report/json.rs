@@ -3,6 +3,7 @@
 //! Amounts of a `usd` limit are millionths of a dollar; times are RFC 3339 in UTC; usage is a share
 //! of the limit, 1 being full.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,9 +14,24 @@ use crate::figures;
 use crate::units;
 
 pub(super) fn render(report: &Report) -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(&Json::new(report))?;
+    let mut text = harmless(&serde_json::to_string_pretty(&Json::new(report))?);
     text.push('\n');
     Ok(text)
+}
+
+/// The same JSON, with escapes for what JSON lets stand in strings and a terminal would act on.
+fn harmless(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() + 1);
+    for letter in json.chars() {
+        // Outside of strings stand ends of lines and nothing else of the kind; all such characters fit four digits.
+        if letter != '\n' && figures::plays_tricks(letter) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(letter));
+        } else {
+            text.push(letter);
+        }
+    }
+    text
 }
 
 #[derive(Serialize)]

@@ -33,7 +33,15 @@ impl<R: Read> CsvRows<R> {
             rows: 0,
             lines: lines_before,
         };
-        rows.next_record()?;
+        rows.next_record().map_err(|error| match error {
+            TraceError::OpenQuote { line, .. } => TraceError::Header {
+                line,
+                problem:
+                    "a quote opens in the header and never closes; a closing one would be right"
+                        .into(),
+            },
+            other => other,
+        })?;
         rows.columns = columns(&rows.record).map_err(|problem| TraceError::Header {
             line: rows.line(),
             problem,
@@ -58,7 +66,9 @@ impl<R: Read> CsvRows<R> {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.reader.position().byte()
+        let watched = self.reader.get_ref();
+        let whole = watched.end.unwrap_or(watched.bytes);
+        self.reader.position().byte().min(whole)
     }
 
     /// The line on which the current record starts.
@@ -81,7 +91,18 @@ impl<R: Read> CsvRows<R> {
                 let end = self.reader.position().byte();
                 // The byte before `end` ends the record, be it a line feed or a carriage return.
                 self.lines += self.reader.get_mut().lines_before(end.saturating_sub(1));
-                Ok(more)
+                if !more || !self.reader.get_ref().is_in_tail(end) {
+                    return Ok(more);
+                }
+                if self.record.len() == 1 && self.record[0].is_empty() {
+                    // The tail's own record: all before it was closed.
+                    return Ok(false);
+                }
+                Err(TraceError::OpenQuote {
+                    row: self.rows + 1,
+                    // The record took in the line feed that ends it as well.
+                    line: self.line() + 1,
+                })
             }
             Err(_) if self.reader.get_ref().left == 0 => {
                 // The line feed of the last record's CR LF may still stand there.
@@ -96,7 +117,11 @@ impl<R: Read> CsvRows<R> {
     }
 }
 
-/// Does for the CSV reader what it does not: bounds a row, and knows its line.
+/// Handed on behind the last byte. After a row that is whole it is a row of one empty field; within quotes it is
+/// part of the field, and leaves them open.
+const TAIL: &[u8] = b"\n\"\"\n";
+
+/// Does for the CSV reader what it does not: bounds a row, knows its line, and tells quotes that never close.
 ///
 /// The reader would collect a row of any length, and its own line count stands before the empty lines
 /// and the line feed of a CR LF that it passes over only with the next record.
@@ -105,8 +130,10 @@ struct Watched<R> {
     input: R,
     /// Bytes that may still be handed on.
     left: usize,
-    /// Bytes handed on.
+    /// Bytes handed on, the tail included.
     bytes: u64,
+    /// Where the input ended, once it has.
+    end: Option<u64>,
     /// Where line feeds stand that were handed on and not yet counted: no more than one row and one
     /// buffer may hold.
     line_feeds: VecDeque<u64>,
@@ -118,8 +145,14 @@ impl<R> Watched<R> {
             input,
             left: 0,
             bytes: 0,
+            end: None,
             line_feeds: VecDeque::new(),
         }
+    }
+
+    /// Whether a record that ends before `byte` ends within the tail, beyond the line feed that may end the last row.
+    fn is_in_tail(&self, byte: u64) -> bool {
+        self.end.is_some_and(|end| byte > end + 1)
     }
 
     /// Counts, once, the line feeds before `byte`.
@@ -138,7 +171,12 @@ impl<R: Read> Read for Watched<R> {
             return Err(io::Error::other("the row is too long"));
         }
         let most = buffer.len().min(self.left);
-        let read = self.input.read(&mut buffer[..most])?;
+        let mut read = self.input.read(&mut buffer[..most])?;
+        if read == 0 && most > 0 {
+            let end = *self.end.get_or_insert(self.bytes);
+            let handed_on = usize::try_from(self.bytes - end).unwrap_or(TAIL.len());
+            read = (&TAIL[handed_on.min(TAIL.len())..]).read(&mut buffer[..most])?;
+        }
         for (at, byte) in (self.bytes..).zip(&buffer[..read]) {
             if *byte == b'\n' {
                 self.line_feeds.push_back(at);

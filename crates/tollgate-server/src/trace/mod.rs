@@ -52,6 +52,11 @@ pub(crate) enum TraceError {
         "row {row}, line {line}: is longer than {MAX_ROW_BYTES} bytes; is a quote left open there?"
     )]
     Endless { row: u64, line: u64 },
+    /// The last row of the file ends within quotes, which may have taken in any number of rows.
+    #[error(
+        "row {row}, line {line}: a quote opens there and never closes; a closing one would be right"
+    )]
+    OpenQuote { row: u64, line: u64 },
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -425,6 +430,77 @@ mod tests {
             errors,
             ["row 1, line 2: is longer than 1048576 bytes; is a quote left open there?"]
         );
+    }
+
+    #[test]
+    fn a_quote_that_is_open_at_the_end_is_told_where_it_opens() {
+        let header = "TIMESTAMP,ContextTokens,GeneratedTokens,agent\n";
+        let row = "2023-11-16 18:15:46,1,2,a\n";
+        for open in [
+            "\"a\n",
+            "\"a",
+            "\"",
+            "\"\n\n",
+            "\"a\"\"",
+            "\"a\"\"\r\n",
+            "\"a\n\"\"\n",
+        ] {
+            for end in ["\n", "\r\n"] {
+                let text =
+                    format!("{header}{row}\n2023-11-16 18:15:46,1,2,{open}").replace('\n', end);
+                for text in [text.clone(), format!("{text}{row}{row}")] {
+                    let (rows, errors) = read_all(text.as_bytes());
+                    assert_eq!(rows.len(), 1, "{text:?}");
+                    assert_eq!(
+                        errors,
+                        [
+                            "row 2, line 4: a quote opens there and never closes; a closing one would be right"
+                        ],
+                        "{text:?}"
+                    );
+                }
+            }
+        }
+        let (_, errors) = read_all(b"TIMESTAMP,ContextTokens,\"GeneratedTokens\n1,2,3\n");
+        assert_eq!(
+            errors,
+            ["line 1: a quote opens in the header and never closes; a closing one would be right"]
+        );
+    }
+
+    #[test]
+    fn quotes_that_close_and_quotes_within_a_field_are_none_the_worse() {
+        let header = "TIMESTAMP,ContextTokens,GeneratedTokens,agent\n";
+        for (written, agent) in [
+            ("\"a\"", "a"),
+            ("\"\"", ""),
+            ("\"\"\"\"", "\""),
+            ("\"a\n\"", "a\n"),
+            ("5\" disk", "5\" disk"),
+            ("a\"", "a\""),
+        ] {
+            for end in ["", "\n", "\r\n", "\n\n", "\r"] {
+                let (rows, errors) =
+                    read_all(format!("{header}2023-11-16 18:15:46,1,2,{written}{end}").as_bytes());
+                assert!(
+                    errors.is_empty() && rows.len() == 1,
+                    "{written:?}{end:?}: {errors:?}"
+                );
+                assert_eq!(
+                    rows[0].scopes.iter().next().map_or("", |(_, value)| value),
+                    agent
+                );
+            }
+        }
+        // A row that looks like what is added behind the last one is a broken row like any other.
+        for end in ["", "\n"] {
+            let (rows, errors) = read_all(format!("{header}\"\"{end}").as_bytes());
+            assert!(rows.is_empty());
+            assert_eq!(
+                errors,
+                ["row 1, line 2: has 1 fields; as many as the header, 4, would be right"]
+            );
+        }
     }
 
     #[test]

@@ -48,7 +48,12 @@ fn parse(text: &str) -> Option<i128> {
         Some(_) => return None,
     };
     let local = DateTime::from_parts(pieces.date(), pieces.time()?);
-    Some(offset.to_timestamp(local).ok()?.as_nanosecond())
+    // Beyond the library's years is beyond those of a trace.
+    Some(
+        offset
+            .to_timestamp(local)
+            .map_or(i128::MAX, |time| time.as_nanosecond()),
+    )
 }
 
 #[cfg(test)]
@@ -95,10 +100,15 @@ mod tests {
             let error = wall_ns(text).unwrap_err();
             assert!(error.contains("YYYY-MM-DD HH:MM:SS"), "{text}: {error}");
         }
-        let error = wall_ns("1066-10-14 09:00:00").unwrap_err();
-        assert_eq!(
-            error,
-            "TIMESTAMP is \"1066-10-14 09:00:00\"; a year from 1678 to 2261 would be right"
-        );
+        for text in [
+            "1066-10-14 09:00:00",
+            "9999-12-31 23:59:59",
+            "0000-01-01 00:00:00+23:59",
+        ] {
+            assert_eq!(
+                wall_ns(text).unwrap_err(),
+                format!("TIMESTAMP is \"{text}\"; a year from 1678 to 2261 would be right")
+            );
+        }
     }
 }

@@ -137,7 +137,7 @@ fn policy_mistakes_are_told_with_file_line_and_column() {
 fn control_characters_never_reach_the_terminal() {
     let policy = r#"
 [[limit]]
-name = "rpm\u001B[2J\u009B"
+name = "rpm\u001B[2J\u009B\u202E\""
 unit = "requests"
 max = 1
 per = "1m"
@@ -173,11 +173,21 @@ share = 0.5
     }
     let svg = folder.read("c.svg");
     assert!(!svg.chars().any(|c| c.is_control() && c != '\n'));
+
+    let ran = folder.run("replay --policy c.toml --trace c.csv --on-bad-row skip --format json");
+    assert!(
+        !ran.out
+            .contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}')
+    );
+    let report = ran.json();
+    let names: Vec<_> = report["by_limit"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["rpm\u{1b}[2J\u{9b}\u{202e}\""]);
 }
 
 #[test]
 fn files_and_arguments_that_cannot_be_used_are_named() {
     let folder = folder("unusable")
+        .link("hard.csv", "t.csv")
         .with("empty.csv", "")
         .with("header.csv", "a,b\n")
         .with("latin.toml", b"# \xe9\n");
@@ -226,7 +236,14 @@ fn files_and_arguments_that_cannot_be_used_are_named() {
             "replay --policy p.toml --trace t.csv --estimate 0",
             "error: invalid value '0' for '--estimate <FACTOR>': a decimal above 0",
         ),
-        ("replay --policy p.toml --trace t.csv --hold -1", "error: "),
+        (
+            "replay --policy p.toml --trace t.csv --hold -1",
+            "error: invalid value '-1' for '--hold <SECONDS>': seconds from 0 to 86400",
+        ),
+        (
+            "replay --policy p.toml --trace t.csv --plot hard.csv",
+            "error: hard.csv: is read as input too; ",
+        ),
         (
             "replay --policy p.toml",
             "error: the following required arguments were not provided",

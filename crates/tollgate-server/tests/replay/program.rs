@@ -39,6 +39,12 @@ impl Folder {
         fs::write(self.path.join(file), text).unwrap();
     }
 
+    /// Another name for a file that is there.
+    pub(crate) fn link(self, name: &str, file: &str) -> Self {
+        fs::hard_link(self.path.join(file), self.path.join(name)).unwrap();
+        self
+    }
+
     pub(crate) fn read(&self, file: &str) -> String {
         fs::read_to_string(self.path.join(file)).unwrap()
     }
