@@ -172,7 +172,7 @@ fn tollgate_admits_exactly_the_limit_to_threads_that_race() {
         }),
         ("calendar", &|| {
             let hours = Calendar::new(CalendarPeriod::Hour, "UTC").expect("a calendar");
-            of_meter(CalendarMeter::new(Arc::new(hours)))
+            of_meter(CalendarMeter::new(Arc::new(hours), UNITS))
         }),
         ("lifetime", &|| of_meter(Lifetime::new())),
         ("concurrency", &|| of_meter(Concurrency::new())),

@@ -159,7 +159,7 @@ pub(crate) const COUNTS: [Tier; 5] = [
         build: |limit| {
             let hours = text(Calendar::new(CalendarPeriod::Hour, "UTC"))?;
             Ok(of_meter(
-                CalendarMeter::new(Arc::new(hours)),
+                CalendarMeter::new(Arc::new(hours), limit.capacity),
                 limit.capacity,
             ))
         },
@@ -218,7 +218,7 @@ fn by_period(limit: RateLimit) -> Law {
     Law::Periods {
         periods: Periods::every(limit.period, 0),
         max: limit.capacity,
-        debt: Debt::EndsWithPeriod,
+        debt: Debt::Carried,
     }
 }
 

@@ -157,9 +157,12 @@ impl Limit {
                 Box::new(SlottedRing::new(self.per, slots, WALL % self.per, max))
             }
             Algorithm::Log => Box::new(SlidingLog::new(self.per, max)),
-            Algorithm::Fixed | Algorithm::Calendar => {
-                Box::new(PeriodBudget::new(self.periods(), max, Debt::EndsWithPeriod))
-            }
+            Algorithm::Fixed | Algorithm::Calendar => Box::new(PeriodBudget::new(
+                self.periods(),
+                // A max of nothing pays nothing.
+                self.max_of(account),
+                Debt::Carried,
+            )),
             Algorithm::Lifetime => Box::new(Lifetime::new(max)),
             Algorithm::Concurrency => Box::new(Concurrency::new(max)),
         }
@@ -187,7 +190,7 @@ impl Limit {
             Algorithm::Fixed | Algorithm::Calendar => Law::Periods {
                 periods: self.periods(),
                 max,
-                debt: Debt::EndsWithPeriod,
+                debt: Debt::Carried,
             },
             Algorithm::Lifetime => Law::Lifetime { max },
             Algorithm::Concurrency => Law::Concurrency { max },

@@ -102,7 +102,7 @@ fn races_at_each_instant_admit_what_a_single_caller_gets() {
         ("per = \"hour\"\nalgorithm = \"calendar\"", 60 * MINUTE),
     ] {
         let periods = Periods::every(period, 0);
-        let budget = PeriodBudget::new(periods.clone(), UNITS, Debt::EndsWithPeriod);
+        let budget = PeriodBudget::new(periods.clone(), UNITS, Debt::Carried);
         equals_a_single_caller(
             algorithm,
             period,
@@ -110,7 +110,7 @@ fn races_at_each_instant_admit_what_a_single_caller_gets() {
             &Law::Periods {
                 periods,
                 max: UNITS,
-                debt: Debt::EndsWithPeriod,
+                debt: Debt::Carried,
             },
         );
     }

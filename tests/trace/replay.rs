@@ -75,7 +75,7 @@ impl Limit {
             Algorithm::Fixed => Law::Periods {
                 periods: Periods::every(self.per, 0),
                 max: self.max,
-                debt: Debt::EndsWithPeriod,
+                debt: Debt::Carried,
             },
         }
     }

@@ -85,6 +85,25 @@ meters! {
     Concurrency(Concurrency),
 }
 
+impl AnyMeter {
+    /// Takes over what `old` has committed as of `at`, if this meter was made to. Anyone may call it, more than once.
+    pub(crate) fn take_over(&self, old: &Self, at: Moment) {
+        match (self, old) {
+            // An account may be replaced and its meter stay.
+            _ if std::ptr::eq(self, old) => {}
+            (Self::Rate(new), Self::Rate(old)) => new.take_over(old, at),
+            (Self::Fixed(new), Self::Fixed(old)) => new.take_over(old, at),
+            (Self::Calendar(new), Self::Calendar(old)) => new.take_over(old, at),
+            _ => {}
+        }
+    }
+
+    /// True if a meter that takes over from this one honours its receipts.
+    pub(crate) const fn hands_on_receipts(&self) -> bool {
+        matches!(self, Self::Fixed(_) | Self::Calendar(_))
+    }
+}
+
 fn any<R>(charged: Charged<R>, receipt: impl Fn(R) -> AnyReceipt) -> Charged<AnyReceipt> {
     Charged {
         receipt: receipt(charged.receipt),

@@ -49,7 +49,8 @@
 //! has caught up. Receipts tell it, as an instant, a slot or a period. Waits are told from the `now` that was given.
 //!
 //! Refunds touch only the units of their own charge: of its entry, its slot or its period, while they count. Debt
-//! (units spent beyond an estimate) counts like any other units, above the ceiling if it must.
+//! (units spent beyond an estimate) counts like any other units, above the ceiling if it must. Where units end with
+//! their period, what was used beyond its max does not: the periods after it pay that first.
 //!
 //! Nothing here reads a clock or locks, and only the log allocates after it was built. The words, steps and orderings of
 //! each algorithm are described at the head of its module, in the source.
@@ -63,6 +64,6 @@ mod log;
 mod ring;
 
 pub use error::WindowError;
-pub use fixed::{FixedWindow, PeriodCounter, PeriodReceipt, PeriodRefusal};
+pub use fixed::{FixedWindow, PeriodCounter, PeriodNumber, PeriodReceipt, PeriodRefusal};
 pub use log::{ExactLog, LogReceipt};
 pub use ring::{SlotReceipt, SlottedRing};

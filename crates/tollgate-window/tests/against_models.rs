@@ -155,24 +155,11 @@ proptest! {
         holds(|| log(window, max), model, &Law::Window { window, max }, &history)?;
     }
 
-    /// The model rolls over at a refund and the window only at a charge, which shows where the clock steps back.
     #[test]
-    fn fixed_window_equals_its_model_in_order(
-        (window, max, phase, history) in cases(Histories { steps_back: false, ..all_kinds() }),
-    ) {
+    fn fixed_window_equals_its_model((window, max, phase, history) in cases(all_kinds())) {
         let periods = Periods::every(window, phase);
-        let model = model::PeriodBudget::new(periods.clone(), max, Debt::EndsWithPeriod);
-        let law = Law::Periods { periods, max, debt: Debt::EndsWithPeriod };
-        holds(|| fixed(window, phase, max), model, &law, &history)?;
-    }
-
-    #[test]
-    fn fixed_window_equals_its_model_when_the_clock_steps_back(
-        (window, max, phase, history) in cases(Histories { refunds: false, ..all_kinds() }),
-    ) {
-        let periods = Periods::every(window, phase);
-        let model = model::PeriodBudget::new(periods.clone(), max, Debt::EndsWithPeriod);
-        let law = Law::Periods { periods, max, debt: Debt::EndsWithPeriod };
+        let model = model::PeriodBudget::new(periods.clone(), max, Debt::Carried);
+        let law = Law::Periods { periods, max, debt: Debt::Carried };
         holds(|| fixed(window, phase, max), model, &law, &history)?;
     }
 }

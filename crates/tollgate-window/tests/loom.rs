@@ -42,6 +42,38 @@ fn fixed_refunds_and_charges_add_up() {
     exhaustive(fixed::refunds_and_charges_add_up);
 }
 
+/// Two callers of up to two, on either side of a period's end; exhaustive.
+#[test]
+fn fixed_rollover_carries_debt() {
+    for debt in 1..=5 {
+        exhaustive(move || fixed::rollover_carries_debt(debt, &[1], &[2, 3]));
+        exhaustive(move || fixed::rollover_carries_debt(debt, &[2, 3], &[3]));
+        exhaustive(move || fixed::rollover_carries_debt(debt, &[1, 2], &[2, 4]));
+    }
+}
+
+/// A charge in the period of the change, and a change with a charge in the next; exhaustive. 2 s.
+#[test]
+fn fixed_lowered_max_makes_no_debt() {
+    exhaustive(fixed::lowered_max_makes_no_debt);
+}
+
+/// A refund, a debt and a change, three callers; to 2. 4 s.
+#[test]
+fn fixed_refund_meets_a_change_of_max() {
+    for max in [0, 1, 2, 5] {
+        bounded(2, move || fixed::refund_meets_a_change_of_max(max));
+    }
+}
+
+/// Two callers of a change and a debt; to 3. 0.5 s.
+#[test]
+fn fixed_change_of_max_has_one_period() {
+    for max in [0, 1, 4] {
+        bounded(3, move || fixed::change_of_max_has_one_period(max));
+    }
+}
+
 /// A closer and a charge; exhaustive.
 #[test]
 fn fixed_closing_loses_no_charge() {

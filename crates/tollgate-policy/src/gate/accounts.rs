@@ -2,8 +2,8 @@
 //!
 //! # Protocol
 //! An account is found by a load of the map. One of an older policy than the caller's is *refreshed*: its rule is
-//! worked out anew, and it is replaced by an account that shares its meter, or, where the rate changed, whose
-//! meter takes over what the old one has committed. The replacement is written once into the old account, so
+//! worked out anew, and it is replaced by an account that shares its meter, or, where the rate or the max of periods
+//! changed, whose meter takes over what the old one has committed. The replacement is written once into the old account, so
 //! that all who refresh it agree on one, and a meter that was frozen or evicted answers `Closed`, so that late
 //! callers come back here. An account is evicted by closing its meter, which succeeds only if it was at rest a second
 //! ago already, and only while nobody but the map holds it: so an open reservation keeps its account. An account that
@@ -15,7 +15,10 @@ use super::{
     key::{Carried, Key, Scopes, Seed, Wanted},
     policy::{CompiledLimit, Policy, Rule},
 };
-use crate::{Refusal, Request, meter::AnyMeter};
+use crate::{
+    Refusal, Request,
+    meter::{AnyMeter, AnyReceipt},
+};
 use crossbeam::queue::SegQueue;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -126,6 +129,31 @@ impl Account {
             )
         };
         self.meter.as_deref().is_some_and(closed)
+    }
+
+    /// Gives back up to `surplus` units of a charge, and returns how many: to its meter or, where receipts are handed on,
+    /// to the one that took over from that.
+    pub(crate) fn refund(&self, at: Moment, receipt: &AnyReceipt, surplus: u64) -> u64 {
+        let Some(meter) = &self.meter else {
+            return 0;
+        };
+        let refunded = meter.refund(at, receipt, surplus);
+        if refunded > 0 || !meter.hands_on_receipts() {
+            return refunded;
+        }
+        let (mut meter, mut next) = (Arc::clone(meter), self.next.get());
+        while let Some(account) = next
+            && let Some(new) = &account.meter
+        {
+            new.take_over(&meter, at);
+            let refunded = new.refund(at, receipt, surplus);
+            if refunded > 0 {
+                return refunded;
+            }
+            meter = Arc::clone(new);
+            next = account.next.get();
+        }
+        0
     }
 
     /// The scope values, in the order of the limit's `by`.
@@ -303,7 +331,7 @@ impl Accounts {
                     .as_deref()
                     .and_then(|meter| limit.successor(&rule, meter));
                 let meter = match (successor, rule.max) {
-                    (Some(meter), _) => Some(Arc::new(AnyMeter::Rate(meter))),
+                    (Some(meter), _) => Some(Arc::new(meter)),
                     (None, None) => None,
                     (None, Some(_)) if account.meter.is_some() => account.meter.clone(),
                     // It was unlimited: it has nothing committed.
@@ -325,10 +353,7 @@ impl Accounts {
                 // Invariant: set just above, by this caller or another.
                 account.next.get().unwrap_or_else(|| Arc::clone(&account))
             });
-            if let (Some(AnyMeter::Rate(new)), Some(AnyMeter::Rate(old))) =
-                (next.meter.as_deref(), account.meter.as_deref())
-                && !std::ptr::eq(new, old)
-            {
+            if let (Some(new), Some(old)) = (next.meter.as_deref(), account.meter.as_deref()) {
                 new.take_over(old, at);
             }
             account = next;

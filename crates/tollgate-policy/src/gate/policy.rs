@@ -331,8 +331,6 @@ impl CompiledLimit {
         let Some(max) = rule.max else {
             return Ok(None);
         };
-        // Nothing allowed is a ceiling of nothing, whatever the meter could hold.
-        let max = max.max(1);
         Ok(Some(match &self.shape {
             Shape::Rate {
                 rule: refunds,
@@ -346,17 +344,27 @@ impl CompiledLimit {
                 AnyMeter::Rate(RateMeter::with_used(scale, *depth, *refunds, used, at))
             }
             Shape::Window { per, slots, phase } => AnyMeter::Window(
-                SlottedRing::with_phase(max, *per, *slots, *phase)
+                // Nothing allowed is a ceiling of nothing, whatever the ring could hold.
+                SlottedRing::with_phase(max.max(1), *per, *slots, *phase)
                     .map_err(|error| error.to_string())?,
             ),
             Shape::Log { per } => {
                 AnyMeter::Log(ExactLog::new(max.max(1), *per).map_err(|error| error.to_string())?)
             }
-            Shape::Fixed { per, phase } => AnyMeter::Fixed(
-                FixedWindow::with_phase(max, *per, *phase).map_err(|error| error.to_string())?,
-            ),
+            Shape::Fixed { per, phase } => {
+                let window = FixedWindow::with_phase(max.max(1), *per, *phase)
+                    .map_err(|error| error.to_string())?;
+                AnyMeter::Fixed(if max == 0 {
+                    // Windows of nothing are those whose max was lowered to it.
+                    let none = window.successor(0);
+                    none.take_over(&window, at);
+                    none
+                } else {
+                    window
+                })
+            }
             Shape::Calendar(calendar) => {
-                AnyMeter::Calendar(CalendarMeter::new(Arc::clone(calendar)))
+                AnyMeter::Calendar(CalendarMeter::new(Arc::clone(calendar), max))
             }
             Shape::Lifetime => AnyMeter::Lifetime(Lifetime::new()),
             Shape::Concurrency => AnyMeter::Concurrency(Concurrency::new()),
@@ -364,7 +372,9 @@ impl CompiledLimit {
     }
 
     /// A meter for `rule` that is to take over from `old`, if `old` does not serve `rule` itself.
-    pub(crate) fn successor(&self, rule: &Rule, old: &AnyMeter) -> Option<RateMeter> {
+    pub(crate) fn successor(&self, rule: &Rule, old: &AnyMeter) -> Option<AnyMeter> {
+        // Meters that count by periods take no more for a max.
+        let max = rule.max?.min(FixedWindow::MAX_UNITS);
         match (&self.shape, old, rule.scale) {
             (
                 Shape::Rate {
@@ -374,7 +384,15 @@ impl CompiledLimit {
                 },
                 AnyMeter::Rate(old),
                 Some(scale),
-            ) if *old.scale() != scale => Some(RateMeter::pending(scale, *depth, *refunds)),
+            ) if *old.scale() != scale => {
+                Some(AnyMeter::Rate(RateMeter::pending(scale, *depth, *refunds)))
+            }
+            (_, AnyMeter::Fixed(old), _) if old.max() != max => {
+                Some(AnyMeter::Fixed(old.successor(max)))
+            }
+            (_, AnyMeter::Calendar(old), _) if old.max() != max => {
+                Some(AnyMeter::Calendar(old.successor(max)))
+            }
             _ => None,
         }
     }

@@ -49,8 +49,8 @@ impl Hold {
         let mut came_back = false;
         let mut refund = |account: &Account, charge: &Charge| {
             let part = surplus.min(charge.units);
-            if let (Some(meter), true) = (&account.meter, part > 0) {
-                came_back |= meter.refund(at, &charge.receipt, part) > 0;
+            if part > 0 {
+                came_back |= account.refund(at, &charge.receipt, part) > 0;
             }
             surplus -= part;
         };

@@ -3,6 +3,8 @@
 use super::{CalendarError, CalendarPeriod, Weekday, zone::timestamp};
 use jiff::{Span, civil::Date, tz::Offset};
 
+pub(super) const DAY: i64 = 86_400;
+
 /// Which dates start a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DateRule {
@@ -48,16 +50,33 @@ impl DateRule {
         }
     }
 
-    /// The next date that starts a period after `start`, which starts one.
-    pub(super) fn start_after(self, start: Date) -> Date {
+    /// The date that starts the period `later` periods after the one that `start` starts. None beyond the year 9999.
+    pub(super) fn start_after(self, start: Date, later: i64) -> Option<Date> {
+        let span = Span::new();
         match self {
-            Self::Day => start.saturating_add(Span::new().days(1)),
-            Self::Week { .. } => start.saturating_add(Span::new().days(7)),
-            Self::Month { anchor_day } => anchor_in(
-                start.first_of_month().saturating_add(Span::new().months(1)),
-                anchor_day,
-            ),
-            Self::Year => start.first_of_year().saturating_add(Span::new().years(1)),
+            Self::Day => start.checked_add(span.try_days(later).ok()?).ok(),
+            Self::Week { .. } => start.checked_add(span.try_weeks(later).ok()?).ok(),
+            Self::Month { anchor_day } => {
+                let months = span.try_months(later).ok()?;
+                let first = start.first_of_month().checked_add(months).ok()?;
+                Some(anchor_in(first, anchor_day))
+            }
+            Self::Year => {
+                let years = span.try_years(later).ok()?;
+                start.first_of_year().checked_add(years).ok()
+            }
+        }
+    }
+
+    /// How many periods later than the one that `first` starts the one is that `last` starts.
+    pub(super) fn between(self, first: Date, last: Date) -> i64 {
+        let days = (midnight(last) - midnight(first)) / DAY;
+        let months = |date: Date| i64::from(date.year()) * 12 + i64::from(date.month());
+        match self {
+            Self::Day => days,
+            Self::Week { .. } => days / 7,
+            Self::Month { .. } => months(last) - months(first),
+            Self::Year => i64::from(last.year()) - i64::from(first.year()),
         }
     }
 }

@@ -1,13 +1,17 @@
 use super::{Calendar, Period};
 use tollgate_core::{Charged, Cost, Meter, Moment, Refused, Wait, Wall};
 use tollgate_sync::Arc;
-use tollgate_window::{PeriodCounter, PeriodReceipt, PeriodRefusal};
+use tollgate_window::{PeriodCounter, PeriodNumber, PeriodReceipt, PeriodRefusal};
 
-/// Units used in the current period of a calendar: every period starts empty, for all at once.
+/// Units used in the current period of a calendar: every period starts empty, for all at once, but for debt.
 ///
-/// Never over: in every calendar period at most the ceiling is admitted and kept, exactly. The least wait is until
-/// the period ends; a cost above the ceiling can never pass. A refund counts while the period of its charge lasts,
-/// and touches no other; units spent beyond the ceiling (debt) end with their period, as everything does.
+/// Never over: in every calendar period at most the max is admitted and kept, exactly, and to each caller at most its
+/// ceiling. The least wait is until the period ends; a cost above the ceiling can never pass. A refund counts while the
+/// period of its charge lasts, and touches no other.
+///
+/// What a period has used beyond its max ([`Meter::charge_anyway`]) is debt: the periods after it pay that first, each
+/// up to its max, however many pass unused. The least wait is then until the period begins that has room. To count the
+/// periods takes some microseconds, and longer the more often the zone's clocks changed in between.
 ///
 /// Only the wall clock matters, and only which period it is in. A clock that is set back into an earlier period
 /// finds the later one already begun, and stays in it: charges are counted there, and a denial's wait is until
@@ -15,10 +19,10 @@ use tollgate_window::{PeriodCounter, PeriodReceipt, PeriodRefusal};
 /// ahead by mistake and corrected leaves the meter in the later period until that ends; [`Meter::reset`] forgives
 /// what was used, but does not bring the earlier period back.
 ///
-/// At most [`PeriodCounter::UNITS_MAX`] units a period are told apart, 4.5 × 10¹⁵. At the end of the year range of
-/// [`Wall`], in 2262, the last period never ends.
+/// At most [`PeriodCounter::UNITS_MAX`] units a period are told apart, 4.5 × 10¹⁵: a higher max is taken for that. At the
+/// end of the year range of [`Wall`], in 2262, the last period never ends.
 ///
-/// One word beside the shared calendar; every operation is lock-free, one exchange when uncontended, and allocates
+/// One word that changes beside the shared calendar; every operation is lock-free, one exchange when uncontended, and allocates
 /// nothing. The rollover is part of the exchange that charges: no timer or event is needed.
 ///
 /// ```
@@ -27,7 +31,7 @@ use tollgate_window::{PeriodCounter, PeriodReceipt, PeriodRefusal};
 /// use tollgate_quota::calendar::{Calendar, CalendarMeter, CalendarPeriod};
 ///
 /// let days = Arc::new(Calendar::new(CalendarPeriod::Day, "UTC")?);
-/// let meter = CalendarMeter::new(days);
+/// let meter = CalendarMeter::new(days, 10);
 /// let five_to_midnight = Moment::new(Nanos::ZERO, Wall::from_secs(86_400 - 300));
 /// let ten = Cost::new(10).unwrap();
 /// assert!(meter.charge(five_to_midnight, ten, 10).is_ok());
@@ -36,6 +40,11 @@ use tollgate_window::{PeriodCounter, PeriodReceipt, PeriodRefusal};
 ///
 /// let midnight = Moment::new(Nanos::ZERO, Wall::from_secs(86_400));
 /// assert!(meter.charge(midnight, ten, 10).is_ok());
+///
+/// // A call used 15 more than it had asked for: the next day pays ten of them, and the day after the rest.
+/// meter.charge_anyway(midnight, Cost::new(15).unwrap(), 10).unwrap();
+/// let day = |number: i64| Moment::new(Nanos::ZERO, Wall::from_secs(number * 86_400));
+/// assert_eq!([2, 3, 4].map(|number| meter.used(day(number))), [15, 5, 0]);
 /// # Ok::<(), tollgate_quota::calendar::CalendarError>(())
 /// ```
 #[derive(Debug)]
@@ -45,13 +54,39 @@ pub struct CalendarMeter {
 }
 
 impl CalendarMeter {
-    /// A meter that has used nothing, in the periods of `calendar`.
+    /// A meter that has used nothing, with a max of `max` units in each period of `calendar`. A max of zero admits
+    /// nothing, and pays no debt.
     #[must_use]
-    pub fn new(calendar: Arc<Calendar>) -> Self {
+    pub fn new(calendar: Arc<Calendar>, max: u64) -> Self {
         Self {
             calendar,
-            counter: PeriodCounter::new(),
+            counter: PeriodCounter::new(max),
         }
+    }
+
+    /// A meter of the same periods with another max, which is to take over from this one: see [`Self::take_over`].
+    /// Until then it is closed.
+    #[must_use]
+    pub fn successor(&self, max: u64) -> Self {
+        Self {
+            calendar: Arc::clone(&self.calendar),
+            counter: PeriodCounter::pending(max),
+        }
+    }
+
+    /// Takes over what `old` has used as of `at`: `old` is closed, and this meter, made by its [`Self::successor`], goes
+    /// on from there under its own max. Receipts of `old` are good here. Anyone may call it, at any time and more than
+    /// once: the first one's `at` stands. Lock-free.
+    ///
+    /// In the period of the change the larger max holds: what was admitted under it is never debt.
+    pub fn take_over(&self, old: &Self, at: Moment) {
+        self.counter.take_over_in(&old.counter, self.number(at));
+    }
+
+    /// The most units a period.
+    #[must_use]
+    pub const fn max(&self) -> u64 {
+        self.counter.max()
     }
 
     /// The calendar whose periods it follows.
@@ -60,27 +95,53 @@ impl CalendarMeter {
         &self.calendar
     }
 
-    fn number(&self, at: Moment) -> u64 {
-        number(self.calendar.bounds(at.wall))
+    fn number(&self, at: Moment) -> Dated<'_> {
+        Dated {
+            calendar: &self.calendar,
+            number: number(self.calendar.bounds(at.wall)),
+        }
     }
 
     /// Why a charge was refused, in the words of meters.
     fn refused(&self, refusal: PeriodRefusal, at: Moment) -> Refused {
         match refusal {
-            PeriodRefusal::Full { period, used } => {
+            PeriodRefusal::Full {
+                period,
+                used,
+                later,
+            } => {
                 // Usually the period of `at`, which is cached; after a step back a later one. Either ends later
                 // than `at`, unless it never ends.
-                let end = self.calendar.bounds(start(period)).end;
-                let wait = if end == Wall(i64::MAX) {
-                    Wait::Never
-                } else {
-                    Wait::After(end.since(at.wall))
+                let fits_at = match later {
+                    1 => Some(self.calendar.bounds(start(period)).end),
+                    _ => self.calendar.start_after(start(period), later),
+                };
+                let wait = match fits_at {
+                    None | Some(Wall(i64::MAX)) => Wait::Never,
+                    Some(start) => Wait::After(start.since(at.wall)),
                 };
                 Refused::denied(wait, used.into())
             }
             PeriodRefusal::NeverFits { used } => Refused::denied(Wait::Never, used.into()),
             PeriodRefusal::Closed => Refused::Closed,
         }
+    }
+}
+
+/// A period of a calendar by its number.
+#[derive(Clone, Copy)]
+struct Dated<'a> {
+    calendar: &'a Calendar,
+    number: u64,
+}
+
+impl PeriodNumber for Dated<'_> {
+    fn number(self) -> u64 {
+        self.number
+    }
+
+    fn periods_since(self, earlier: u64) -> u64 {
+        self.calendar.passed(start(earlier), start(self.number))
     }
 }
 
@@ -129,8 +190,9 @@ impl Meter for CalendarMeter {
     }
 
     fn refund(&self, at: Moment, receipt: &PeriodReceipt, surplus: u64) -> u64 {
-        // What ended with its period needs no giving back, even if no charge has opened the next one yet.
-        if receipt.period() < self.number(at) {
+        // What ended with its period needs no giving back, even if no charge has opened the next one yet; and what it
+        // left in debt is settled then.
+        if receipt.period() < self.number(at).number {
             0
         } else {
             self.counter.refund_in(receipt, surplus)
@@ -162,7 +224,8 @@ mod tests {
     const DAY: i64 = 86_400 * 1_000_000_000;
 
     fn daily() -> CalendarMeter {
-        CalendarMeter::new(Arc::new(Calendar::new(CalendarPeriod::Day, "UTC").unwrap()))
+        let days = Calendar::new(CalendarPeriod::Day, "UTC").unwrap();
+        CalendarMeter::new(Arc::new(days), 10)
     }
 
     fn at(wall: i64) -> Moment {
@@ -241,12 +304,49 @@ mod tests {
     }
 
     #[test]
-    fn debt_ends_with_the_period() {
+    fn debt_is_paid_by_the_periods_that_follow() {
         let meter = daily();
         let charged = meter.charge_anyway(at(0), cost(25), 10).unwrap();
         assert_eq!((charged.before, charged.after, charged.full), (0, 25, 10));
-        assert_eq!(meter.look(at(0), cost(1), 10), denied(DAY, 25));
-        assert_eq!(meter.look(at(DAY), cost(10), 10), Ok(()));
+        assert_eq!([1, 2, 3].map(|day| meter.used(at(day * DAY))), [15, 5, 0]);
+        assert_eq!(meter.look(at(7), cost(5), 10), denied(2 * DAY - 7, 25));
+        assert_eq!(meter.look(at(7), cost(6), 10), denied(3 * DAY - 7, 25));
+        assert_eq!(meter.look(at(DAY), cost(6), 10), denied(2 * DAY, 15));
+        assert_eq!(meter.look(at(2 * DAY), cost(5), 10), Ok(()));
+        assert!(!meter.close_at_rest(at(2 * DAY)));
+        assert!(meter.close_at_rest(at(3 * DAY)));
+    }
+
+    #[test]
+    fn refund_after_the_period_leaves_its_debt() {
+        let meter = daily();
+        let receipt = meter.charge(at(0), cost(10), 10).unwrap().receipt;
+        meter.charge_anyway(at(0), cost(5), 10).unwrap();
+        assert_eq!(meter.refund(at(DAY), &receipt, 10), 0);
+        assert_eq!(meter.used(at(DAY)), 5);
+    }
+
+    #[test]
+    fn debt_beyond_the_range_is_never_paid() {
+        let meter = daily();
+        meter.charge_anyway(at(0), cost(1 << 50), 10).unwrap();
+        let never = Err(Refused::denied(Wait::Never, 1 << 50));
+        assert_eq!(meter.look(at(0), cost(1), 10), never);
+        assert_eq!(meter.used(at(i64::MAX)), (1 << 50) - 106_751 * 10);
+    }
+
+    #[test]
+    fn successor_goes_on_in_the_same_periods() {
+        let old = daily();
+        let receipt = old.charge(at(5), cost(9), 10).unwrap().receipt;
+        let new = old.successor(4);
+        new.take_over(&old, at(7));
+        assert_eq!(old.look(at(7), cost(1), 10), Err(Refused::Closed));
+        assert_eq!((new.max(), new.used(at(7))), (4, 9));
+        new.charge_anyway(at(7), cost(2), 4).unwrap();
+        assert_eq!([1, 2].map(|day| new.used(at(day * DAY))), [1, 0]);
+        assert_eq!(new.refund(at(7), &receipt, 9), 9);
+        assert_eq!(new.used(at(7)), 2);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! Periods are half-open and contiguous: every instant lies in exactly one.
 
 mod cache;
+mod count;
 mod date;
 mod meter;
 mod zone;
@@ -19,6 +20,7 @@ pub use tollgate_window::PeriodReceipt;
 
 use cache::Cache;
 use date::{DateRule, date_of, midnight};
+use jiff::civil::Date;
 use tollgate_core::Wall;
 use zone::Zone;
 
@@ -118,6 +120,13 @@ impl Period {
     }
 }
 
+/// A period of dates: its first date, its first instant and that of the next period, in seconds.
+struct Dates {
+    date: Date,
+    start: i64,
+    end: i64,
+}
+
 /// The periods of one kind in one time zone.
 ///
 /// Shared by all meters that follow it. The current period is cached in one word, so that a usual call is one
@@ -176,7 +185,10 @@ impl Calendar {
         let instant = wall.0.div_euclid(SECOND);
         let (start, end) = match self.dates {
             None => self.zone.hour(instant),
-            Some(rule) => self.dates_around(rule, instant),
+            Some(rule) => {
+                let around = self.dates_around(rule, instant);
+                (around.start, around.end)
+            }
         };
         Period {
             start: Wall::from_secs(start),
@@ -184,18 +196,19 @@ impl Calendar {
         }
     }
 
-    fn dates_around(&self, rule: DateRule, instant: i64) -> (i64, i64) {
+    fn dates_around(&self, rule: DateRule, instant: i64) -> Dates {
         let mut date = rule.start_on_or_before(date_of(self.zone.reading(instant)));
         let mut start = self.zone.first_showing(midnight(date));
         // Invariant: `start <= instant`, since the clocks show that date at `instant`. They may have shown a later
         // one before stepping back; then the period is that one's. A day and an offset bound the steps.
         loop {
-            date = rule.start_after(date);
-            let end = self.zone.first_showing(midnight(date));
+            // Invariant: no date of a `Wall` is the last one of the calendar.
+            let next = rule.start_after(date, 1).unwrap_or(Date::MAX);
+            let end = self.zone.first_showing(midnight(next));
             if instant < end {
-                return (start, end);
+                return Dates { date, start, end };
             }
-            start = end;
+            (date, start) = (next, end);
         }
     }
 }

@@ -3,9 +3,13 @@
 //! Everything here is in whole seconds: offsets are, so every period bound is. An *instant* counts from the Unix
 //! epoch; a *reading* is what the zone's clocks show, as if it were an instant of UTC.
 
-use super::CalendarError;
+use super::{
+    CalendarError,
+    date::{DAY, date_of, midnight},
+};
 use jiff::{
     Timestamp,
+    civil::Date,
     tz::{TimeZone, TimeZoneDatabase},
 };
 
@@ -104,6 +108,66 @@ impl Zone {
         }
     }
 
+    /// How many hours begin after `from` up to and with `to`. Linear in the changes between the two.
+    pub(super) fn hours_between(&self, from: i64, to: i64) -> i64 {
+        let (mut at, mut hours) = (from, 0);
+        loop {
+            let Span { end, offset } = self.span(at);
+            hours += full_hours(at + offset, to.min(end - 1) + offset);
+            if to < end {
+                return hours;
+            }
+            hours += i64::from(begins_hour(end, offset, self.span(end).offset));
+            at = end;
+        }
+    }
+
+    /// The beginning of the hour that is `later` hours, at least one, after the one around `from`; none after `last`.
+    /// Linear in the changes between the two.
+    pub(super) fn hour_after(&self, from: i64, later: i64, last: i64) -> Option<i64> {
+        let (mut at, mut left) = (from, later);
+        loop {
+            let Span { end, offset } = self.span(at);
+            let here = full_hours(at + offset, last.min(end - 1) + offset);
+            if left <= here {
+                let reading = at + offset - (at + offset).rem_euclid(HOUR) + left * HOUR;
+                return Some(reading - offset);
+            }
+            if last < end {
+                return None;
+            }
+            left -= here + i64::from(begins_hour(end, offset, self.span(end).offset));
+            if left == 0 {
+                return Some(end);
+            }
+            at = end;
+        }
+    }
+
+    /// How many days from `first` up to but without `last` have no instant: one jump ahead passed their midnight and
+    /// the next. Linear in the changes between the two.
+    pub(super) fn days_left_out(&self, first: Date, last: Date) -> i64 {
+        let starts = |date: Date| self.first_showing(midnight(date));
+        let (begin, until) = (starts(first), starts(last));
+        let mut days = 0;
+        let mut span = self.span(begin - 1);
+        while span.end <= until {
+            let next = self.span(span.end);
+            if next.offset - span.offset >= DAY {
+                let passed = date_of(span.end + span.offset).series(jiff::Span::new().days(1));
+                let shown = date_of(span.end + next.offset);
+                let empty = |date: &Date| {
+                    let tomorrow = date.tomorrow().unwrap_or(Date::MAX);
+                    first <= *date && *date < last && starts(*date) == starts(tomorrow)
+                };
+                let left_out = passed.take_while(|date| *date < shown).filter(empty);
+                days += left_out.map(|_| 1).sum::<i64>();
+            }
+            span = next;
+        }
+        days
+    }
+
     /// The span around `instant`.
     fn span(&self, instant: i64) -> Span {
         let at = timestamp(instant);
@@ -123,6 +187,11 @@ impl Zone {
             .next()
             .map(|change| change.timestamp().as_second())
     }
+}
+
+/// How many full hours are shown after the reading `from` up to and with `to`.
+fn full_hours(from: i64, to: i64) -> i64 {
+    to.div_euclid(HOUR) - from.div_euclid(HOUR)
 }
 
 /// Whether an hour begins at `change`, at which the offset goes from `before` to `after`.

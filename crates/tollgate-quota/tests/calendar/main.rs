@@ -2,6 +2,7 @@
 #![cfg(not(any(model_loom, model_shuttle)))]
 
 mod civil;
+mod debt;
 mod edges;
 mod meter;
 mod model;

@@ -17,6 +17,10 @@ use tollgate_testkit::{
     subject::{check_against, denials_change_nothing, waits_are_least},
 };
 
+/// How many periods histories play in, and how many follow to pay what they owe.
+const ACTIVE: usize = 8;
+const PAYING: usize = 12;
+
 /// A stretch of a zone's time: the wall at instant zero, in nanoseconds, and the bounds of periods after it.
 #[derive(Clone, Debug)]
 struct Stretch {
@@ -33,7 +37,7 @@ impl Stretch {
         let wall = second * SECOND + off;
         let mut bounds = Vec::new();
         let mut end = second;
-        for _ in 0..8 {
+        for _ in 0..ACTIVE + PAYING {
             end = history.around(period, end).1;
             bounds.push(u64::try_from(end * SECOND - wall).unwrap());
         }
@@ -45,25 +49,33 @@ impl Stretch {
         }
     }
 
-    /// Histories in all of these periods but the last two, so that every wait ends within the stretch.
+    /// Histories in the first of these periods, with no more debt than the others pay, so that every wait ends within
+    /// the stretch.
     fn histories(&self, max: u64) -> impl Strategy<Value = Vec<Op>> + use<> {
-        let end = self.bounds[self.bounds.len() - 3];
+        let end = self.bounds[ACTIVE];
         let histories = Histories {
             refunds: true,
             debts: true,
             ..Histories::of_window(self.bounds[1] - self.bounds[0], max)
         };
         histories.ops().prop_map(move |ops| {
+            let mut payable = max * (PAYING as u64 - 2);
             let within = |op| match op {
-                Op::Acquire { at, cost } => Op::Acquire { at: at % end, cost },
+                Op::Debt { at, extra } if extra <= payable => {
+                    payable -= extra;
+                    Op::Debt {
+                        at: at % end,
+                        extra,
+                    }
+                }
+                Op::Acquire { at, cost: units } | Op::Debt { at, extra: units } => Op::Acquire {
+                    at: at % end,
+                    cost: units,
+                },
                 Op::Refund { at, back, surplus } => Op::Refund {
                     at: at % end,
                     back,
                     surplus,
-                },
-                Op::Debt { at, extra } => Op::Debt {
-                    at: at % end,
-                    extra,
                 },
             };
             ops.into_iter().map(within).collect()
@@ -72,7 +84,7 @@ impl Stretch {
 
     fn subject(&self, max: u64) -> MeterSubject<CalendarMeter> {
         let calendar = Calendar::new(self.period, &self.zone).unwrap();
-        MeterSubject::new(CalendarMeter::new(Arc::new(calendar)), max, self.wall)
+        MeterSubject::new(CalendarMeter::new(Arc::new(calendar), max), max, self.wall)
     }
 
     fn periods(&self) -> Periods {
@@ -81,9 +93,9 @@ impl Stretch {
 }
 
 fn stretches() -> impl Strategy<Value = Stretch> {
-    // A year's worth of room at the end: eight periods follow.
+    // Room for all of the periods at the end, of a year each.
     let seconds = prop_oneof![
-        REACH.start..REACH.end - 9 * 366 * 86_400,
+        REACH.start..REACH.end - (1 + ACTIVE + PAYING) as i64 * 366 * 86_400,
         1_262_304_000_i64..1_893_456_000
     ];
     (prop::sample::select(zones()), periods(), seconds, 0..SECOND)
@@ -102,11 +114,11 @@ proptest! {
 
     #[test]
     fn calendar_decides_as_the_model_and_keeps_the_laws((stretch, max, history) in cases()) {
-        let model = PeriodBudget::new(stretch.periods(), max, Debt::EndsWithPeriod);
+        let model = PeriodBudget::new(stretch.periods(), max, Debt::Carried);
         let mut events = check_against(&stretch.subject(max), model, history.clone(), 0)?;
         // A clock that was set back is counted in the period that had begun.
         raise_all(&mut events);
-        let law = Law::Periods { periods: stretch.periods(), max, debt: Debt::EndsWithPeriod };
+        let law = Law::Periods { periods: stretch.periods(), max, debt: Debt::Carried };
         let verdict = law.check(events, 0);
         prop_assert!(verdict.held(), "{verdict}");
     }
@@ -127,7 +139,8 @@ proptest! {
 fn threads_that_cross_a_periods_end_admit_each_days_budget_exactly() {
     const DAY: i64 = 86_400 * SECOND;
     const BUDGET: u64 = 1_000;
-    let meter = CalendarMeter::new(Arc::new(Calendar::new(CalendarPeriod::Day, "UTC").unwrap()));
+    let days = Calendar::new(CalendarPeriod::Day, "UTC").unwrap();
+    let meter = CalendarMeter::new(Arc::new(days), BUDGET);
     // Everybody's wall goes from five days to ten, a day a hundred attempts; some lag behind by up to a day.
     let attempts = 60_000;
     let events = tollgate_testkit::stress::race_recorded(2, attempts, |thread, number, record| {
@@ -145,7 +158,7 @@ fn threads_that_cross_a_periods_end_admit_each_days_budget_exactly() {
     let law = |max| Law::Periods {
         periods: days.clone(),
         max,
-        debt: Debt::EndsWithPeriod,
+        debt: Debt::Carried,
     };
     assert!(law(BUDGET).check(events.clone(), 0).held());
     for day in 5..10 {

@@ -216,10 +216,10 @@ fn hours_of_every_zone_agree_with_the_model() {
 }
 
 /// A small generator, so that the loops over all zones repeat.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> i64 {
+    pub(crate) fn below(&mut self, end: u64) -> i64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -227,7 +227,7 @@ impl Random {
         i64::try_from((self.0 >> 24) % end).unwrap()
     }
 
-    fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
         let length = u64::try_from(of.len()).unwrap();
         if length == 0 {
             None

@@ -15,7 +15,7 @@ fn on_day(day: i64) -> Moment {
 
 fn daily() -> Arc<CalendarMeter> {
     let calendar = Calendar::new(CalendarPeriod::Day, "UTC").unwrap();
-    Arc::new(CalendarMeter::new(Arc::new(calendar)))
+    Arc::new(CalendarMeter::new(Arc::new(calendar), 1))
 }
 
 /// Charges `units` of 4 in that period; the period it was counted in, its units, and whether half of 4 was crossed.
@@ -32,7 +32,7 @@ fn charge(counter: &PeriodCounter, period: u64, units: u64) -> (u64, u64, bool) 
 
 /// Runs one charge of each thread at once, and holds every period to one telling if half was reached in it.
 fn tells_once<const N: usize>(charges: [(u64, u64); N]) {
-    let counter = Arc::new(PeriodCounter::new());
+    let counter = Arc::new(PeriodCounter::new(4));
     let threads = charges.map(|(period, units)| {
         let counter = Arc::clone(&counter);
         thread::spawn(move || charge(&counter, period, units))

@@ -21,9 +21,8 @@ fn cost(units: u64) -> Cost {
 }
 
 fn daily() -> CalendarMeter {
-    CalendarMeter::new(Arc::new(
-        Calendar::new(CalendarPeriod::Day, "Europe/Berlin").unwrap(),
-    ))
+    let days = Calendar::new(CalendarPeriod::Day, "Europe/Berlin").unwrap();
+    CalendarMeter::new(Arc::new(days), MAX)
 }
 
 /// All ask for one unit each, three times as often as there are units.

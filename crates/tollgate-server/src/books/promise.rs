@@ -82,7 +82,7 @@ impl Promise {
             Self::Periods { periods, .. } => Law::Periods {
                 periods: periods.clone(),
                 max,
-                debt: Debt::EndsWithPeriod,
+                debt: Debt::Carried,
             },
             Self::Unknown => return None,
             Self::Lifetime => Law::Lifetime { max },
@@ -119,7 +119,7 @@ impl Promise {
             Self::Periods { periods, .. } => Box::new(PeriodBudget::new(
                 periods.clone(),
                 max,
-                Debt::EndsWithPeriod,
+                Debt::Carried,
             )),
             Self::Unknown => return None,
             Self::Lifetime => Box::new(Lifetime::new(max)),

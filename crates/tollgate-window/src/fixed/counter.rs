@@ -1,7 +1,13 @@
-use super::state::{CLOSED, State, UNITS_MAX};
+use super::{
+    number::PeriodNumber,
+    state::{CLOSED, PENDING, PERIOD_MAX, State, UNITS_MAX, Word},
+};
 use std::fmt;
 use tollgate_core::{Charged, Cost};
-use tollgate_sync::atomic::{AtomicU128, Ordering::Relaxed};
+use tollgate_sync::atomic::{
+    AtomicU64, AtomicU128,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Which charge a refund gives back: its period, and how often that had been reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,82 +27,125 @@ impl PeriodReceipt {
 /// Why a counter did not take a charge. Nothing of the cost was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeriodRefusal {
-    /// It does not fit this period; it fits the next one.
+    /// It does not fit this period; it fits a later one.
     Full {
         /// The number of the period that is full: the caller's, or a later one that was already begun.
         period: u64,
         /// Units used in it, which debt may raise above any ceiling.
         used: u64,
+        /// How many periods after it the cost fits: one, unless a debt is to be paid first.
+        later: u64,
     },
-    /// It is above the ceiling, so it fits no period.
+    /// It fits no period: it is above the ceiling or the max, or there is a debt that no period pays.
     NeverFits {
         /// Units used in the period asked for, or in a later one that was already begun.
         used: u64,
     },
-    /// The counter was closed.
+    /// The counter was closed, another one took over from it, or it has not yet taken over itself.
     Closed,
 }
 
 /// Units used in one period at a time, whose bounds are someone else's business: a period is a number that grows.
 ///
-/// Any growing numbers will do, with gaps of any size: the index of a window, or the instant at which a calendar's
-/// period starts. In each period at most the ceiling is admitted, exactly. Units used beyond it (debt) end with their
-/// period, as everything does. At most [`PeriodCounter::UNITS_MAX`] units a period are told apart: a higher ceiling
-/// is taken for that. Every operation is lock-free, one exchange when uncontended, and allocates nothing.
+/// Consecutive numbers will do ([`PeriodNumber`] is implemented for `u64`), and any others that can tell how many
+/// periods lie between two of them: the instants at which a calendar's periods start, say. In each period at most
+/// the max is admitted, exactly, and to each caller at most its ceiling.
+///
+/// What a period has used beyond its max ([`Self::charge_anyway_in`]) is *debt*. The periods after it pay that first,
+/// each up to its own max: it counts as used in them from their start. A max of zero pays nothing.
+///
+/// At most [`PeriodCounter::UNITS_MAX`] units a period are told apart: a higher max is taken for that. Every operation
+/// is lock-free, one exchange when uncontended, and allocates nothing.
 ///
 /// ```
 /// use tollgate_core::Cost;
 /// use tollgate_window::{PeriodCounter, PeriodRefusal};
 ///
-/// let counter = PeriodCounter::new();
+/// let counter = PeriodCounter::new(5);
 /// let three = Cost::new(3).expect("not zero");
 /// let charged = counter.charge_in(2024, three, 5).expect("nothing was used");
-/// assert_eq!(counter.charge_in(2024, three, 5).unwrap_err(), PeriodRefusal::Full { period: 2024, used: 3 });
-/// assert_eq!(counter.used_in(2025), 0);
+/// let full = PeriodRefusal::Full { period: 2024, used: 3, later: 1 };
+/// assert_eq!(counter.charge_in(2024, three, 5).unwrap_err(), full);
 /// assert_eq!(counter.refund_in(&charged.receipt, 1), 1);
 /// assert_eq!(counter.used_in(2024), 2);
+///
+/// // Seven more, whether they fit or not: a debt of four.
+/// counter.charge_anyway_in(2024, Cost::new(7).unwrap(), 5).expect("it is open");
+/// assert_eq!([2024, 2025, 2026].map(|year| counter.used_in(year)), [9, 4, 0]);
+/// let full = PeriodRefusal::Full { period: 2024, used: 9, later: 2 };
+/// assert_eq!(counter.look_in(2024, three, 5), Err(full));
 /// ```
 pub struct PeriodCounter {
+    max: u64,
+    /// The period in which this counter took over from another, and the largest max that was in force in it before.
+    taken_over_in: AtomicU64,
+    max_before: AtomicU64,
     /// See the module page for its bits.
     word: AtomicU128,
 }
 
 impl PeriodCounter {
-    /// The most units of a period that are told apart: about 4.5 × 10¹⁵. A higher ceiling is taken for this one;
-    /// debt beyond it is not counted further, and blocks until the period ends.
+    /// The most units of a period that are told apart: about 4.5 × 10¹⁵. A higher max is taken for this one; debt
+    /// beyond it is not counted further, and blocks until a reset.
     pub const UNITS_MAX: u64 = UNITS_MAX;
 
-    /// A counter that has used nothing in any period.
+    /// A counter that has used nothing in any period, each of which has a max of `max` units.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(max: u64) -> Self {
+        Self::with_word(max, State::FRESH.pack())
+    }
+
+    /// A counter with another max, which is to take over from one that counts: see [`Self::take_over_in`]. Until then
+    /// it is closed.
+    #[must_use]
+    pub fn pending(max: u64) -> Self {
+        Self::with_word(max, PENDING)
+    }
+
+    fn with_word(max: u64, word: u128) -> Self {
         Self {
-            word: AtomicU128::new(State::FRESH.pack()),
+            max: max.min(UNITS_MAX),
+            taken_over_in: AtomicU64::new(0),
+            max_before: AtomicU64::new(0),
+            word: AtomicU128::new(word),
         }
+    }
+
+    /// The most units admitted in a period, which is also what a period pays of a debt.
+    #[must_use]
+    pub const fn max(&self) -> u64 {
+        self.max
     }
 
     /// What [`Self::charge_in`] would answer, changing nothing.
     ///
     /// # Errors
     /// As [`Self::charge_in`].
-    pub fn look_in(&self, period: u64, cost: Cost, ceiling: u64) -> Result<(), PeriodRefusal> {
+    pub fn look_in(
+        &self,
+        period: impl PeriodNumber,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<(), PeriodRefusal> {
         let state = self.state().ok_or(PeriodRefusal::Closed)?;
-        charge(state.as_of(period), cost, ceiling).map(|_| ())
+        self.charged(self.as_of(state, period), cost, ceiling)
+            .map(|_| ())
     }
 
-    /// Takes `cost` in `period` if no more than `ceiling` units are then used in it. A `period` older than one
-    /// already begun is taken for that one.
+    /// Takes `cost` in `period` if no more than `ceiling` units, and than the max, are then used in it. A `period`
+    /// older than one already begun is taken for that one.
     ///
     /// # Errors
     /// [`PeriodRefusal`]; nothing changed.
     pub fn charge_in(
         &self,
-        period: u64,
+        period: impl PeriodNumber,
         cost: Cost,
         ceiling: u64,
     ) -> Result<Charged<PeriodReceipt>, PeriodRefusal> {
         self.charge_by(ceiling, |state| {
-            let before = state.as_of(period);
-            Ok((before, charge(before, cost, ceiling)?))
+            let before = self.as_of(state, period);
+            Ok((before, self.charged(before, cost, ceiling)?))
         })
     }
 
@@ -106,21 +155,22 @@ impl PeriodCounter {
     /// [`PeriodRefusal::Closed`] only.
     pub fn charge_anyway_in(
         &self,
-        period: u64,
+        period: impl PeriodNumber,
         extra: Cost,
         ceiling: u64,
     ) -> Result<Charged<PeriodReceipt>, PeriodRefusal> {
         self.charge_by(ceiling, |state| {
-            let before = state.as_of(period);
+            let before = self.as_of(state, period);
             Ok((before, before.charged_anyway(extra.get())))
         })
     }
 
     /// Gives back up to `surplus` units of a charge, while its period is the one stored, and returns how many.
-    /// Another period is never touched. A closed counter gives nothing back.
+    /// Another period is never touched; so what it has in debt is not touched either once that has begun to be paid.
+    /// A closed counter gives nothing back; one that took over from it does.
     pub fn refund_in(&self, receipt: &PeriodReceipt, surplus: u64) -> u64 {
-        let refunded = self.exchange(|state| {
-            let before = state.ok_or(())?;
+        let refunded = self.exchange(|word| {
+            let before = word.open().ok_or(())?;
             let after = before
                 .refunded(receipt.period, receipt.resets, surplus)
                 .ok_or(())?;
@@ -131,34 +181,130 @@ impl PeriodCounter {
 
     /// Units used in `period`, or in a later one if that was already begun. Zero if the counter is closed.
     #[must_use]
-    pub fn used_in(&self, period: u64) -> u64 {
-        self.state().map_or(0, |state| state.as_of(period).used)
+    pub fn used_in(&self, period: impl PeriodNumber) -> u64 {
+        self.state()
+            .map_or(0, |state| self.as_of(state, period).used)
     }
 
-    /// Closes the counter if nothing is used as of `period`: no charge succeeds after. False if something is used, and
-    /// then nothing changes. True if it was closed before.
-    pub fn close_at_rest_in(&self, period: u64) -> bool {
-        let closed = self.exchange(|state| match state {
-            Some(state) if state.as_of(period).used > 0 => Err(false),
-            Some(_) => Ok((CLOSED, true)),
-            None => Err(true),
+    /// Closes the counter if nothing is used as of `period`: no charge succeeds after. False if something is used or
+    /// another counter took over, and then nothing changes. True if it was closed before.
+    pub fn close_at_rest_in(&self, period: impl PeriodNumber) -> bool {
+        let closed = self.exchange(|word| match word {
+            Word::Open(state) if self.as_of(state, period).used == 0 => Ok((CLOSED, true)),
+            Word::Open(_) | Word::Frozen(_) | Word::Pending => Err(false),
+            Word::Closed => Err(true),
         });
         closed.unwrap_or_else(|was_closed| was_closed)
     }
 
     /// Forgets what is used as of `period`. Receipts of earlier charges give nothing back.
-    pub fn reset_in(&self, period: u64) {
+    pub fn reset_in(&self, period: impl PeriodNumber) {
         // An error says that the counter is closed: there is nothing to forget.
-        let _ = self.exchange(|state| {
-            let before = state.ok_or(())?;
-            Ok::<_, ()>((before.as_of(period).reset().pack(), ()))
+        let _ = self.exchange(|word| {
+            let before = word.open().ok_or(())?;
+            Ok::<_, ()>((self.as_of(before, period).reset().pack(), ()))
         });
+    }
+
+    /// Takes over what `old` has used as of `period`: `old` is closed, and this counter, made by [`Self::pending`],
+    /// goes on from there under its own max. Receipts of `old` are good here. Anyone may call it, at any time and more
+    /// than once: the first one's `period` stands.
+    ///
+    /// What was admitted under the larger of the two is never debt: in the period of the change that larger one holds.
+    pub fn take_over_in(&self, old: &Self, period: impl PeriodNumber) {
+        // Acquire: as in `exchange`.
+        if self.word.load(Acquire) != PENDING {
+            return;
+        }
+        let Some(state) = old.freeze(period) else {
+            // Closed at rest: it had used nothing.
+            self.fill(State::FRESH);
+            return;
+        };
+        // Whoever comes here writes the same. Relaxed: published by `fill`.
+        self.taken_over_in.store(state.period, Relaxed);
+        self.max_before.store(old.max_in(state.period), Relaxed);
+        self.fill(state);
+    }
+
+    fn fill(&self, state: State) {
+        // Release: publishes what `take_over_in` wrote to those who find this word, or a later one. A failure means
+        // that another caller filled it with the same.
+        let _ = self
+            .word
+            .compare_exchange(PENDING, state.pack(), Release, Relaxed);
+    }
+
+    /// Closes the counter for another one to take over, and returns its last state. None if it was closed at rest.
+    fn freeze(&self, period: impl PeriodNumber) -> Option<State> {
+        let frozen = self.exchange(|word| match word {
+            Word::Open(state) => {
+                let last = self.as_of(state, period);
+                Ok((last.pack_frozen(), last))
+            }
+            Word::Frozen(state) => Err(Some(state)),
+            Word::Pending | Word::Closed => Err(None),
+        });
+        frozen.map_or_else(|before| before, Some)
+    }
+
+    /// The largest max that was in force in the stored period.
+    fn max_in(&self, period: u64) -> u64 {
+        // Relaxed, both: whoever knows the stored period has seen the word that `fill` published, or a later one.
+        if self.taken_over_in.load(Relaxed) == period {
+            self.max.max(self.max_before.load(Relaxed))
+        } else {
+            self.max
+        }
+    }
+
+    /// What the stored period has used beyond its max.
+    fn debt(&self, state: State) -> u64 {
+        if state.used <= self.max {
+            0
+        } else {
+            state.used.saturating_sub(self.max_in(state.period))
+        }
+    }
+
+    /// The state as a caller of `period` sees it: in a period that is later than the stored one only debt is used.
+    fn as_of(&self, state: State, period: impl PeriodNumber) -> State {
+        let number = period.number().min(PERIOD_MAX);
+        if number <= state.period {
+            return state;
+        }
+        let debt = self.debt(state);
+        let passed = match debt {
+            0 => 1,
+            _ => period.periods_since(state.period),
+        };
+        state.rolled(number, passed, debt, self.max)
+    }
+
+    /// The step of an admission.
+    fn charged(&self, state: State, cost: Cost, ceiling: u64) -> Result<State, PeriodRefusal> {
+        let ceiling = ceiling.min(self.max);
+        if let Some(charged) = state.charged(cost.get(), ceiling) {
+            return Ok(charged);
+        }
+        let used = state.used;
+        let later = ceiling
+            .checked_sub(cost.get())
+            .and_then(|room| state.periods_until(room, self.debt(state), self.max));
+        Err(match later {
+            Some(later) => PeriodRefusal::Full {
+                period: state.period,
+                used,
+                later,
+            },
+            None => PeriodRefusal::NeverFits { used },
+        })
     }
 
     /// None if the counter is closed.
     fn state(&self) -> Option<State> {
-        // Relaxed: see the module's *Synchronization*.
-        State::unpack(self.word.load(Relaxed))
+        // Acquire: as in `exchange`.
+        Word::unpack(self.word.load(Acquire)).open()
     }
 
     /// Charges by a `step` from the stored state to the state as its caller sees it and the state after.
@@ -167,8 +313,8 @@ impl PeriodCounter {
         ceiling: u64,
         step: impl Fn(State) -> Result<(State, State), PeriodRefusal>,
     ) -> Result<Charged<PeriodReceipt>, PeriodRefusal> {
-        self.exchange(|state| {
-            let (before, after) = step(state.ok_or(PeriodRefusal::Closed)?)?;
+        self.exchange(|word| {
+            let (before, after) = step(word.open().ok_or(PeriodRefusal::Closed)?)?;
             let charged = Charged {
                 receipt: PeriodReceipt {
                     period: after.period,
@@ -182,28 +328,23 @@ impl PeriodCounter {
         })
     }
 
-    /// Exchanges the word for the one that `step` makes of its state (none if it is closed), until that succeeds or
-    /// `step` declines.
-    fn exchange<T, E>(&self, step: impl Fn(Option<State>) -> Result<(u128, T), E>) -> Result<T, E> {
-        let mut word = self.word.load(Relaxed);
+    /// Exchanges the word for the one that `step` makes of it, until that succeeds or `step` declines.
+    fn exchange<T, E>(&self, step: impl Fn(Word) -> Result<(u128, T), E>) -> Result<T, E> {
+        // Acquire, here and on failure: pairs with the Release of `fill`, whose word is this one or an earlier one.
+        let mut word = self.word.load(Acquire);
         loop {
-            let (next, answer) = step(State::unpack(word))?;
+            let (next, answer) = step(Word::unpack(word))?;
             // Linearization point of every change; what `step` declines linearizes at the read of `word`.
-            // Relaxed, both: the word is the whole state and publishes no other memory. A failure only retries.
+            // Relaxed on success: the word is the whole state and publishes nothing else; as an exchange it carries
+            // on what `fill` released. A failure only retries.
             match self
                 .word
-                .compare_exchange_weak(word, next, Relaxed, Relaxed)
+                .compare_exchange_weak(word, next, Relaxed, Acquire)
             {
                 Ok(_) => return Ok(answer),
                 Err(held) => word = held,
             }
         }
-    }
-}
-
-impl Default for PeriodCounter {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -216,6 +357,7 @@ impl fmt::Debug for PeriodCounter {
                 used,
             }) => f
                 .debug_struct("PeriodCounter")
+                .field("max", &self.max)
                 .field("period", &period)
                 .field("used", &used)
                 .field("resets", &resets)
@@ -223,19 +365,6 @@ impl fmt::Debug for PeriodCounter {
             None => f.write_str("PeriodCounter(closed)"),
         }
     }
-}
-
-/// The step of an admission.
-fn charge(state: State, cost: Cost, ceiling: u64) -> Result<State, PeriodRefusal> {
-    let is_possible = cost.get() <= ceiling.min(UNITS_MAX);
-    state.charged(cost.get(), ceiling).ok_or(if is_possible {
-        PeriodRefusal::Full {
-            period: state.period,
-            used: state.used,
-        }
-    } else {
-        PeriodRefusal::NeverFits { used: state.used }
-    })
 }
 
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
@@ -246,15 +375,20 @@ mod tests {
         Cost::new(units).unwrap()
     }
 
+    fn full(period: u64, used: u64, later: u64) -> PeriodRefusal {
+        PeriodRefusal::Full {
+            period,
+            used,
+            later,
+        }
+    }
+
     #[test]
     fn rollover_is_part_of_the_charge() {
-        let counter = PeriodCounter::new();
+        let counter = PeriodCounter::new(5);
         let first = counter.charge_in(7, cost(5), 5).unwrap();
         assert_eq!((first.before, first.after, first.full), (0, 5, 5));
-        assert_eq!(
-            counter.charge_in(7, cost(1), 5).unwrap_err(),
-            PeriodRefusal::Full { period: 7, used: 5 }
-        );
+        assert_eq!(counter.charge_in(7, cost(1), 5).unwrap_err(), full(7, 5, 1));
         let next = counter.charge_in(900, cost(2), 5).unwrap();
         assert_eq!(
             (next.before, next.after, next.receipt.period()),
@@ -263,21 +397,30 @@ mod tests {
     }
 
     #[test]
+    fn last_number_is_not_the_mark() {
+        let counter = PeriodCounter::new(u64::MAX);
+        counter
+            .charge_anyway_in(u64::MAX, cost(u64::MAX), 1)
+            .unwrap();
+        let never = PeriodRefusal::NeverFits {
+            used: PeriodCounter::UNITS_MAX + 1,
+        };
+        assert_eq!(counter.look_in(u64::MAX, cost(1), 1), Err(never));
+    }
+
+    #[test]
     fn older_number_is_counted_in_the_later_period() {
-        let counter = PeriodCounter::new();
+        let counter = PeriodCounter::new(5);
         counter.charge_in(8, cost(4), 5).unwrap();
         let late = counter.charge_in(7, cost(1), 5).unwrap();
         assert_eq!((late.before, late.receipt.period()), (4, 8));
-        assert_eq!(
-            counter.charge_in(7, cost(1), 5).unwrap_err(),
-            PeriodRefusal::Full { period: 8, used: 5 }
-        );
+        assert_eq!(counter.charge_in(7, cost(1), 5).unwrap_err(), full(8, 5, 1));
         assert_eq!(counter.used_in(7), 5);
     }
 
     #[test]
     fn denial_rolls_nothing_over() {
-        let counter = PeriodCounter::new();
+        let counter = PeriodCounter::new(5);
         counter.charge_in(7, cost(5), 5).unwrap();
         assert_eq!(
             counter.charge_in(8, cost(6), 5).unwrap_err(),
@@ -287,8 +430,19 @@ mod tests {
     }
 
     #[test]
+    fn no_ceiling_lifts_the_max() {
+        let counter = PeriodCounter::new(5);
+        assert_eq!(
+            counter.look_in(7, cost(6), 6),
+            Err(PeriodRefusal::NeverFits { used: 0 })
+        );
+        counter.charge_in(7, cost(5), 6).unwrap();
+        assert_eq!(counter.look_in(7, cost(1), 6), Err(full(7, 5, 1)));
+    }
+
+    #[test]
     fn refund_touches_no_other_period() {
-        let counter = PeriodCounter::new();
+        let counter = PeriodCounter::new(5);
         let old = counter.charge_in(7, cost(5), 5).unwrap().receipt;
         assert_eq!(counter.refund_in(&old, 2), 2);
         counter.charge_in(8, cost(4), 5).unwrap();
@@ -298,7 +452,7 @@ mod tests {
 
     #[test]
     fn reset_voids_receipts_of_its_own_period() {
-        let counter = PeriodCounter::new();
+        let counter = PeriodCounter::new(5);
         let old = counter.charge_in(7, cost(5), 5).unwrap().receipt;
         counter.reset_in(7);
         assert_eq!(counter.used_in(7), 0);
@@ -308,27 +462,131 @@ mod tests {
     }
 
     #[test]
-    fn debt_blocks_until_the_period_ends_and_is_in_the_figures() {
-        let counter = PeriodCounter::new();
-        let debt = counter.charge_anyway_in(7, cost(9), 5).unwrap();
-        assert_eq!((debt.before, debt.after, debt.full), (0, 9, 5));
+    fn debt_is_paid_by_the_periods_that_follow() {
+        let counter = PeriodCounter::new(5);
+        let debt = counter.charge_anyway_in(7, cost(13), 5).unwrap();
+        assert_eq!((debt.before, debt.after, debt.full), (0, 13, 5));
         assert_eq!(
             counter.charge_in(7, cost(1), 5).unwrap_err(),
-            PeriodRefusal::Full { period: 7, used: 9 }
+            full(7, 13, 2)
         );
-        assert_eq!(counter.look_in(8, cost(5), 5), Ok(()));
+        assert_eq!(counter.look_in(7, cost(3), 5), Err(full(7, 13, 3)));
+        assert_eq!([8, 9, 10].map(|period| counter.used_in(period)), [8, 3, 0]);
+        let paid = counter.charge_in(9, cost(2), 5).unwrap();
+        assert_eq!((paid.before, paid.after), (3, 5));
+        assert_eq!(counter.used_in(10), 0, "what is admitted is no debt");
+    }
+
+    #[test]
+    fn classes_see_the_same_debt_under_their_own_ceiling() {
+        let counter = PeriodCounter::new(10);
+        counter.charge_anyway_in(7, cost(13), 10).unwrap();
+        assert_eq!(counter.used_in(8), 3, "beyond the max, not the ceiling");
+        assert_eq!(counter.look_in(7, cost(1), 2), Err(full(7, 13, 2)));
+        assert_eq!(counter.look_in(8, cost(1), 2), Err(full(8, 3, 1)));
+        assert_eq!(counter.look_in(8, cost(1), 4), Ok(()));
+    }
+
+    #[test]
+    fn refund_after_the_period_leaves_its_debt() {
+        let counter = PeriodCounter::new(5);
+        let receipt = counter.charge_in(7, cost(4), 5).unwrap().receipt;
+        counter.charge_anyway_in(7, cost(4), 5).unwrap();
+        assert_eq!(counter.refund_in(&receipt, 1), 1);
+        assert_eq!(counter.used_in(8), 2);
+        counter.charge_in(8, cost(1), 5).unwrap();
+        assert_eq!(counter.refund_in(&receipt, 3), 0);
+        assert_eq!(counter.used_in(8), 3);
+    }
+
+    #[test]
+    fn nothing_pays_a_debt_where_the_max_is_zero() {
+        let counter = PeriodCounter::new(0);
+        counter.charge_anyway_in(7, cost(2), 0).unwrap();
+        assert_eq!(counter.used_in(u64::MAX), 2);
+        assert_eq!(
+            counter.look_in(8, cost(1), 0),
+            Err(PeriodRefusal::NeverFits { used: 2 })
+        );
+        assert!(!counter.close_at_rest_in(u64::MAX));
+    }
+
+    #[test]
+    fn reset_forgives_a_debt_that_was_carried() {
+        let counter = PeriodCounter::new(5);
+        counter.charge_anyway_in(7, cost(100), 5).unwrap();
+        counter.reset_in(8);
+        assert_eq!([8, 9].map(|period| counter.used_in(period)), [0, 0]);
+    }
+
+    /// Units that were admitted under a larger max used to be taken for debt when the max was lowered.
+    #[test]
+    fn what_was_admitted_under_a_larger_max_is_no_debt() {
+        let old = PeriodCounter::new(1_000);
+        let receipt = old.charge_in(7, cost(900), 1_000).unwrap().receipt;
+        let new = PeriodCounter::pending(100);
+        assert_eq!(new.look_in(7, cost(1), 100), Err(PeriodRefusal::Closed));
+        new.take_over_in(&old, 7);
+        assert_eq!(old.look_in(7, cost(1), 1_000), Err(PeriodRefusal::Closed));
+        assert_eq!(old.refund_in(&receipt, 1), 0);
+        assert_eq!(new.look_in(7, cost(1), 100), Err(full(7, 900, 1)));
+        assert_eq!([7, 8].map(|period| new.used_in(period)), [900, 0]);
+        assert_eq!(new.refund_in(&receipt, 20), 20, "its receipts are good");
+
+        // The larger max holds to the end of the period: of these 1,030 are 30 beyond it.
+        new.charge_anyway_in(7, cost(150), 100).unwrap();
+        assert_eq!([7, 8, 9].map(|period| new.used_in(period)), [1_030, 30, 0]);
+        // It holds no longer.
+        new.charge_anyway_in(8, cost(100), 100).unwrap();
+        assert_eq!(new.used_in(9), 30);
+    }
+
+    #[test]
+    fn the_largest_of_several_maxes_in_a_period_holds() {
+        let (first, second, third) = (
+            PeriodCounter::new(10),
+            PeriodCounter::pending(50),
+            PeriodCounter::pending(20),
+        );
+        first.charge_in(7, cost(10), 10).unwrap();
+        second.take_over_in(&first, 7);
+        third.take_over_in(&second, 7);
+        third.charge_anyway_in(7, cost(43), 20).unwrap();
+        assert_eq!([8, 9].map(|period| third.used_in(period)), [3, 0]);
+    }
+
+    #[test]
+    fn periods_before_a_change_paid_by_the_max_of_their_time() {
+        let (old, new) = (PeriodCounter::new(10), PeriodCounter::pending(1));
+        old.charge_anyway_in(7, cost(45), 10).unwrap();
+        new.take_over_in(&old, 9);
+        // 35 are left to the 8th, 25 to the 9th. That pays ten still, and the others one.
+        assert_eq!([9, 10, 11].map(|period| new.used_in(period)), [25, 15, 14]);
+        assert_eq!(new.look_in(9, cost(1), 1), Err(full(9, 25, 16)));
+        assert_eq!([24, 25].map(|period| new.used_in(period)), [1, 0]);
+    }
+
+    #[test]
+    fn taking_over_from_a_counter_closed_at_rest_starts_fresh() {
+        let (old, new) = (PeriodCounter::new(10), PeriodCounter::pending(1));
+        assert!(!new.close_at_rest_in(7), "it is still to take over");
+        assert!(old.close_at_rest_in(7));
+        new.take_over_in(&old, 7);
+        assert_eq!(new.look_in(7, cost(1), 1), Ok(()));
     }
 
     #[test]
     fn counter_closes_only_at_rest_and_for_good() {
-        let counter = PeriodCounter::new();
+        let counter = PeriodCounter::new(5);
         let receipt = counter.charge_in(7, cost(1), 5).unwrap().receipt;
         assert!(!counter.close_at_rest_in(7));
+        counter.charge_anyway_in(7, cost(5), 5).unwrap();
+        assert!(!counter.close_at_rest_in(8), "one unit is to be paid");
         assert!(
-            counter.close_at_rest_in(8),
-            "nothing is used in the next period"
+            counter.close_at_rest_in(9),
+            "nothing is used in the period after"
         );
-        assert!(counter.close_at_rest_in(8), "closed before");
+        assert!(counter.close_at_rest_in(9), "closed before");
         assert_eq!(counter.look_in(9, cost(1), 5), Err(PeriodRefusal::Closed));
         assert_eq!(
             counter.charge_in(9, cost(1), 5).unwrap_err(),

@@ -6,19 +6,21 @@ use crate::{
 use std::time::Duration;
 use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wait};
 
-/// At most `max` units in each fixed window: every window starts empty, for all at once.
+/// At most `max` units in each fixed window: every window starts empty, for all at once, but for debt.
 ///
 /// Windows are numbered: `now` lies in window `⌊(now + phase) / window⌋`. The law it keeps is *per window*: across
 /// the border of two of them up to twice `max` may pass within less than one length. Where that matters, use
 /// [`SlottedRing`](crate::SlottedRing) or [`ExactLog`](crate::ExactLog).
 ///
+/// What a window has used beyond its max ([`Meter::charge_anyway`]) is debt: the windows after it pay that first, each
+/// up to its max. The least wait is until the next window starts, or, in debt, that one which has room.
+///
 /// A `now` older than a window already begun is taken for the start of that one, and its wait is told from the `now`
-/// given. The least wait is until the next window starts. Debt ends with its window. One word; every operation is
-/// lock-free, one exchange when uncontended, and allocates nothing.
+/// given. One word that changes; every operation is lock-free, one exchange when uncontended, and allocates nothing.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tollgate_core::{Cost, Nanos};
+/// use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
 /// use tollgate_window::FixedWindow;
 ///
 /// let window = FixedWindow::new(2, Duration::from_secs(60))?;
@@ -27,11 +29,15 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wait};
 /// assert!(window.try_record_at(Cost::ONE, Nanos::from_secs(59)).is_err());
 /// assert_eq!(window.wait_time(Cost::ONE, Nanos::from_secs(59)), Some(Duration::from_secs(1)));
 /// assert_eq!(window.remaining(Nanos::from_secs(60)), 2);
+///
+/// // A call turns out to have used three more than the two it asked for: that is the next window, and half of another.
+/// let at = Moment::new(Nanos::from_secs(59), Wall::default());
+/// window.charge_anyway(at, Cost::new(3).unwrap(), 2).expect("it is open");
+/// assert_eq!([60, 120, 180].map(|secs| window.remaining(Nanos::from_secs(secs))), [0, 1, 2]);
 /// # Ok::<(), tollgate_window::WindowError>(())
 /// ```
 #[derive(Debug)]
 pub struct FixedWindow {
-    max: u64,
     window_ns: u64,
     phase_ns: u64,
     counter: PeriodCounter,
@@ -58,17 +64,35 @@ impl FixedWindow {
         let window_ns = window_ns(window)?;
         let phase_ns = phase_ns(phase, window_ns)?;
         Ok(Self {
-            max,
             window_ns,
             phase_ns,
-            counter: PeriodCounter::new(),
+            counter: PeriodCounter::new(max),
         })
+    }
+
+    /// The same windows with another max, which are to take over from these: see [`Self::take_over`]. Until then they
+    /// are closed. A max above [`Self::MAX_UNITS`] is taken for that; one of zero admits nothing, and pays no debt.
+    #[must_use]
+    pub fn successor(&self, max: u64) -> Self {
+        Self {
+            counter: PeriodCounter::pending(max),
+            ..*self
+        }
+    }
+
+    /// Takes over what `old` has used as of `at`: `old` is closed, and this one, made by its [`Self::successor`], goes
+    /// on from there under its own max. Receipts of `old` are good here. Anyone may call it, at any time and more than
+    /// once: the first one's `at` stands. Lock-free.
+    ///
+    /// In the window of the change the larger max holds: what was admitted under it is never debt.
+    pub fn take_over(&self, old: &Self, at: Moment) {
+        self.counter.take_over_in(&old.counter, self.number(at.now));
     }
 
     /// The most units a window.
     #[must_use]
     pub const fn max(&self) -> u64 {
-        self.max
+        self.counter.max()
     }
 
     /// The length of a window.
@@ -83,7 +107,7 @@ impl FixedWindow {
     /// [`Refused::Denied`] with the least wait, [`Wait::Never`] for a cost above the max, and nothing changed;
     /// [`Refused::Closed`] after [`Meter::close_at_rest`].
     pub fn try_record_at(&self, cost: Cost, now: Nanos) -> Result<Charged<PeriodReceipt>, Refused> {
-        self.charge(at(now), cost, self.max)
+        self.charge(at(now), cost, self.max())
     }
 
     /// Units used in the window of `now`.
@@ -95,13 +119,13 @@ impl FixedWindow {
     /// Units left in the window of `now`; none in debt.
     #[must_use]
     pub fn remaining(&self, now: Nanos) -> u64 {
-        self.max.saturating_sub(self.count(now))
+        self.max().saturating_sub(self.count(now))
     }
 
     /// How long `cost` would have to wait at `now`, were nobody else to come: zero if it fits, none if it never does.
     #[must_use]
     pub fn wait_time(&self, cost: Cost, now: Nanos) -> Option<Duration> {
-        wait_of(self.look(at(now), cost, self.max))
+        wait_of(self.look(at(now), cost, self.max()))
     }
 
     fn number(&self, now: Nanos) -> u64 {
@@ -112,19 +136,34 @@ impl FixedWindow {
     /// Why a charge at `now` was refused, in the words of meters.
     fn refused(&self, refusal: PeriodRefusal, now: Nanos) -> Refused {
         match refusal {
-            PeriodRefusal::Full { period, used } => {
-                // Below 2^61: a period begins at or before `Nanos::MAX`, and lasts at most as long again.
-                let end = (period + 1) * self.window_ns - self.phase_ns;
-                Refused::denied(
-                    Wait::nanos(end.saturating_sub(now.clamped().0)),
-                    used.into(),
-                )
+            PeriodRefusal::Full {
+                period,
+                used,
+                later,
+            } => {
+                let number = u128::from(period) + u128::from(later);
+                // No overflow: a number is below 2^60 + 2^53, and a window shorter than 2^60.
+                let start = number * u128::from(self.window_ns) - u128::from(self.phase_ns);
+                let wait = wait(start.saturating_sub(now.clamped().0.into()));
+                Refused::denied(wait, used.into())
             }
             PeriodRefusal::NeverFits { used } => Refused::denied(Wait::Never, used.into()),
             PeriodRefusal::Closed => Refused::Closed,
         }
     }
 }
+
+/// A wait of so many nanoseconds, at least one; for ever, if no `Duration` is as long.
+fn wait(nanos: u128) -> Wait {
+    let nanos = nanos.max(1);
+    let (secs, rest) = (nanos / NANOS_PER_SEC, nanos % NANOS_PER_SEC);
+    match (u64::try_from(secs), u32::try_from(rest)) {
+        (Ok(secs), Ok(rest)) => Wait::After(Duration::new(secs, rest)),
+        _ => Wait::Never,
+    }
+}
+
+const NANOS_PER_SEC: u128 = 1_000_000_000;
 
 impl Meter for FixedWindow {
     type Receipt = PeriodReceipt;
@@ -157,12 +196,12 @@ impl Meter for FixedWindow {
     }
 
     fn refund(&self, at: Moment, receipt: &PeriodReceipt, surplus: u64) -> u64 {
-        let refunded = self.counter.refund_in(receipt, surplus);
-        // What ended with its window is worth nothing as of `at`, though an older `now` may still see it.
+        // What ended with its window needs no giving back, even if no charge has opened the next one yet; and what it
+        // left in debt is settled then.
         if receipt.period() < self.number(at.now) {
             0
         } else {
-            refunded
+            self.counter.refund_in(receipt, surplus)
         }
     }
 
@@ -251,7 +290,66 @@ mod tests {
             (window.count(Nanos(0)), window.remaining(Nanos(0))),
             (10, 0)
         );
-        assert_eq!(window.remaining(Nanos::from_secs(1)), 3);
+        assert_eq!(
+            [1, 2, 3, 4].map(|secs| window.remaining(Nanos::from_secs(secs))),
+            [0, 0, 2, 3]
+        );
+    }
+
+    #[test]
+    fn wait_lasts_until_a_window_has_paid_enough() {
+        let window = FixedWindow::with_phase(3, SECOND, Duration::from_nanos(10)).unwrap();
+        window.charge_anyway(at(Nanos(0)), cost(10), 3).unwrap();
+        // 7, 4 and 1 are used in the windows that follow.
+        let starts = |units, secs: u64| {
+            let wait = window.wait_time(cost(units), Nanos(7)).unwrap();
+            assert_eq!(wait, Duration::from_nanos(secs * 1_000_000_000 - 17));
+        };
+        starts(1, 3);
+        starts(2, 3);
+        starts(3, 4);
+        assert_eq!(window.wait_time(cost(4), Nanos(7)), None);
+    }
+
+    #[test]
+    fn wait_of_a_huge_debt_is_told_or_never_ends() {
+        let longest = Duration::from_nanos(Nanos::MAX.0);
+        let debt = cost(FixedWindow::MAX_UNITS);
+        let (short, long) = (FixedWindow::new(1, SECOND), FixedWindow::new(1, longest));
+        let windows = [short, long].map(Result::unwrap);
+        let waits = windows.map(|window| {
+            window.charge_anyway(at(Nanos(0)), debt, 1).unwrap();
+            window.wait_time(Cost::ONE, Nanos(0))
+        });
+        assert_eq!(waits, [Some(Duration::from_secs(debt.get())), None]);
+    }
+
+    #[test]
+    fn successor_of_no_units_admits_nothing() {
+        let one = FixedWindow::new(1, SECOND).unwrap();
+        let none = one.successor(0);
+        none.take_over(&one, at(Nanos(0)));
+        none.charge_anyway(at(Nanos::from_secs(1)), cost(2), 0)
+            .unwrap();
+        assert_eq!(none.wait_time(Cost::ONE, Nanos::from_secs(1)), None);
+        assert_eq!(none.count(Nanos::MAX), 2, "nothing pays");
+    }
+
+    #[test]
+    fn successor_goes_on_in_the_same_windows() {
+        let old = FixedWindow::with_phase(9, SECOND, Duration::from_nanos(10)).unwrap();
+        let receipt = old.try_record_at(cost(9), Nanos(0)).unwrap().receipt;
+        let new = old.successor(3);
+        let now = Nanos(999_999_989);
+        new.take_over(&old, at(now));
+        assert_eq!(
+            old.try_record_at(cost(1), now).unwrap_err(),
+            Refused::Closed
+        );
+        assert_eq!((new.max(), new.count(now)), (3, 9));
+        assert_eq!(new.wait_time(cost(3), now), Some(Duration::from_nanos(1)));
+        assert_eq!(new.refund(at(now), &receipt, 8), 8);
+        assert_eq!(new.remaining(now), 2);
     }
 
     #[test]

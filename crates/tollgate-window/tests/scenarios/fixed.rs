@@ -1,8 +1,8 @@
 use super::{charge, end, go, moment, passed, units};
 use std::time::Duration;
-use tollgate_core::{Meter, Nanos};
+use tollgate_core::{Charged, Meter, Nanos};
 use tollgate_sync::Arc;
-use tollgate_window::{FixedWindow, PeriodCounter};
+use tollgate_window::{FixedWindow, PeriodCounter, PeriodReceipt, PeriodRefusal};
 
 pub(crate) fn fresh() -> FixedWindow {
     FixedWindow::new(3, Duration::from_secs(1)).expect("in range")
@@ -11,7 +11,7 @@ pub(crate) fn fresh() -> FixedWindow {
 /// Two callers cross into a period at once, one of them late with a charge for the period before: every period takes
 /// its ceiling, and no unit is lost at the rollover.
 pub(crate) fn rollover_loses_no_charge(ceiling: u64) {
-    let counter = Arc::new(PeriodCounter::new());
+    let counter = Arc::new(PeriodCounter::new(ceiling));
     counter
         .charge_in(1, units(ceiling), ceiling)
         .expect("it is fresh");
@@ -46,7 +46,7 @@ pub(crate) fn rollover_loses_no_charge(ceiling: u64) {
 
 /// A refund of the period before, while the next one begins: it never touches the next.
 pub(crate) fn refund_touches_no_other_period() {
-    let counter = Arc::new(PeriodCounter::new());
+    let counter = Arc::new(PeriodCounter::new(2));
     let old = counter
         .charge_in(1, units(2), 2)
         .expect("it is fresh")
@@ -71,4 +71,178 @@ pub(crate) fn refunds_and_charges_add_up() {
     let (refunded, taken) = (end(refunder), end(charger));
     assert!(taken >= 1 && refunded == 1);
     assert_eq!(window.count(Nanos(2)), 2 - refunded + taken);
+}
+
+/// The period that some units were counted in, and how many.
+type Counted = (u64, u64);
+
+fn counted(charged: &Charged<PeriodReceipt>) -> Counted {
+    let units = u64::try_from(charged.after - charged.before).expect("a few");
+    (charged.receipt.period(), units)
+}
+
+/// What is used in `period`, word for word: each has what was counted in it, and what the one before has left beyond
+/// its max.
+fn used_in(period: u64, counted: &[Counted], max_in: impl Fn(u64) -> u64) -> u64 {
+    (1..=period).fold(0, |before, period| {
+        let left = before.saturating_sub(max_in(period - 1));
+        let here = counted.iter().filter(|(at, _)| *at == period);
+        left + here.map(|(_, units)| units).sum::<u64>()
+    })
+}
+
+/// Callers cross into periods that have a debt to pay, some of them with more debt: each period pays its max once,
+/// whoever rolls over, and nobody is admitted before it is paid.
+pub(crate) fn rollover_carries_debt(debt: u64, debtor: &'static [u64], charger: &'static [u64]) {
+    const MAX: u64 = 2;
+    let counter = Arc::new(PeriodCounter::new(MAX));
+    counter
+        .charge_anyway_in(1, units(MAX + debt), MAX)
+        .expect("it is fresh");
+    let debtor = go(&counter, move |counter| {
+        let anyway = |period: &u64| counter.charge_anyway_in(*period, units(1), MAX);
+        debtor
+            .iter()
+            .map(|period| counted(&anyway(period).expect("nobody closes it")))
+            .collect::<Vec<_>>()
+    });
+    let charger = go(&counter, move |counter| {
+        let charge = |period: &u64| counter.charge_in(*period, units(1), MAX).ok();
+        charger
+            .iter()
+            .filter_map(charge)
+            .map(|charged| {
+                assert!(charged.after <= u128::from(MAX), "never over");
+                counted(&charged)
+            })
+            .collect::<Vec<_>>()
+    });
+    let all = [vec![(1, MAX + debt)], end(debtor), end(charger)].concat();
+    let last = all.iter().map(|(period, _)| *period).max().expect("some");
+    for period in last..last + 3 {
+        assert_eq!(
+            counter.used_in(period),
+            used_in(period, &all, |_| MAX),
+            "in {period} of {all:?}"
+        );
+    }
+}
+
+/// A counter and the one that takes over from it, as callers go through them: who finds the old one closed helps.
+struct Change {
+    old: PeriodCounter,
+    new: PeriodCounter,
+}
+
+impl Change {
+    fn new(old: u64, new: u64) -> Self {
+        Self {
+            old: PeriodCounter::new(old),
+            new: PeriodCounter::pending(new),
+        }
+    }
+
+    fn take_over(&self, period: u64) {
+        self.new.take_over_in(&self.old, period);
+    }
+
+    fn charge(&self, period: u64, cost: u64) -> Option<Counted> {
+        let charge = |counter: &PeriodCounter| {
+            let ceiling = counter.max();
+            counter.charge_in(period, units(cost), ceiling)
+        };
+        let charged = match charge(&self.old) {
+            Err(PeriodRefusal::Closed) => {
+                self.take_over(period);
+                charge(&self.new)
+            }
+            answer => answer,
+        };
+        match charged {
+            Ok(charged) => Some(counted(&charged)),
+            Err(PeriodRefusal::Closed) => panic!("nobody closed it"),
+            Err(_) => None,
+        }
+    }
+
+    fn charge_anyway(&self, period: u64, extra: u64) -> Counted {
+        let anyway = |counter: &PeriodCounter| counter.charge_anyway_in(period, units(extra), 1);
+        let charged = anyway(&self.old).or_else(|_| {
+            self.take_over(period);
+            anyway(&self.new)
+        });
+        counted(&charged.expect("nobody closed it"))
+    }
+
+    fn refund(&self, receipt: &PeriodReceipt, surplus: u64) -> u64 {
+        match self.old.refund_in(receipt, surplus) {
+            0 => {
+                self.take_over(receipt.period());
+                self.new.refund_in(receipt, surplus)
+            }
+            refunded => refunded,
+        }
+    }
+}
+
+/// The max is lowered while one caller charges in the period of the change and another in the next: what was admitted
+/// under the larger max is no debt, and nothing is lost.
+pub(crate) fn lowered_max_makes_no_debt() {
+    let change = Arc::new(Change::new(3, 1));
+    change.charge(1, 2).expect("it is fresh");
+    let charger = go(&change, |change| change.charge(1, 1));
+    let changer = go(&change, |change| {
+        change.take_over(1);
+        change.charge(2, 1)
+    });
+    let (first, second) = (end(charger), end(changer));
+    let in_second = [first, second].into_iter().flatten();
+    let in_second: Vec<_> = in_second.filter(|(period, _)| *period == 2).collect();
+    assert_eq!(in_second, [(2, 1)], "the next period has its whole max");
+    assert_eq!([2, 3].map(|period| change.new.used_in(period)), [1, 0]);
+}
+
+/// A refund, a debt and a change of the max at once: every unit is counted and given back once.
+pub(crate) fn refund_meets_a_change_of_max(max: u64) {
+    let change = Arc::new(Change::new(2, max));
+    let first = change.old.charge_in(1, units(2), 2).expect("it is fresh");
+    let refunder = go(&change, move |change| change.refund(&first.receipt, 1));
+    let debtor = go(&change, |change| change.charge_anyway(1, 3));
+    let changer = go(&change, |change| change.take_over(1));
+    end(changer);
+    assert_eq!((end(refunder), end(debtor)), (1, (1, 3)));
+    let largest = max.max(2);
+    let left = 4_u64.saturating_sub(largest);
+    assert_eq!([1, 2].map(|period| change.new.used_in(period)), [4, left]);
+    assert_eq!(change.new.used_in(3), left.saturating_sub(max));
+}
+
+/// Two callers in different periods both find that the max was changed: one of the two periods is that of the change,
+/// and debt is paid as if it had been from the start.
+pub(crate) fn change_of_max_has_one_period(max: u64) {
+    const OLD: u64 = 2;
+    let change = Arc::new(Change::new(OLD, max));
+    let first = change.charge_anyway(1, 9);
+    let caller = |period| {
+        go(&change, move |change| {
+            change.take_over(period);
+            change.charge_anyway(period, 1)
+        })
+    };
+    let (early, late) = (caller(2), caller(3));
+    let all = [first, end(early), end(late)];
+    let used = [3, 4, 5].map(|period| change.new.used_in(period));
+    let changed_in = |changed: u64| {
+        [3, 4, 5].map(|period| {
+            used_in(period, &all, |at| match at.cmp(&changed) {
+                std::cmp::Ordering::Less => OLD,
+                std::cmp::Ordering::Equal => OLD.max(max),
+                std::cmp::Ordering::Greater => max,
+            })
+        })
+    };
+    assert!(
+        used == changed_in(2) || used == changed_in(3),
+        "{used:?} of {all:?}"
+    );
 }
