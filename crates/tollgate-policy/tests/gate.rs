@@ -421,6 +421,27 @@ fn accounts_are_bounded_and_evicted_only_at_rest() {
     assert_eq!(gate.accounts(), 3);
 }
 
+/// Each account used to be evicted for the next one of the same request, and looked up again, for ever.
+#[test]
+fn a_request_that_needs_more_accounts_than_there_may_be_is_refused() {
+    let (gate, clock) = gate(&format!("max_accounts = 1\n{TWO}"));
+    for _ in 0..3 {
+        let refused = gate.admit(&Request::new().with("agent", "a")).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                Refusal::TooManyAccounts {
+                    max_accounts: 1,
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+        clock.advance(Duration::from_secs(100));
+    }
+    assert_eq!(gate.accounts(), 1);
+}
+
 #[test]
 fn an_open_reservation_keeps_its_account() {
     let (gate, clock) = gate(

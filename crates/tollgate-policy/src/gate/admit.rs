@@ -36,6 +36,9 @@ pub(super) struct Say<'g> {
 
 type Says<'g> = SmallVec<[Say<'g>; 4]>;
 
+/// Accounts that are not evicted, as somebody holds them.
+type Held = SmallVec<[Arc<Account>; 4]>;
+
 impl<'g> Say<'g> {
     /// What `account`'s limit has to say to a request of `usage` and of a class with this `share`, unless it is off.
     #[inline]
@@ -117,9 +120,9 @@ impl Inner {
         let share = policy.share_of(request)?;
         // One for all look-ups: it is most of what a look-up costs. Accounts that are found live as long.
         let pin = gate.accounts.pin();
-        let mut suspect = false;
+        let mut suspect = None;
         loop {
-            let says = gate.says(&pin, policy, request, share, at, suspect)?;
+            let says = gate.says(&pin, policy, request, share, at, suspect.as_mut())?;
             match gate.charge_all(&says, at, mine) {
                 Ok(holds) => {
                     return Ok(Reservation {
@@ -131,12 +134,14 @@ impl Inner {
                 }
                 Err(Some(limited)) => return Err(Refusal::Limited(limited)),
                 // A meter was closed under this caller: its account was evicted or replaced.
-                Err(None) => suspect = true,
+                Err(None) => suspect = Some(Held::new()),
             }
         }
     }
 
-    /// All limits that have a say in `request`.
+    /// All limits that have a say in `request`. If one was `suspect`, since its meter was found closed, all are looked
+    /// at more closely, and held there: where a policy has room for fewer accounts than the request needs, each would
+    /// else be evicted for the next one, for ever.
     #[inline]
     fn says<'g>(
         &self,
@@ -145,13 +150,17 @@ impl Inner {
         request: &Request<'_>,
         share: Option<Share>,
         at: Moment,
-        suspect: bool,
+        mut suspect: Option<&mut Held>,
     ) -> Result<Says<'g>, Refusal> {
         let mut scopes = Scopes::new(request);
         let mut says = Says::new();
         for limit in policy.limits_of(request) {
             let accounts = &self.accounts;
-            let account = accounts.of_request(pin, policy, limit, &mut scopes, at, suspect)?;
+            let closely = suspect.is_some();
+            let account = accounts.of_request(pin, policy, limit, &mut scopes, at, closely)?;
+            if let Some(held) = &mut suspect {
+                held.push(Arc::clone(account));
+            }
             says.extend(Say::new(account, request.estimate(), share));
         }
         Ok(says)
@@ -166,7 +175,7 @@ impl Inner {
         ask: impl FnOnce(&[Say<'_>]) -> R,
     ) -> Result<R, Refusal> {
         let (pin, share) = (self.accounts.pin(), policy.share_of(request)?);
-        let says = self.says(&pin, policy, request, share, at, false)?;
+        let says = self.says(&pin, policy, request, share, at, None)?;
         Ok(ask(&says))
     }
 
