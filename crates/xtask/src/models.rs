@@ -3,7 +3,12 @@
 use crate::run::{Failed, Steps};
 
 /// Crates with models in `tests/loom`.
-const CRATES: [&str; 3] = ["tollgate-core", "tollgate-window", "tollgate-quota"];
+const CRATES: [&str; 4] = [
+    "tollgate-core",
+    "tollgate-window",
+    "tollgate-quota",
+    "tollgate-table",
+];
 
 /// Runs all of them. They are built apart from everything else, since every crate is built for the checker.
 pub(crate) fn run(steps: &mut Steps) -> Result<(), Failed> {

@@ -1,0 +1,224 @@
+//! One active slot, or a shared cell: charging it, and taking a charge back.
+//!
+//! # Protocol
+//! A *hit* reads the TAT, then the hash, takes the pure step, and exchanges the TAT for the next one. A slot changes
+//! owner only by an exchange of its TAT for a mark, and TATs grow from owner to owner, so where the exchange succeeds
+//! the owner was the same all along. A denial, which exchanges nothing, reads the TAT again instead.
+//!
+//! Two things lower a TAT: backing out, and a reset. After one of these, a later owner may come to the very TAT that
+//! somebody read long before. So the hash is looked at once more after the exchange; a charge on a stranger is taken back
+//! at once, and the key is looked for anew.
+//!
+//! A *back-out* exchanges the TAT that its charge left for the one that it replaced. If others charged since, the charge
+//! is subtracted instead, less the time that has passed since it was made: no more of it can have been refilled.
+//!
+//! # Synchronization
+//! - `word`: exchanged by all. Every load and exchange is Acquire: it reads from a release sequence that starts with
+//!   the Release that published the owner's claim, so the hash of that owner or of a later one is seen after it. No
+//!   exchange here is Release: the word publishes nothing that these write.
+//! - `hash`: written by whoever reserved the slot (Release), read by all. Acquire: who sees the hash of a coming owner
+//!   then sees the reservation, so an exchange of the last owner's TAT fails.
+
+use crate::{
+    lines::Slot,
+    word::{Now, Word},
+};
+use tollgate_core::{
+    Allowed, Cost, CostExceedsCapacity, Denied, Snapshot,
+    gcra::{Gcra, Step},
+};
+use tollgate_sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed},
+};
+
+/// A word that holds the TAT of one key, or of whoever shares it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell<'t> {
+    word: &'t AtomicU64,
+    /// Where the owner's hash stands, and which it has to be. None for a shared cell.
+    owner: Option<(&'t AtomicU64, u64)>,
+}
+
+/// What a cell was charged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charge<'t> {
+    cell: Cell<'t>,
+    /// The TAT that the charge left.
+    own: u64,
+    /// The TAT that it replaced.
+    before: u64,
+    /// When it was made, in quanta.
+    made_at: u64,
+}
+
+/// What came of a charge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Charged<'t> {
+    Allowed(Allowed, Charge<'t>),
+    Denied(Denied),
+}
+
+impl<'t> Cell<'t> {
+    #[inline]
+    pub(crate) const fn of_key(slot: Slot<'t>, hash: u64) -> Self {
+        Self {
+            word: slot.word,
+            owner: Some((slot.hash, hash)),
+        }
+    }
+
+    pub(crate) const fn shared(word: &'t AtomicU64) -> Self {
+        Self { word, owner: None }
+    }
+
+    #[inline]
+    fn is_own(&self) -> bool {
+        match self.owner {
+            Some((hash, own)) => hash.load(Acquire) == own,
+            None => true,
+        }
+    }
+
+    /// Charges `cost` at `now`, or denies it; none if the cell is not the key's, or no longer.
+    ///
+    /// `trusting` is false but for models of what goes wrong otherwise.
+    #[inline]
+    pub(crate) fn charge(
+        &self,
+        gcra: &Gcra,
+        cost: Cost,
+        now: Now,
+        trusting: bool,
+    ) -> Result<Option<Charged<'t>>, CostExceedsCapacity> {
+        // Acquire: see above.
+        let mut word = self.word.load(Acquire);
+        // Lock-free: an exchange fails only if another's succeeded. A retry reads everything anew.
+        loop {
+            let Word::Tat(before) = Word::of(word) else {
+                return Ok(None);
+            };
+            if !trusting && !self.is_own() {
+                return Ok(None);
+            }
+            word = match gcra.step(before, now.nanos(), cost)? {
+                // Linearization point of `Allowed`: this exchange.
+                // Acquire, both: the hash read after it is that of the owner whose TAT was met, or later.
+                Step::Take { tat: own, allowed } => {
+                    match self.word.compare_exchange(before, own, Acquire, Acquire) {
+                        Ok(_) if trusting || self.is_own() => {
+                            let charge = Charge {
+                                cell: *self,
+                                own,
+                                before,
+                                made_at: now.quanta(),
+                            };
+                            return Ok(Some(Charged::Allowed(allowed, charge)));
+                        }
+                        Ok(_) => {
+                            self.spare_stranger(own, before);
+                            return Ok(None);
+                        }
+                        Err(seen) => seen,
+                    }
+                }
+                // Linearization point of `Denied`: this load, or the one of the hash.
+                Step::Deny(denied) => match self.word.load(Acquire) {
+                    seen if seen == before => return Ok(Some(Charged::Denied(denied))),
+                    seen => seen,
+                },
+            };
+        }
+    }
+
+    /// Takes a charge on another key back, which nobody answered by. If that key was used meanwhile it keeps
+    /// the charge: that only denies.
+    #[cold]
+    fn spare_stranger(&self, own: u64, before: u64) {
+        // Relaxed, both: the word publishes nothing that was written here.
+        let _ = self.word.compare_exchange(own, before, Relaxed, Relaxed);
+    }
+
+    /// What the cell holds at `now`; none if it is not the key's, or no longer.
+    pub(crate) fn peek(&self, gcra: &Gcra, now: Now) -> Option<Snapshot> {
+        let mut word = self.word.load(Acquire);
+        // Lock-free: the word changes only by another's success.
+        loop {
+            let Word::Tat(tat) = Word::of(word) else {
+                return None;
+            };
+            if !self.is_own() {
+                return None;
+            }
+            match self.word.load(Acquire) {
+                seen if seen == tat => return Some(gcra.snapshot(tat, now.nanos())),
+                seen => word = seen,
+            }
+        }
+    }
+
+    /// Makes the cell whole as of `now`, if it is the key's.
+    pub(crate) fn reset(&self, now: Now) {
+        let whole = now.quanta();
+        let mut word = self.word.load(Acquire);
+        // Lock-free, as above.
+        loop {
+            let Word::Tat(tat) = Word::of(word) else {
+                return;
+            };
+            if tat <= whole || !self.is_own() {
+                return;
+            }
+            match self.word.compare_exchange(tat, whole, Acquire, Acquire) {
+                Ok(_) if self.is_own() => return,
+                Ok(_) => return self.spare_stranger(whole, tat),
+                Err(seen) => word = seen,
+            }
+        }
+    }
+}
+
+impl<'t> Charge<'t> {
+    /// The first charge of a fresh cell.
+    pub(crate) const fn first(cell: Cell<'t>, own: u64, before: u64, now: Now) -> Self {
+        Self {
+            cell,
+            own,
+            before,
+            made_at: now.quanta(),
+        }
+    }
+
+    /// Takes the charge back, whole if nobody charged the cell since; else all but what may have been refilled
+    /// meanwhile, by a `now` read again.
+    ///
+    /// In quanta, at most the time since the charge was served of it, wherever it stands in the order of charges. What is
+    /// left is subtracted, so nothing that was refilled is admitted twice.
+    pub(crate) fn back_out(self, now: impl FnOnce() -> Now, storing: bool) {
+        let word = self.cell.word;
+        if storing {
+            return word.store(self.before, Relaxed);
+        }
+        // Linearization point of a whole back-out.
+        // Acquire on failure: the hash is looked at below. Relaxed on success: nothing is published.
+        let Err(mut seen) = word.compare_exchange(self.own, self.before, Relaxed, Acquire) else {
+            return;
+        };
+        let now = now().quanta().max(self.made_at);
+        let need = self.own - self.before.max(self.made_at);
+        let left = need.saturating_sub(now - self.made_at);
+        // Lock-free: an exchange fails only if another's succeeded.
+        while let Word::Tat(tat) = Word::of(seen) {
+            // After a reset there may be less.
+            let back = left.min(tat.saturating_sub(now));
+            if back == 0 || !self.cell.is_own() {
+                return;
+            }
+            match word.compare_exchange(tat, tat - back, Acquire, Acquire) {
+                Ok(_) if self.cell.is_own() => return,
+                Ok(_) => return self.cell.spare_stranger(tat - back, tat),
+                Err(other) => seen = other,
+            }
+        }
+    }
+}

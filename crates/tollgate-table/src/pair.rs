@@ -1,0 +1,92 @@
+//! A key under two limits: both are charged, or none.
+//!
+//! The limits of a key have stored hashes of their own and the same candidate lines, so that both slots are in the
+//! home line if there is room. A decision looks at both first, so that a limit that is full denies without a write; then
+//! it charges one after the other, and if the second refuses after all, since others came in between, backs out of the
+//! first. The first limit alone may so deny others for as long as that takes.
+
+use crate::{
+    cell::Charged,
+    decision::{Full, KeyedDecision},
+    place::Place,
+    table::{Answer, Ask, Table},
+    word::Now,
+};
+use tollgate_core::{Allowed, Cost, CostExceedsCapacity, Decision, Denied, gcra::Gcra};
+
+/// The stored hash of a key's second limit.
+pub(crate) const fn second_hash(hash: u64) -> u64 {
+    stored(hash ^ 0x9E37_79B9_7F4A_7C15)
+}
+
+/// 0 is the hash of a slot that was never used.
+#[inline]
+pub(crate) const fn stored(hash: u64) -> u64 {
+    if hash == 0 { 1 } else { hash }
+}
+
+impl Table {
+    pub(crate) fn charge_pair<'t>(
+        &'t self,
+        place: Place<'t>,
+        hash: u64,
+        limits: [&Gcra; 2],
+        cost: Cost,
+        now: Now,
+        again: impl FnOnce() -> Now,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        let [first, second] =
+            [(limits[0], hash), (limits[1], second_hash(hash))].map(|(gcra, hash)| Ask {
+                hash,
+                gcra,
+                cost,
+                now,
+            });
+        let seen = [&first, &second].map(|ask| self.seen(place, ask.hash, ask.gcra, now));
+        // Both are asked, so that a cost that one of them can never admit is an error whatever the other says.
+        if let Some(denied) = longer(seen[0].ask(cost)?, seen[1].ask(cost)?) {
+            return Ok(KeyedDecision::Denied(denied));
+        }
+        let (allowed, charge) = match self.charge(place, 0, &first)? {
+            Answer::Charged(Charged::Allowed(allowed, charge)) => (allowed, Some(charge)),
+            Answer::Uncounted(allowed) => (allowed, None),
+            Answer::Charged(Charged::Denied(denied)) => return Ok(KeyedDecision::Denied(denied)),
+            Answer::Full(wait) => return Ok(KeyedDecision::Full(Full::new(wait))),
+        };
+        let refused = match self.charge(place, 1, &second)? {
+            Answer::Charged(Charged::Allowed(other, _)) | Answer::Uncounted(other) => {
+                return Ok(KeyedDecision::Allowed(scarcer(allowed, other)));
+            }
+            Answer::Charged(Charged::Denied(denied)) => KeyedDecision::Denied(denied),
+            Answer::Full(wait) => KeyedDecision::Full(Full::new(wait)),
+        };
+        if let Some(charge) = charge {
+            self.back_out(charge, again);
+        }
+        Ok(refused)
+    }
+}
+
+/// The denial with the longest wait, if there is one.
+fn longer(first: Decision, second: Decision) -> Option<Denied> {
+    match (first, second) {
+        (Decision::Denied(first), Decision::Denied(second)) => {
+            Some(if second.retry_after() > first.retry_after() {
+                second
+            } else {
+                first
+            })
+        }
+        (Decision::Denied(denied), _) | (_, Decision::Denied(denied)) => Some(denied),
+        _ => None,
+    }
+}
+
+/// The answer of the limit of which fewer units are left.
+fn scarcer(first: Allowed, second: Allowed) -> Allowed {
+    if second.remaining() < first.remaining() {
+        second
+    } else {
+        first
+    }
+}

@@ -1,0 +1,205 @@
+//! Every interleaving of a few callers on one table. Built and run with `RUSTFLAGS="--cfg model_loom"` only.
+//!
+//! What must hold is said at each race, in `scenarios` or in `tollgate_table::models`; here are its shape, how far it is
+//! searched and how long that takes in an optimised build. A line has one slot here, so that a table of three lines is
+//! three slots, which all keys see in the same order. After that come mistakes, each of which has to be found.
+#![cfg(model_loom)]
+
+mod scenarios;
+
+use loom::model::Builder;
+use scenarios::Plan;
+use tollgate_table::{
+    Flaw,
+    models::{
+        self,
+        Start::{self, Dead, Outside, Published, Reserved},
+    },
+};
+
+fn exhaustive(race: impl Fn() + Sync + Send + 'static) {
+    Builder::new().check(race);
+}
+
+fn bounded(preemptions: usize, race: impl Fn() + Sync + Send + 'static) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(race);
+}
+
+fn claims(preemptions: usize, starts: &'static [Start], slots: usize) {
+    bounded(preemptions, move || models::race(starts, slots, None));
+}
+
+fn sound(plan: Plan) -> Plan {
+    plan
+}
+
+/// Two callers, two slots. Three preemptions, 0.4 s.
+#[test]
+fn a_new_key_gets_one_slot() {
+    bounded(3, || scenarios::a_new_key_gets_one_slot(2, 2, 1, sound));
+}
+
+/// Two callers, two slots, of which one is free to one of them only. Three preemptions, 1 s.
+#[test]
+fn a_new_key_gets_one_slot_whoever_sees_it_free() {
+    bounded(3, || {
+        scenarios::a_new_key_gets_one_slot_whoever_sees_it_free(2, 2, sound);
+    });
+}
+
+/// Two callers who have reserved a slot each. Exhaustive, 0.6 s.
+#[test]
+fn two_claims_become_one_slot() {
+    exhaustive(|| models::race(&[Reserved(0), Reserved(1)], 2, None));
+}
+
+/// Two callers who have published a claim each: to activate beside to kill. Exhaustive, 0.3 s.
+#[test]
+fn a_claim_is_killed_or_activated() {
+    exhaustive(|| models::race(&[Published(0), Published(1)], 2, None));
+}
+
+/// Three callers, to each of whom another of three slots was free. Two preemptions, 10 s.
+#[test]
+fn three_claims_become_one_slot() {
+    claims(2, &[Reserved(0), Reserved(1), Published(2)], 3);
+}
+
+/// Two claims and a caller who meets them. Three preemptions, 5 s.
+#[test]
+fn claims_are_finished_by_whoever_meets_them() {
+    claims(3, &[Published(0), Published(1), Outside], 2);
+}
+
+/// Four callers, three slots. One preemption: more would take hours.
+#[test]
+fn four_callers_get_one_slot() {
+    claims(1, &[Reserved(0), Reserved(1), Published(2), Outside], 3);
+}
+
+/// Two claims and two callers who meet them. One preemption, XX.
+#[test]
+fn two_callers_meet_two_claims() {
+    claims(1, &[Published(0), Published(1), Outside, Outside], 2);
+}
+
+/// A claim whose caller died, one in the making, and a caller who meets both. Three preemptions.
+#[test]
+fn a_dead_callers_claim_is_finished() {
+    claims(3, &[Dead(1), Outside, Reserved(0)], 2);
+}
+
+/// Two calls each of a known and a new key, two slots. Three preemptions, 0.1 s.
+#[test]
+fn a_late_hit_never_charges_the_new_owner() {
+    bounded(3, || {
+        scenarios::a_late_hit_never_charges_the_new_owner(2, 2, sound);
+    });
+}
+
+/// A known and a new key, one slot. Three preemptions, 20 ms.
+#[test]
+fn one_slot_has_one_owner() {
+    bounded(3, || scenarios::one_slot_has_one_owner(sound));
+}
+
+/// Two new keys, two slots. Three preemptions, 50 ms.
+#[test]
+fn two_new_keys_get_a_slot_each() {
+    bounded(3, || scenarios::two_new_keys_get_a_slot_each(sound));
+}
+
+/// Two callers of a known key, and of a new one. Three preemptions, 0.1 s; two, 5 s.
+#[test]
+fn two_limits_are_charged_both_or_none() {
+    bounded(3, || {
+        scenarios::two_limits_are_charged_both_or_none(2, true, sound);
+    });
+    bounded(2, || {
+        scenarios::two_limits_are_charged_both_or_none(2, false, sound);
+    });
+}
+
+/// Three callers of a known key. Two preemptions.
+#[test]
+fn two_limits_back_out_side_by_side() {
+    bounded(2, || {
+        scenarios::two_limits_are_charged_both_or_none(3, true, sound);
+    });
+}
+
+/// A reset beside a caller. Exhaustive, 10 ms.
+#[test]
+fn a_reset_forgets_all_or_nothing() {
+    exhaustive(|| scenarios::a_reset_forgets_all_or_nothing(sound));
+}
+
+/// Two keys without a slot. Exhaustive, 10 ms.
+#[test]
+fn keys_without_a_slot_share_a_cell() {
+    exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(sound));
+}
+
+/// Without the fence two callers look past each other's claims.
+#[test]
+#[should_panic(expected = "slots of the key")]
+fn a_missing_fence_is_found() {
+    bounded(3, || {
+        models::race(&[Reserved(0), Reserved(1)], 2, Some(Flaw::NoFence));
+    });
+}
+
+/// A claim that is passed over is activated later.
+#[test]
+#[should_panic(expected = "slots of the key")]
+fn a_claim_that_is_not_killed_is_found() {
+    bounded(3, || {
+        models::race(&[Reserved(0), Reserved(1)], 2, Some(Flaw::NoKill));
+    });
+}
+
+/// A claim that was killed is activated all the same.
+#[test]
+#[should_panic(expected = "units taken")]
+fn activation_by_a_store_is_found() {
+    bounded(3, || {
+        models::race(&[Reserved(0), Reserved(1)], 2, Some(Flaw::StoreOnActivate));
+    });
+}
+
+/// The third caller looks at the first slot before it is claimed and at the second after: it sees a claim that lost.
+#[test]
+#[should_panic(expected = "slots of the key")]
+fn finishing_a_claim_not_seen_before_the_fence_is_found() {
+    bounded(2, || {
+        models::race(
+            &[Reserved(0), Reserved(1), Published(2)],
+            3,
+            Some(Flaw::FinishUnseen),
+        );
+    });
+}
+
+/// A hit that goes by the hash it read first charges whoever has the slot by then.
+#[test]
+#[should_panic(expected = "is whole")]
+fn a_hit_that_trusts_its_hint_is_found() {
+    bounded(3, || {
+        scenarios::a_late_hit_never_charges_the_new_owner(2, 1, |plan| {
+            plan.planted(Flaw::TrustTheHint)
+        });
+    });
+}
+
+/// What others charged in between is lost.
+#[test]
+#[should_panic(expected = "left of the first limit")]
+fn a_back_out_by_a_store_is_found() {
+    bounded(3, || {
+        scenarios::two_limits_are_charged_both_or_none(2, true, |plan| {
+            plan.planted(Flaw::StoreOnBackOut)
+        });
+    });
+}
