@@ -13,9 +13,11 @@
 pub mod atomic;
 mod once_arc;
 mod swap_arc;
+mod unique;
 
 pub use once_arc::OnceArc;
 pub use swap_arc::SwapArc;
+pub use unique::unique;
 
 #[cfg(model_loom)]
 pub use loom::{

@@ -14,10 +14,8 @@ use std::cell::Cell;
 use tollgate_sync::{
     Arc, SwapArc,
     atomic::{AtomicU64, Ordering::*},
+    unique,
 };
-
-/// The next number; counted by `std`, since a model's atomics cannot be static.
-static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 thread_local! {
     /// The policy that this thread used last, and its number. It lives until the thread uses another or ends.
@@ -34,7 +32,7 @@ pub(super) struct Current {
 impl Current {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
-            number: AtomicU64::new(next()),
+            number: AtomicU64::new(unique()),
             policy: SwapArc::new(Arc::new(policy)),
         }
     }
@@ -43,7 +41,7 @@ impl Current {
     pub(super) fn put(&self, policy: Arc<Policy>) {
         self.policy.store(policy);
         // Release: pairs with the Acquire in `with`; the policy just put is seen with its number.
-        self.number.store(next(), Release);
+        self.number.store(unique(), Release);
     }
 
     pub(super) fn load(&self) -> Arc<Policy> {
@@ -65,9 +63,4 @@ impl Current {
         let _ = AT_HAND.try_with(|place| place.set(Some((number, at_hand))));
         answer
     }
-}
-
-fn next() -> u64 {
-    // Relaxed: only that no two are the same matters.
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
