@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct CostExceedsCapacity {
     /// The units asked for.
     pub cost: u64,
-    /// The most units that pass at one instant.
+    /// The largest cost that passes: the capacity, less what a sharded limiter sets aside.
     pub capacity: u64,
 }
 
@@ -64,6 +64,9 @@ impl Decision {
 }
 
 /// The cost was taken.
+///
+/// Of a sharded limiter the figures count only what the answer came across: see
+/// [`ShardedLimiter`](crate::ShardedLimiter#figures).
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
@@ -161,11 +164,30 @@ pub struct Snapshot {
     backlog: u64,
     /// Quanta until the limit begins; 0 unless the caller's `now` is before the last change of the limit.
     lag: u64,
+    /// What the capacity is worth that no single cost can have, since it is set aside for shards; in quanta.
+    aside: u64,
 }
 
 impl Snapshot {
+    #[inline]
     pub(crate) const fn new(gcra: Gcra, backlog: u64, lag: u64) -> Self {
-        Self { gcra, backlog, lag }
+        Self {
+            gcra,
+            backlog,
+            lag,
+            aside: 0,
+        }
+    }
+
+    /// Of a limit of which `aside` quanta are set aside: less than the tolerance.
+    #[inline]
+    pub(crate) const fn sharded(gcra: Gcra, backlog: u64, aside: u64) -> Self {
+        Self {
+            gcra,
+            backlog,
+            lag: 0,
+            aside,
+        }
     }
 
     /// Units left, rounded down: any cost up to this passes, any larger one is denied.
@@ -196,7 +218,7 @@ impl Snapshot {
     /// [`CostExceedsCapacity`] if `cost` could never fit.
     #[inline]
     pub fn ask(&self, cost: Cost) -> Result<Decision, CostExceedsCapacity> {
-        let need = self.gcra.need(cost)?;
+        let need = self.gcra.need_beside(cost, self.aside)?;
         // Invariant: `need` is at most the tolerance.
         let fits = self.backlog <= self.gcra.tolerance() - need && self.lag == 0;
         Ok(if fits {
@@ -217,12 +239,13 @@ impl Snapshot {
         Allowed { after: self }
     }
 
-    /// The answer to a cost worth `need`, at most the tolerance, that does not fit.
+    /// The answer to a cost worth `need`, at most the tolerance, that does not fit. Waits at least one quantum, so
+    /// that a caller who only lost a race asks again.
     #[inline]
     pub(crate) const fn denied(self, need: u64) -> Denied {
         let over = self.backlog.saturating_sub(self.gcra.tolerance() - need);
         let wait = if over > self.lag { over } else { self.lag };
-        debug_assert!(wait > 0);
+        let wait = if wait > 0 { wait } else { 1 };
         Denied { seen: self, wait }
     }
 

@@ -152,15 +152,73 @@ impl Gcra {
         })
     }
 
+    /// The TAT after as many units as there are at `now`, from `least` up to `most`, and their number; none if there
+    /// are fewer than `least`. `most` is worth no more than 64 bits hold.
+    #[inline]
+    pub(crate) const fn step_up_to(
+        &self,
+        tat: u64,
+        now: Nanos,
+        least: u64,
+        most: u64,
+    ) -> Option<(u64, u64)> {
+        let units = self.units_at(tat, now, most);
+        if units < least {
+            return None;
+        }
+        let at = quanta(now);
+        // The sum is at most TAT_MAX: the units fit the tolerance at `now`.
+        let from = if tat > at { tat } else { at };
+        Some((from + units * self.interval, units))
+    }
+
+    /// What the units are worth that are left at `now` in a cell with this `tat`.
+    #[inline]
+    pub(crate) const fn free(&self, tat: u64, now: Nanos) -> u64 {
+        self.tolerance
+            .saturating_sub(tat.saturating_sub(quanta(now)))
+    }
+
+    /// Units there are at `now` in a cell with this `tat`, as far as `most` of them.
+    #[inline]
+    pub(crate) const fn units_at(&self, tat: u64, now: Nanos, most: u64) -> u64 {
+        let free = self.free(tat, now);
+        // A division only where fewer are left.
+        if most * self.interval <= free {
+            most
+        } else {
+            free / self.interval
+        }
+    }
+
     /// What `cost` is worth, if it fits the capacity.
     #[inline]
     pub(crate) const fn need(&self, cost: Cost) -> Result<u64, CostExceedsCapacity> {
+        self.need_beside(cost, 0)
+    }
+
+    /// What `cost` is worth, if it fits the capacity less what is set `aside` (in quanta, at most the tolerance).
+    #[inline]
+    pub(crate) const fn need_beside(
+        &self,
+        cost: Cost,
+        aside: u64,
+    ) -> Result<u64, CostExceedsCapacity> {
+        let most = self.tolerance - aside;
         match cost.get().checked_mul(self.interval) {
-            Some(need) if need <= self.tolerance => Ok(need),
+            Some(need) if need <= most => Ok(need),
             _ => Err(CostExceedsCapacity {
                 cost: cost.get(),
-                capacity: self.capacity(),
+                capacity: most / self.interval,
             }),
+        }
+    }
+
+    /// The same interval with another capacity, at most this one's.
+    pub(crate) const fn with_capacity(&self, capacity: u64) -> Self {
+        Self {
+            interval: self.interval,
+            tolerance: self.interval * capacity,
         }
     }
 

@@ -48,6 +48,7 @@ pub mod gcra;
 mod limit;
 mod limiter;
 mod meter;
+mod sharded;
 mod time;
 mod turn;
 
@@ -59,5 +60,6 @@ pub use decision::{Allowed, CostExceedsCapacity, Decision, Denied, Snapshot};
 pub use limit::{Cost, Limit, LimitError};
 pub use limiter::{Limiter, LimiterBuilder};
 pub use meter::{Charged, Denial, Meter, Refused, Wait};
+pub use sharded::{LocalHandle, ShardedLimiter, ShardedLimiterBuilder};
 pub use time::{Moment, Nanos, Wall};
 pub use turn::{NoTurn, Turn};

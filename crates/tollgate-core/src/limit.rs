@@ -97,6 +97,19 @@ pub enum LimitError {
         /// The capacity.
         capacity: u64,
     },
+    /// A sharded limiter was given no shard.
+    #[error("a sharded limiter needs at least one shard, found none")]
+    NoShards,
+    /// A sharded limiter was given more shards and seats than it can hold.
+    #[error("{shards} shards and {seats} seats are too many, together they may be at most {max}")]
+    TooManyShards {
+        /// The shards asked for.
+        shards: usize,
+        /// The seats asked for.
+        seats: usize,
+        /// The most of both together, the shards rounded up to a power of two.
+        max: usize,
+    },
     /// A token bucket was given no rate.
     #[error("a token bucket needs a rate, found none")]
     NoRate,

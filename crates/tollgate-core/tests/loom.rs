@@ -8,6 +8,11 @@
 mod scenarios;
 
 use loom::model::Builder;
+use scenarios::{
+    planted::{DrawsFirst, Planted, ReadsTheClockFirst, Right},
+    sharded,
+};
+use tollgate_core::{ManualClock, ShardedLimiter};
 
 fn exhaustive(race: impl Fn() + Sync + Send + 'static) {
     Builder::new().check(race);
@@ -106,4 +111,136 @@ fn peeks_see_what_was_there() {
 #[test]
 fn peeks_in_a_change_see_what_was_there() {
     bounded(3, || scenarios::peeks_see_what_was_there(true));
+}
+
+/// Stock taken, refilled and stolen: a caller of each of two shards, for one unit to five among shards and parent.
+/// Exhaustive, 0.2 s.
+#[test]
+fn callers_of_two_shards_take_what_there_is() {
+    for initial in 1..=5 {
+        exhaustive(move || sharded::callers_take_what_there_is(2, 2, 2, initial));
+    }
+}
+
+/// Two callers of one shard, for one unit to four in it and in the parent. Exhaustive, 3 s.
+#[test]
+fn callers_of_one_shard_take_what_there_is() {
+    for initial in 1..=4 {
+        exhaustive(move || sharded::callers_take_what_there_is(2, 2, 1, initial));
+    }
+}
+
+/// Three callers of one unit each, two of them of one shard. Three preemptions, 0.3 s.
+#[test]
+fn three_callers_of_two_shards_take_what_there_is() {
+    for initial in 1..=4 {
+        bounded(3, move || {
+            sharded::callers_take_what_there_is(3, 1, 2, initial)
+        });
+    }
+}
+
+/// One who needs all there is or all but one, beside one who takes some of it. Three preemptions,
+/// 1 s.
+#[test]
+fn a_gathered_cost_is_taken_whole_or_not_at_all() {
+    for (initial, wanted, others) in [
+        (2, 2, [1].as_slice()),
+        (2, 2, &[2]),
+        (3, 3, &[1, 1]),
+        (3, 2, &[2]),
+        (4, 4, &[1]),
+        (4, 3, &[2]),
+    ] {
+        for swapped in [false, true] {
+            bounded(3, move || {
+                sharded::a_gathered_cost_is_taken_whole_or_not_at_all(
+                    initial, wanted, others, swapped,
+                );
+            });
+        }
+    }
+}
+
+/// A handle of two units, and one who gathers up to four and then takes one. Three preemptions, 3 s.
+#[test]
+fn a_handle_shares_its_seat() {
+    for (initial, wanted) in [(1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (5, 4)] {
+        for swapped in [false, true] {
+            bounded(3, move || {
+                sharded::a_handle_shares_its_seat(initial, wanted, swapped)
+            });
+        }
+    }
+}
+
+/// Two handles of two units each, one seat. Exhaustive, 5 s.
+#[test]
+fn a_seat_has_one_owner() {
+    for initial in 1..=4 {
+        exhaustive(move || sharded::a_seat_has_one_owner(initial));
+    }
+}
+
+/// Two handles, one seat. Exhaustive, 1 ms.
+#[test]
+fn a_seat_is_claimed_once() {
+    exhaustive(sharded::a_seat_is_claimed_once);
+}
+
+/// Two draws at once. Exhaustive, 0.1 s.
+#[test]
+fn two_draws_hold_no_more_than_the_room() {
+    exhaustive(sharded::two_draws_hold_no_more_than_the_room::<ShardedLimiter<ManualClock>>);
+    exhaustive(sharded::two_draws_hold_no_more_than_the_room::<Planted<Right>>);
+}
+
+/// The model bites: the same race on a limiter that speaks for room after it drew.
+#[test]
+#[should_panic(expected = "9 units at one instant")]
+fn drawing_first_is_found() {
+    exhaustive(sharded::two_draws_hold_no_more_than_the_room::<Planted<DrawsFirst>>);
+}
+
+/// A draw, and one who uses the stock after the clock moved. Exhaustive, 0.2 s.
+#[test]
+fn a_draw_is_no_older_than_its_room() {
+    for swapped in [false, true] {
+        exhaustive(move || {
+            sharded::a_draw_is_no_older_than_its_room::<ShardedLimiter<ManualClock>>(swapped);
+        });
+        exhaustive(move || sharded::a_draw_is_no_older_than_its_room::<Planted<Right>>(swapped));
+    }
+}
+
+/// The model bites: the same race on a limiter that reads the clock before it speaks for room.
+#[test]
+#[should_panic(expected = "9 units at one instant")]
+fn reading_the_clock_first_is_found() {
+    exhaustive(|| sharded::a_draw_is_no_older_than_its_room::<Planted<ReadsTheClockFirst>>(false));
+}
+
+/// A draw after the clock moved, and one who takes what it put by, in the same shard and in another.
+/// Exhaustive, 0.1 s.
+#[test]
+fn stock_is_used_no_earlier_than_drawn() {
+    for (shard, swapped) in [(0, false), (0, true), (1, false), (1, true)] {
+        exhaustive(move || sharded::stock_is_used_no_earlier_than_drawn(shard, swapped));
+    }
+}
+
+/// The same of a seat, whose next owner takes what was put by, or a shard. Exhaustive, 0.1 s.
+#[test]
+fn a_seat_is_used_no_earlier_than_filled() {
+    for (by_owner, swapped) in [(false, false), (false, true), (true, false), (true, true)] {
+        exhaustive(move || sharded::a_seat_is_used_no_earlier_than_filled(by_owner, swapped));
+    }
+}
+
+/// A handle that draws, and one that uses the seat's stock after the clock moved. Exhaustive, 0.3 s.
+#[test]
+fn a_handle_draws_no_older_than_its_room() {
+    for swapped in [false, true] {
+        exhaustive(move || sharded::a_handle_draws_no_older_than_its_room(swapped));
+    }
 }

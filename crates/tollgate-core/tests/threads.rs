@@ -11,7 +11,7 @@ use std::{
     thread,
     time::Duration,
 };
-use tollgate_core::{Clock, Cost, Limit, Limiter, ManualClock, Nanos, QuantaClock};
+use tollgate_core::{Clock, Cost, Limit, Limiter, ManualClock, Nanos, QuantaClock, ShardedLimiter};
 use tollgate_testkit::{
     RateLimit,
     law::{Event, Law},
@@ -38,6 +38,33 @@ fn races_end_as_the_models_say() {
     repeat(scenarios::turn_dropped_in_a_change_gives_back_once);
     repeat(|| scenarios::peeks_see_what_was_there(false));
     repeat(|| scenarios::peeks_see_what_was_there(true));
+}
+
+#[test]
+fn races_for_stock_end_as_the_models_say() {
+    use scenarios::sharded;
+
+    for initial in [1, 3, 8] {
+        repeat(|| sharded::callers_take_what_there_is(3, 10, 2, initial));
+        repeat(|| sharded::callers_take_what_there_is(2, 10, 1, initial));
+        repeat(|| sharded::a_seat_has_one_owner(initial));
+    }
+    repeat(sharded::a_seat_is_claimed_once);
+    repeat(sharded::two_draws_hold_no_more_than_the_room::<ShardedLimiter<ManualClock>>);
+    for swapped in [false, true] {
+        let others = [1, 2, 1].as_slice();
+        repeat(|| sharded::a_gathered_cost_is_taken_whole_or_not_at_all(5, 4, others, swapped));
+        repeat(|| sharded::a_handle_shares_its_seat(5, 3, swapped));
+        repeat(|| {
+            sharded::a_draw_is_no_older_than_its_room::<ShardedLimiter<ManualClock>>(swapped);
+        });
+        repeat(|| sharded::a_handle_draws_no_older_than_its_room(swapped));
+        for same in [false, true] {
+            let shard = usize::from(!same);
+            repeat(|| sharded::stock_is_used_no_earlier_than_drawn(shard, swapped));
+            repeat(|| sharded::a_seat_is_used_no_earlier_than_filled(same, swapped));
+        }
+    }
 }
 
 /// Starts `callers` threads at once and adds up what they return.
@@ -83,6 +110,91 @@ fn threads_at_one_instant_take_exactly_the_capacity() {
         });
         assert_eq!(taken, capacity);
     }
+}
+
+/// Through shards and through handles, for costs that stock covers and costs that it does not: what is taken and what
+/// is left when all have had enough add up to the capacity, and the last unit of it can be taken.
+#[test]
+fn threads_race_for_exactly_the_capacity_of_shards() {
+    for round in 0..20 {
+        let capacity = 5_000 + round;
+        let limiter = ShardedLimiter::builder(Limit::per_hour(capacity))
+            .shards(2)
+            .seats(2)
+            .build_with_clock(ManualClock::new())
+            .expect("a limit");
+        assert_eq!(limiter.stock_per_shard(), 64);
+        let take = |act: &dyn Fn(Cost) -> bool, largest: u64| {
+            let mut taken = 0;
+            for units in (1..=largest).rev() {
+                let cost = Cost::new(units).expect("a cost");
+                while act(cost) {
+                    taken += units;
+                }
+            }
+            taken
+        };
+        let taken = race(4, |number| {
+            if number < 2 {
+                let by_shard = |cost| limiter.try_acquire(cost).expect("it fits").is_allowed();
+                take(&by_shard, 1 + number as u64 * 80)
+            } else {
+                let handle = limiter.handle();
+                let by_handle = |cost| handle.try_acquire(cost).expect("it fits").is_allowed();
+                take(&by_handle, number as u64 - 1)
+            }
+        });
+        assert_eq!(taken + limiter.peek().remaining(), capacity);
+        let rest = take(
+            &|cost| limiter.try_acquire(cost).expect("it fits").is_allowed(),
+            1,
+        );
+        assert_eq!(taken + rest, capacity);
+    }
+}
+
+/// The clock moves between races, so that each stamp is exact: the first law holds without slack.
+#[test]
+fn threads_on_shards_and_handles_keep_the_law() {
+    let plain = RateLimit::new(1_000, 1_000_000, 300);
+    let limit = Limit::new(1_000, Duration::from_millis(1)).expect("a limit");
+    let limiter = ShardedLimiter::builder(limit.with_capacity(300))
+        .shards(2)
+        .seats(2)
+        .build_with_clock(ManualClock::new())
+        .expect("a limit");
+    let admitted = std::sync::Mutex::new(Vec::new());
+    for phase in 0..300_u64 {
+        // Mostly some units come in; at times everything does.
+        let passed = if phase % 10 == 0 {
+            400_000
+        } else {
+            phase * 7_919 % 40_000
+        };
+        limiter.clock().advance(Duration::from_nanos(passed));
+        let now = limiter.clock().now();
+        race(4, |number| {
+            let handle = (number < 3).then(|| limiter.handle());
+            let mut own = Vec::new();
+            for call in 0..80 {
+                let units = 1 + (phase * 31 + call * 17 + number as u64) % 3 * (call % 5);
+                let cost = Cost::new(units).expect("a cost");
+                let decision = match &handle {
+                    Some(handle) => handle.try_acquire(cost),
+                    None => limiter.try_acquire(cost),
+                };
+                if decision.expect("it fits").is_allowed() {
+                    own.push(Event::admitted(now.0, units));
+                }
+            }
+            admitted.lock().expect("no caller panics").extend(own);
+            0
+        });
+    }
+    let admitted = admitted.into_inner().expect("no caller panics");
+    assert!(admitted.len() > 3_000, "refilled units were taken too");
+    let verdict = Law::Rate(plain).check(admitted, 0);
+    assert!(verdict.held(), "{verdict}");
 }
 
 /// Stamps are those given to the decisions, taken from clocks that run apart from thread to thread.

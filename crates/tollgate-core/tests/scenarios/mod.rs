@@ -1,6 +1,10 @@
 //! Races on one limiter, at one instant, each with what must hold whoever wins. One call is one race: a model checker
 //! runs each under every interleaving, plain threads run them many times.
 
+#[cfg(model_loom)]
+pub(crate) mod planted;
+pub(crate) mod sharded;
+
 use std::time::Duration;
 use tollgate_core::{Clock, Cost, Limit, Limiter, Nanos};
 use tollgate_sync::{Arc, thread};
