@@ -9,20 +9,20 @@ const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400 * SECOND;
 const MAX: usize = 5;
 
-/// [`MAX`] requests a day.
+/// [`MAX`] tokens a day.
 fn policy(algorithm: &str, max_accounts: usize) -> String {
     let per = if algorithm == "calendar" { "day" } else { "1d" };
     format!(
-        "max_accounts = {max_accounts}\n[[limit]]\nname = \"l\"\nby = [\"agent\"]\nunit = \"requests\"\n\
+        "max_accounts = {max_accounts}\n[[limit]]\nname = \"l\"\nby = [\"agent\"]\nunit = \"tokens\"\n\
          max = {MAX}\nper = \"{per}\"\nalgorithm = \"{algorithm}\"\n"
     )
 }
 
-/// Asks when the clocks stand this far from where they began: the one for rates at nothing, the wall's at a midnight.
+/// Asks for a token when the clocks stand this far from where they began: the one for rates at nothing, the wall's at a midnight.
 fn ask(gate: &Gate, agent: &str, now: u64, wall: u64) -> Result<(), Refusal> {
     let wall = Wall(i64::try_from(20_000 * DAY + wall).unwrap());
-    gate.admit_at(&Request::new().with("agent", agent), Nanos(now), wall)
-        .map(drop)
+    let request = Request::new().with("agent", agent).input_tokens(1);
+    gate.admit_at(&request, Nanos(now), wall).map(drop)
 }
 
 /// The instant as of which [`evicted`] evicts: the noon of the third day.
@@ -71,6 +71,16 @@ fn a_calendar_account_made_again_admits_nobody_before_its_eviction() {
 }
 
 #[test]
+fn what_never_fits_is_told_so_before_the_eviction_as_well() {
+    let gate = evicted("calendar");
+    let large = Request::new().with("agent", "x").input_tokens(6);
+    let Err(Refusal::Limited(limited)) = gate.admit_at(&large, Nanos(0), Wall(0)) else {
+        panic!("more than the limit");
+    };
+    assert_eq!((limited.retry_after, limited.never_fits), (None, true));
+}
+
+#[test]
 fn a_calendar_account_made_again_goes_by_the_wall_clock_alone() {
     // The other clock is ahead of the eviction, or far behind it.
     admits_from_the_floor_only("calendar", |at| (9 * DAY, at));
@@ -89,7 +99,7 @@ fn an_account_of_a_rate_or_window_made_again_admits_nobody_before_its_eviction()
 
 proptest! {
     /// Callers of four agents with clocks of all ages, and room for two accounts: in no day are more than five
-    /// requests of an agent admitted. A request counts in its day, or in the latest before it if that is later.
+    /// tokens of an agent admitted. A request counts in its day, or in the latest before it if that is later.
     #[test]
     fn no_calendar_day_is_spent_twice(
         calls in prop::collection::vec((0_usize..4, 0..6 * DAY, 0..6 * DAY), 1..200),

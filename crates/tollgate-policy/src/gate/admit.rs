@@ -74,7 +74,11 @@ impl<'g> Say<'g> {
         };
         let answer = match self.account.too_early(at) {
             None => meter.look(at, cost, self.ceiling),
-            Some(wait) => Err(Refused::denied(wait, self.committed(at))),
+            Some(wait) => {
+                let never = cost.get() > self.ceiling;
+                let wait = if never { Wait::Never } else { wait };
+                Err(Refused::denied(wait, self.committed(at)))
+            }
         };
         // Relaxed: those who join a line later than this load come after this caller.
         let line = &self.account.line;
