@@ -34,6 +34,9 @@ const WIDTHS: [i64; 24] = [
     450 * 86_400 * SECOND,
 ];
 
+/// The highest usage that is told: a debt of a billion limits. Above that, axes would have no room for their ends.
+const USAGE_PPM_MOST: u64 = 1_000_000_000_000_000;
+
 /// What happened in one span of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Bucket {
@@ -51,7 +54,7 @@ impl Bucket {
         let ppm = (u128::from(used) * 1_000_000)
             .checked_div(u128::from(max))
             .unwrap_or(0);
-        let ppm = u64::try_from(ppm).unwrap_or(u64::MAX);
+        let ppm = u64::try_from(ppm).map_or(USAGE_PPM_MOST, |ppm| ppm.min(USAGE_PPM_MOST));
         let usage = &mut self.usage_ppm[limit];
         *usage = Some(usage.map_or(ppm, |old| old.max(ppm)));
     }

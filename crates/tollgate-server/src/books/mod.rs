@@ -42,6 +42,8 @@ pub(crate) struct Books {
     checks: Checks,
     epoch_ns: i64,
     latest: u64,
+    /// Whether a row came that was more than [`GRACE_NS`] older than what came before it.
+    steps_back: bool,
     max_accounts: usize,
     /// The first decision that the exact models would not have made.
     disagreement: Option<String>,
@@ -56,6 +58,9 @@ struct Book {
     promise: Promise,
     accounts: Vec<Account>,
 }
+
+/// Callers that are no older than this never notice that an account was evicted.
+const GRACE_NS: u64 = 1_000_000_000;
 
 /// Sums of one limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,6 +84,7 @@ impl Books {
             checks,
             epoch_ns,
             latest: 0,
+            steps_back: false,
             max_accounts: file.max_accounts,
             disagreement: None,
             changed: None,
@@ -101,6 +107,7 @@ impl Books {
                 .push(Account::new(&book.promise, terms, now, with_model));
             book.accounts.len() - 1
         });
+        self.steps_back |= now.saturating_add(GRACE_NS) < self.latest;
         self.latest = self.latest.max(now);
         concerns
     }
@@ -172,10 +179,20 @@ impl Books {
             never_over: self.never_over(),
             never_needlessly_under: self.never_needlessly_under(),
             denial_changes_nothing: match &self.changed {
+                // What makes room for its account may evict another, and be stricter to callers of the past.
+                Some(_) if self.evicts() && self.steps_back => Verdict::NotChecked(
+                    "more accounts were seen than the policy keeps at once, and rows step back in time".into(),
+                ),
                 Some(what) => Verdict::Broken(what.clone()),
                 None => Verdict::Held,
             },
         }
+    }
+
+    /// Whether the gate may have had to evict accounts.
+    fn evicts(&self) -> bool {
+        let accounts: usize = self.limits.iter().map(|book| book.accounts.len()).sum();
+        accounts > self.max_accounts
     }
 
     fn never_needlessly_under(&self) -> Verdict {
@@ -189,8 +206,7 @@ impl Books {
         if let Some(reason) = unknown {
             return Verdict::NotChecked(reason);
         }
-        let accounts: usize = self.limits.iter().map(|book| book.accounts.len()).sum();
-        if accounts > self.max_accounts {
+        if self.evicts() {
             return Verdict::NotChecked(
                 "more accounts were seen than the policy keeps at once".into(),
             );

@@ -1,10 +1,15 @@
 //! The times in a trace.
 
+use std::ops::Range;
+
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::{DateTimeParser, PiecesOffset};
 use jiff::tz::Offset;
 
 use super::row::shown;
+
+/// The years that 64 bits of nanoseconds since 1970 have whole: 1678 to 2261. In those beyond, periods end early.
+const YEARS: Range<i64> = -9_214_560_000_000_000_000..9_214_646_400_000_000_000;
 
 static PARSER: DateTimeParser = DateTimeParser::new();
 
@@ -19,12 +24,13 @@ pub(super) fn wall_ns(text: &str) -> Result<i64, String> {
             shown(text)
         )
     })?;
-    i64::try_from(wall).map_err(|_| {
-        format!(
+    match i64::try_from(wall) {
+        Ok(wall) if YEARS.contains(&wall) => Ok(wall),
+        _ => Err(format!(
             "TIMESTAMP is {}; a year from 1678 to 2261 would be right",
             shown(text)
-        )
-    })
+        )),
+    }
 }
 
 fn parse(text: &str) -> Option<i128> {
@@ -78,6 +84,8 @@ mod tests {
             assert_eq!(wall_ns(text), Ok(base + plus), "{text}");
         }
         assert_eq!(wall_ns("1969-12-31 23:59:59.9"), Ok(-100_000_000));
+        assert_eq!(wall_ns("1678-01-01 00:00:00"), Ok(YEARS.start));
+        assert_eq!(wall_ns("2261-12-31 23:59:59.999999999"), Ok(YEARS.end - 1));
     }
 
     #[test]
@@ -102,6 +110,8 @@ mod tests {
         }
         for text in [
             "1066-10-14 09:00:00",
+            "1677-12-31 23:59:59.9",
+            "2262-01-01 00:00:00",
             "9999-12-31 23:59:59",
             "0000-01-01 00:00:00+23:59",
         ] {

@@ -102,3 +102,19 @@ fn laws_can_be_left_unchecked() {
         assert_eq!(on[same], off[same], "{same}");
     }
 }
+
+/// A row that steps back an hour sees an hour's worth committed. The end of the axis used to overflow.
+#[test]
+fn usage_of_any_height_is_drawn() {
+    let policy = "[[limit]]\nname = \"tpm\"\nunit = \"tokens\"\nmax = 2_000_000_000_000\nper = \"250ms\"\n\
+                  capacity = 5\n";
+    let folder = Folder::new("height").with("p.toml", policy).with(
+        "t.csv",
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+         2024-01-01 01:00:00,5,0\n2024-01-01 00:00:00,1,0\n",
+    );
+    let ran = folder.run("replay --policy p.toml --trace t.csv --plot p.svg");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("highest 100000000000.0 %"), "{}", ran.out);
+    assert!(folder.read("p.svg").ends_with("</svg>\n"));
+}
