@@ -12,6 +12,7 @@ mod answers;
 mod burst;
 mod cancel;
 mod clock;
+mod debt;
 mod overflow;
 mod peers;
 mod races;

@@ -26,6 +26,10 @@ impl Subject for Subjected {
     fn refund_at(&self, admission: usize, surplus: u64, now: u64) -> bool {
         self.0.give_back(admission, surplus, moment(now))
     }
+
+    fn charge_anyway_at(&self, extra: u64, now: u64) -> bool {
+        self.0.spend(extra, moment(now))
+    }
 }
 
 /// What the adapters below can do.
@@ -34,6 +38,11 @@ trait Asked {
 
     fn give_back(&self, admission: usize, surplus: u64, at: Moment) -> bool {
         let _ = (admission, surplus, at);
+        false
+    }
+
+    fn spend(&self, extra: u64, at: Moment) -> bool {
+        let _ = (extra, at);
         false
     }
 }
@@ -142,6 +151,11 @@ impl<M: Meter> Asked for OfMeter<M> {
         self.meter.refund(at, &receipt, surplus);
         true
     }
+
+    fn spend(&self, extra: u64, at: Moment) -> bool {
+        let extra = Cost::new(extra).expect("a cost");
+        self.meter.charge_anyway(at, extra, self.ceiling).is_ok()
+    }
 }
 
 /// A gate of one limit, with all its reservations.
@@ -197,6 +211,20 @@ impl Asked for OfGate {
                 ..estimate
             });
         }
+        true
+    }
+
+    /// Settles the latest reservation at so much more than it asked for.
+    fn spend(&self, extra: u64, at: Moment) -> bool {
+        set(&self.clock, at);
+        let Some(reservation) = self.held.borrow_mut().last_mut().and_then(Option::take) else {
+            return false;
+        };
+        let estimate = *reservation.estimate();
+        reservation.settle(Usage {
+            input_tokens: estimate.input_tokens + extra,
+            ..estimate
+        });
         true
     }
 }

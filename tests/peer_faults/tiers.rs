@@ -10,7 +10,7 @@ use tollgate_quota::{
     Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule,
     calendar::CalendarPeriod,
 };
-use tollgate_testkit::{Debt, Periods, RateLimit, law::Law};
+use tollgate_testkit::{Periods, RateLimit, law::Law};
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
 /// Slots of the slotted rings.
@@ -152,6 +152,9 @@ pub(crate) const WINDOWS: [Tier; 6] = [
     },
 ];
 
+/// Those of the windows that stand still.
+pub(crate) const FIXED: [Tier; 2] = [WINDOWS[2], WINDOWS[5]];
+
 /// Counts: of calendar hours, whatever the period, and for good.
 pub(crate) const COUNTS: [Tier; 5] = [
     Tier {
@@ -194,6 +197,9 @@ pub(crate) const COUNTS: [Tier; 5] = [
     },
 ];
 
+/// Those of calendar hours.
+pub(crate) const CALENDARS: [Tier; 2] = [COUNTS[0], COUNTS[1]];
+
 /// All tiers that are asked, not waited for.
 pub(crate) fn all() -> impl Iterator<Item = Tier> {
     RATES.into_iter().chain(WINDOWS).chain(COUNTS)
@@ -218,7 +224,6 @@ fn by_period(limit: RateLimit) -> Law {
     Law::Periods {
         periods: Periods::every(limit.period, 0),
         max: limit.capacity,
-        debt: Debt::Carried,
     }
 }
 

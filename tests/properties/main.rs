@@ -4,6 +4,7 @@
 //! reloads, the three laws are judged: what was admitted and kept never exceeds a limit, each wait is the least, and
 //! a refusal changes nothing.
 
+mod debts;
 mod decisions;
 mod laws;
 mod policies;

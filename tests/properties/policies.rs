@@ -4,7 +4,7 @@ use std::{cell::RefCell, fmt::Write};
 use tollgate_core::{ManualClock, Nanos, Wall};
 use tollgate_policy::{Gate, Request, Usage};
 use tollgate_testkit::{
-    Answer, Debt, Periods, RateLimit,
+    Answer, Periods, RateLimit,
     law::Law,
     model::{
         Ask, Concurrency, Gcra, Lifetime, Model, PeriodBudget, Receipt, SlidingLog, SlottedRing,
@@ -161,7 +161,6 @@ impl Limit {
                 self.periods(),
                 // A max of nothing pays nothing.
                 self.max_of(account),
-                Debt::Carried,
             )),
             Algorithm::Lifetime => Box::new(Lifetime::new(max)),
             Algorithm::Concurrency => Box::new(Concurrency::new(max)),
@@ -190,7 +189,6 @@ impl Limit {
             Algorithm::Fixed | Algorithm::Calendar => Law::Periods {
                 periods: self.periods(),
                 max,
-                debt: Debt::Carried,
             },
             Algorithm::Lifetime => Law::Lifetime { max },
             Algorithm::Concurrency => Law::Concurrency { max },

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use tollgate_core::{ManualClock, Nanos, Wall};
 use tollgate_policy::{Gate, Request};
 use tollgate_testkit::{
-    Debt, Periods, RateLimit,
+    Periods, RateLimit,
     law::{Event, Law},
     model::{Gcra, Model, PeriodBudget, SlidingLog, SlottedRing},
 };
@@ -102,7 +102,7 @@ fn races_at_each_instant_admit_what_a_single_caller_gets() {
         ("per = \"hour\"\nalgorithm = \"calendar\"", 60 * MINUTE),
     ] {
         let periods = Periods::every(period, 0);
-        let budget = PeriodBudget::new(periods.clone(), UNITS, Debt::Carried);
+        let budget = PeriodBudget::new(periods.clone(), UNITS);
         equals_a_single_caller(
             algorithm,
             period,
@@ -110,7 +110,6 @@ fn races_at_each_instant_admit_what_a_single_caller_gets() {
             &Law::Periods {
                 periods,
                 max: UNITS,
-                debt: Debt::Carried,
             },
         );
     }

@@ -7,7 +7,7 @@ use crate::{
 use tollgate_core::{ManualClock, Nanos, Wall};
 use tollgate_policy::{Gate, Refusal, Request, Usage};
 use tollgate_testkit::{
-    Debt, Periods, RateLimit,
+    Periods, RateLimit,
     law::{Event, Law},
 };
 
@@ -75,7 +75,6 @@ impl Limit {
             Algorithm::Fixed => Law::Periods {
                 periods: Periods::every(self.per, 0),
                 max: self.max,
-                debt: Debt::Carried,
             },
         }
     }

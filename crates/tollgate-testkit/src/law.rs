@@ -10,7 +10,7 @@
 //!   `b - a`, so this says that from `a` through `b`, both included, at most `capacity + units / period × (b - a)`
 //!   units are admitted.
 //! - [`Law::Window`]: in every half-open interval of length `window`, at most `max`.
-//! - [`Law::Periods`]: in every period, at most `max`.
+//! - [`Law::Periods`]: in every period, at most `max`, what it still has to pay of earlier debt included.
 //! - [`Law::Lifetime`]: at most `max` ever.
 //! - [`Law::Concurrency`]: at no point more than `max` units open.
 //!
@@ -44,7 +44,7 @@ pub use busiest::{Busiest, Peak, busiest};
 pub use changing::check_changing;
 pub use verdict::{Evidence, Verdict};
 
-use crate::limit::{Debt, Periods, RateLimit};
+use crate::limit::{Periods, RateLimit};
 use rules::Rule;
 
 /// What an event did.
@@ -119,8 +119,6 @@ pub enum Law {
         periods: Periods,
         /// Units a period.
         max: u64,
-        /// Whether debt beyond `max` weighs on later periods.
-        debt: Debt,
     },
     /// At most `max` units ever.
     Lifetime {

@@ -73,4 +73,4 @@ pub mod subject;
 
 pub use answer::Answer;
 pub use clock::ManualClock;
-pub use limit::{Debt, Periods, RateLimit};
+pub use limit::{Periods, RateLimit};

@@ -140,24 +140,10 @@ impl Periods {
     }
 }
 
-/// What becomes of units spent beyond the max of a period when that period ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Debt {
-    /// The next period pays them first, and the one after it what is left.
-    Carried,
-    /// They end with their period.
-    EndsWithPeriod,
-}
-
-impl Debt {
-    /// What of `used` still counts `later` periods after the one in which it was spent, at `max` a period.
-    pub(crate) fn left(self, used: u128, max: u128, later: u128) -> u128 {
-        match (self, later) {
-            (_, 0) => used,
-            (Self::EndsWithPeriod, _) => 0,
-            (Self::Carried, _) => used.saturating_sub(max.saturating_mul(later)),
-        }
-    }
+/// What of `used` still counts `later` periods after the one in which it was spent, at `max` a period: what was spent
+/// beyond the max of a period is paid by the next ones, each up to its own.
+pub(crate) fn left(used: u128, max: u128, later: u128) -> u128 {
+    used.saturating_sub(max.saturating_mul(later))
 }
 
 #[cfg(test)]
@@ -190,11 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn carried_debt_is_paid_a_max_a_period() {
-        assert_eq!(Debt::Carried.left(230, 100, 0), 230);
-        assert_eq!(Debt::Carried.left(230, 100, 1), 130);
-        assert_eq!(Debt::Carried.left(230, 100, 2), 30);
-        assert_eq!(Debt::Carried.left(230, 100, u128::MAX), 0);
-        assert_eq!(Debt::EndsWithPeriod.left(230, 100, 1), 0);
+    fn debt_is_paid_a_max_a_period() {
+        let left = |later| left(230, 100, later);
+        assert_eq!([0, 1, 2, u128::MAX].map(left), [230, 130, 30, 0]);
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::time::Duration;
 use tollgate_core::Meter;
 use tollgate_testkit::{
-    Debt, Periods,
+    Periods,
     law::{Event, Law, raise_all},
     model::{self, Model},
     strategy::{Histories, Op},
@@ -158,8 +158,8 @@ proptest! {
     #[test]
     fn fixed_window_equals_its_model((window, max, phase, history) in cases(all_kinds())) {
         let periods = Periods::every(window, phase);
-        let model = model::PeriodBudget::new(periods.clone(), max, Debt::Carried);
-        let law = Law::Periods { periods, max, debt: Debt::Carried };
+        let model = model::PeriodBudget::new(periods.clone(), max);
+        let law = Law::Periods { periods, max };
         holds(|| fixed(window, phase, max), model, &law, &history)?;
     }
 }

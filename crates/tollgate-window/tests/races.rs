@@ -10,7 +10,7 @@ use std::{
 };
 use tollgate_core::Meter;
 use tollgate_testkit::{
-    Debt, Periods,
+    Periods,
     law::Law,
     stress::{race_for, race_recorded},
 };
@@ -158,7 +158,6 @@ fn law_holds_while_the_clock_runs() {
         let law = Law::Periods {
             periods: Periods::every(SECOND, 0),
             max,
-            debt: Debt::Carried,
         };
         obeys_while_the_clock_runs(&fixed, max, &law, |now, receipt| {
             now.max(receipt.period() * SECOND)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
 use tollgate_quota::calendar::{Calendar, CalendarMeter, CalendarPeriod};
 use tollgate_testkit::{
-    Debt, Periods,
+    Periods,
     law::{Law, raise_all},
     model::PeriodBudget,
     strategy::{Histories, Op},
@@ -114,11 +114,11 @@ proptest! {
 
     #[test]
     fn calendar_decides_as_the_model_and_keeps_the_laws((stretch, max, history) in cases()) {
-        let model = PeriodBudget::new(stretch.periods(), max, Debt::Carried);
+        let model = PeriodBudget::new(stretch.periods(), max);
         let mut events = check_against(&stretch.subject(max), model, history.clone(), 0)?;
         // A clock that was set back is counted in the period that had begun.
         raise_all(&mut events);
-        let law = Law::Periods { periods: stretch.periods(), max, debt: Debt::Carried };
+        let law = Law::Periods { periods: stretch.periods(), max };
         let verdict = law.check(events, 0);
         prop_assert!(verdict.held(), "{verdict}");
     }
@@ -158,7 +158,6 @@ fn threads_that_cross_a_periods_end_admit_each_days_budget_exactly() {
     let law = |max| Law::Periods {
         periods: days.clone(),
         max,
-        debt: Debt::Carried,
     };
     assert!(law(BUDGET).check(events.clone(), 0).held());
     for day in 5..10 {

@@ -5,7 +5,7 @@ use tollgate_testkit::law::Law;
 use tollgate_testkit::model::{
     Concurrency, Gcra, Lifetime, Model, PeriodBudget, SlidingLog, SlottedRing,
 };
-use tollgate_testkit::{Debt, Periods, RateLimit};
+use tollgate_testkit::{Periods, RateLimit};
 
 use super::calendar::{self, HORIZON_NS};
 
@@ -82,7 +82,6 @@ impl Promise {
             Self::Periods { periods, .. } => Law::Periods {
                 periods: periods.clone(),
                 max,
-                debt: Debt::Carried,
             },
             Self::Unknown => return None,
             Self::Lifetime => Law::Lifetime { max },
@@ -116,11 +115,7 @@ impl Promise {
                 per_ns,
                 slots: None,
             } => Box::new(SlidingLog::new(*per_ns, max)),
-            Self::Periods { periods, .. } => Box::new(PeriodBudget::new(
-                periods.clone(),
-                max,
-                Debt::Carried,
-            )),
+            Self::Periods { periods, .. } => Box::new(PeriodBudget::new(periods.clone(), max)),
             Self::Unknown => return None,
             Self::Lifetime => Box::new(Lifetime::new(max)),
             Self::Concurrency => Box::new(Concurrency::new(max)),

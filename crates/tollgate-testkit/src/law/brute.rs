@@ -1,7 +1,6 @@
 //! The laws once more, word for word: every interval is summed anew. Quadratic, for small figures only.
 
 use super::{Event, Kind, Law};
-use crate::limit::Debt;
 
 /// Units beyond what `law` allows, at the worst admission of `events`.
 pub(super) fn excess(law: &Law, events: &[Event], slack: u64) -> u128 {
@@ -32,14 +31,11 @@ fn excess_at(law: &Law, events: &[Event], slack: i128) -> i128 {
             let in_window = |event: &Event| event.at + (*window).max(1) > last;
             sum(events, in_window) - i128::from(*max) - slack
         }
-        Law::Periods { periods, max, debt } => {
+        Law::Periods { periods, max } => {
             let allowed = i128::from(*max) + slack;
             let mut used = 0;
             for number in 0..=periods.number(last) {
-                used = match debt {
-                    Debt::Carried => (used - allowed).max(0),
-                    Debt::EndsWithPeriod => 0,
-                };
+                used = (used - allowed).max(0);
                 used += sum(events, |event| periods.number(event.at) == number);
             }
             used - allowed

@@ -1,7 +1,7 @@
 //! Each law as a step over events in order of time.
 
 use super::{Event, Evidence, Kind, Law, rate::RateRule, window::WindowRule};
-use crate::limit::{Debt, Periods};
+use crate::limit::{Periods, left};
 
 #[derive(Debug)]
 pub(super) enum Rule {
@@ -17,8 +17,8 @@ impl Rule {
         match law {
             Law::Rate(limit) => Self::Rate(RateRule::new(*limit, slack)),
             Law::Window { window, max } => Self::Window(WindowRule::new(*window, *max, slack)),
-            Law::Periods { periods, max, debt } => {
-                Self::Periods(PeriodRule::new(periods.clone(), *max, *debt, slack))
+            Law::Periods { periods, max } => {
+                Self::Periods(PeriodRule::new(periods.clone(), *max, slack))
             }
             Law::Lifetime { max } => Self::Lifetime(Tally::new(*max, slack)),
             Law::Concurrency { max } => Self::Concurrency(Tally::new(*max, slack)),
@@ -44,17 +44,15 @@ pub(super) struct PeriodRule {
     periods: Periods,
     /// Max and slack. What an admission took by the slack is no debt, so it does not weigh on the next period.
     allowed: u128,
-    debt: Debt,
     number: u128,
     used: u128,
 }
 
 impl PeriodRule {
-    fn new(periods: Periods, max: u64, debt: Debt, slack: u64) -> Self {
+    fn new(periods: Periods, max: u64, slack: u64) -> Self {
         Self {
             periods,
             allowed: u128::from(max) + u128::from(slack),
-            debt,
             number: 0,
             used: 0,
         }
@@ -62,9 +60,7 @@ impl PeriodRule {
 
     fn record(&mut self, event: Event) -> Option<Evidence> {
         let number = self.periods.number(event.at);
-        self.used = self
-            .debt
-            .left(self.used, self.allowed, number - self.number);
+        self.used = left(self.used, self.allowed, number - self.number);
         self.number = number;
         self.used += u128::from(event.units);
 

@@ -14,7 +14,6 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 fn laws() -> impl Strategy<Value = Law> {
-    let debt = prop_oneof![Just(Debt::Carried), Just(Debt::EndsWithPeriod)];
     let periods = prop_oneof![
         (1_u64..20, 0_u64..20).prop_map(|(period, phase)| Periods::every(period, phase)),
         prop::collection::vec(0_u64..60, 0..5).prop_map(Periods::between),
@@ -23,8 +22,7 @@ fn laws() -> impl Strategy<Value = Law> {
         3 => (0_u64..8, 1_u64..12, 0_u64..20)
             .prop_map(|(units, period, capacity)| Law::Rate(RateLimit::new(units, period, capacity))),
         2 => (0_u64..20, 0_u64..20).prop_map(|(window, max)| Law::Window { window, max }),
-        2 => (periods, 0_u64..20, debt)
-            .prop_map(|(periods, max, debt)| Law::Periods { periods, max, debt }),
+        2 => (periods, 0_u64..20).prop_map(|(periods, max)| Law::Periods { periods, max }),
         1 => (0_u64..60).prop_map(|max| Law::Lifetime { max }),
         1 => (0_u64..20).prop_map(|max| Law::Concurrency { max }),
     ]
@@ -255,7 +253,6 @@ fn zero_allows_nothing() {
         Law::Periods {
             periods: Periods::every(0, 0),
             max: 0,
-            debt: Debt::Carried,
         },
     ] {
         assert!(!law.check(one, 0).held(), "{law:?}");

@@ -3,15 +3,16 @@
 use super::{Model, Receipt};
 use crate::{
     answer::Answer,
-    limit::{Debt, Periods},
+    limit::{Periods, left},
 };
 
-/// At most `max` units in each period. A refund counts only while the period of its receipt lasts, and touches no
-/// other; what debt is carried into a period is fixed when that period begins.
+/// At most `max` units in each period. What a period has used beyond that is paid by the next ones, each up to its own
+/// max. A refund counts only while the period of its receipt lasts, and touches no other; what debt is carried into a
+/// period is fixed when that period begins.
 ///
 /// ```
-/// use tollgate_testkit::{Answer, Debt, Periods, model::{Model, PeriodBudget}};
-/// let mut minute = PeriodBudget::new(Periods::every(60, 0), 10, Debt::Carried);
+/// use tollgate_testkit::{Answer, Periods, model::{Model, PeriodBudget}};
+/// let mut minute = PeriodBudget::new(Periods::every(60, 0), 10);
 /// assert_eq!(minute.try_acquire(59, 10), Answer::Admit);
 /// assert_eq!(minute.look(59, 10), Answer::Wait(1));
 /// minute.charge_anyway(59, 4);
@@ -22,7 +23,8 @@ use crate::{
 pub struct PeriodBudget {
     periods: Periods,
     max: u64,
-    debt: Debt,
+    /// The largest max in force in the period of `number`.
+    largest: u64,
     number: u128,
     used: u128,
     charges: u64,
@@ -31,31 +33,56 @@ pub struct PeriodBudget {
 impl PeriodBudget {
     /// A budget of which nothing is used.
     #[must_use]
-    pub fn new(periods: Periods, max: u64, debt: Debt) -> Self {
+    pub fn new(periods: Periods, max: u64) -> Self {
         Self {
             periods,
             max,
-            debt,
+            largest: max,
             number: 0,
             used: 0,
             charges: 0,
         }
     }
 
+    /// Changes the max as of `now`. In the period of the change the larger one still decides what is debt.
+    pub fn set_max(&mut self, now: u64, max: u64) {
+        self.move_to(now);
+        self.max = max;
+        self.largest = self.largest.max(max);
+    }
+
     /// The period that `now` stands for, never before the latest charge's, and what is used in it.
     fn current(&self, now: u64) -> (u128, u128) {
         let number = self.periods.number(now).max(self.number);
-        let later = number - self.number;
-        let used = self.debt.left(self.used, u128::from(self.max), later);
-        (number, used)
+        (number, self.used_after(number - self.number))
     }
 
-    /// How many periods later `used` is down to `room`, were nothing else charged. None if never.
-    fn periods_until(&self, used: u128, room: u128) -> Option<u128> {
-        match self.debt {
-            Debt::EndsWithPeriod => Some(1),
-            Debt::Carried if self.max == 0 => None,
-            Debt::Carried => Some((used - room).div_ceil(u128::from(self.max))),
+    /// What is used `later` periods after the latest one, were nothing else charged.
+    fn used_after(&self, later: u128) -> u128 {
+        match later {
+            0 => self.used,
+            _ => left(
+                self.used.saturating_sub(u128::from(self.largest)),
+                u128::from(self.max),
+                later - 1,
+            ),
+        }
+    }
+
+    fn move_to(&mut self, now: u64) {
+        let (number, used) = self.current(now);
+        if number > self.number {
+            (self.number, self.used, self.largest) = (number, used, self.max);
+        }
+    }
+
+    /// How many periods after the latest one no more than `room` is used, were nothing else charged. None if never.
+    fn periods_until(&self, room: u128) -> Option<u128> {
+        let beyond = self.used_after(1).saturating_sub(room);
+        match self.max {
+            _ if beyond == 0 => Some(1),
+            0 => None,
+            max => Some(1 + beyond.div_ceil(u128::from(max))),
         }
     }
 }
@@ -69,13 +96,12 @@ impl Model for PeriodBudget {
         let Some(room) = max.min(self.max).checked_sub(cost) else {
             return Answer::Never;
         };
-        let (number, used) = self.current(now);
-        if used <= u128::from(room) {
+        if self.used(now) <= u128::from(room) {
             return Answer::Admit;
         }
         let start = self
-            .periods_until(used, u128::from(room))
-            .and_then(|later| self.periods.start(number + later));
+            .periods_until(u128::from(room))
+            .and_then(|later| self.periods.start(self.number + later));
         match start {
             Some(start) => Answer::Wait(start - u128::from(now)),
             None => Answer::Never,
@@ -83,7 +109,7 @@ impl Model for PeriodBudget {
     }
 
     fn charge(&mut self, now: u64, cost: u64) -> Receipt {
-        (self.number, self.used) = self.current(now);
+        self.move_to(now);
         self.used += u128::from(cost);
         self.charges += 1;
         Receipt {

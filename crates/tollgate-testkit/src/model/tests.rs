@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     law::{Event, Law, raise_all, raise_debts},
-    limit::{Debt, Periods, RateLimit},
+    limit::{Periods, RateLimit},
 };
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ enum Kind {
         phase: u64,
         max: u64,
     },
-    Periods(Periods, u64, Debt),
+    Periods(Periods, u64),
     Lifetime(u64),
     Concurrency(u64),
 }
@@ -55,7 +55,7 @@ impl Kind {
                 phase,
                 max,
             } => Box::new(SlottedRing::new(window, slots, phase, max)),
-            Self::Periods(periods, max, debt) => Box::new(PeriodBudget::new(periods, max, debt)),
+            Self::Periods(periods, max) => Box::new(PeriodBudget::new(periods, max)),
             Self::Lifetime(max) => Box::new(Lifetime::new(max)),
             Self::Concurrency(max) => Box::new(Concurrency::new(max)),
         }
@@ -67,7 +67,7 @@ impl Kind {
             Self::Log { window, max } | Self::Ring { window, max, .. } => {
                 Law::Window { window, max }
             }
-            Self::Periods(periods, max, debt) => Law::Periods { periods, max, debt },
+            Self::Periods(periods, max) => Law::Periods { periods, max },
             Self::Lifetime(max) => Law::Lifetime { max },
             Self::Concurrency(max) => Law::Concurrency { max },
         }
@@ -75,7 +75,6 @@ impl Kind {
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    let debt = prop_oneof![Just(Debt::Carried), Just(Debt::EndsWithPeriod)];
     let periods = prop_oneof![
         (1_u64..40, 0_u64..40).prop_map(|(period, phase)| Periods::every(period, phase)),
         prop::collection::vec(450_u64..800, 0..5).prop_map(Periods::between),
@@ -88,7 +87,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
         1 => (1_u64..40, 0_u64..12).prop_map(|(window, max)| Kind::Log { window, max }),
         2 => (1_u64..40, 1_u32..9, 0_u64..40, 0_u64..12)
             .prop_map(|(window, slots, phase, max)| Kind::Ring { window, slots, phase, max }),
-        2 => (periods, 0_u64..12, debt).prop_map(|(periods, max, debt)| Kind::Periods(periods, max, debt)),
+        2 => (periods, 0_u64..12).prop_map(|(periods, max)| Kind::Periods(periods, max)),
         1 => (0_u64..40).prop_map(Kind::Lifetime),
         1 => (0_u64..12).prop_map(Kind::Concurrency),
     ]
@@ -294,7 +293,7 @@ fn a_class_sees_a_smaller_limit_and_what_does_not_apply_is_not_asked() {
 #[test]
 fn the_last_of_explicit_periods_never_ends() {
     let bounds = Periods::between([100, 200]);
-    let mut budget = PeriodBudget::new(bounds, 2, Debt::Carried);
+    let mut budget = PeriodBudget::new(bounds, 2);
     assert_eq!(budget.try_acquire(50, 2), Answer::Admit);
     assert_eq!(budget.look(50, 1), Answer::Wait(50));
     assert_eq!(budget.try_acquire(100, 2), Answer::Admit);
@@ -305,7 +304,7 @@ fn the_last_of_explicit_periods_never_ends() {
 
 #[test]
 fn a_period_pays_debt_first_and_keeps_no_refund_of_an_older_one() {
-    let mut budget = PeriodBudget::new(Periods::every(10, 0), 5, Debt::Carried);
+    let mut budget = PeriodBudget::new(Periods::every(10, 0), 5);
     let mut old = budget.charge(0, 5);
     budget.charge_anyway(0, 3);
     assert_eq!(budget.used(10), 3);
@@ -321,10 +320,27 @@ fn a_period_pays_debt_first_and_keeps_no_refund_of_an_older_one() {
 /// period where an admitted one had filled the old.
 #[test]
 fn a_refund_does_not_move_the_clock_of_an_ordered_model() {
-    let mut budget = PeriodBudget::new(Periods::every(10, 0), 5, Debt::EndsWithPeriod);
+    let mut budget = PeriodBudget::new(Periods::every(10, 0), 5);
     let mut receipt = budget.charge(5, 5);
     budget.refund(15, &mut receipt, 1);
     assert_eq!(budget.look(6, 1), Answer::Wait(4));
+}
+
+#[test]
+fn what_was_charged_under_a_larger_max_is_no_debt() {
+    let mut budget = PeriodBudget::new(Periods::every(10, 0), 9);
+    budget.charge(0, 9);
+    budget.set_max(5, 2);
+    assert_eq!(budget.look(5, 2), Answer::Wait(5));
+    budget.charge_anyway(5, 4);
+    assert_eq!([10, 20, 30].map(|now| budget.used(now)), [4, 2, 0]);
+    assert_eq!(budget.look(5, 2), Answer::Wait(25));
+    budget.set_max(10, 3);
+    assert_eq!(
+        budget.look(5, 2),
+        Answer::Wait(15),
+        "a larger one pays at once"
+    );
 }
 
 #[test]
@@ -348,8 +364,8 @@ fn far_ends_of_every_figure_are_answered() {
             phase: max,
             max,
         },
-        Kind::Periods(Periods::every(1, max), max, Debt::Carried),
-        Kind::Periods(Periods::between([max]), max, Debt::Carried),
+        Kind::Periods(Periods::every(1, max), max),
+        Kind::Periods(Periods::between([max]), max),
         Kind::Lifetime(max),
         Kind::Concurrency(max),
     ] {
@@ -376,7 +392,7 @@ fn zero_allows_nothing() {
             phase: 0,
             max: 0,
         },
-        Kind::Periods(Periods::every(0, 0), 0, Debt::EndsWithPeriod),
+        Kind::Periods(Periods::every(0, 0), 0),
         Kind::Lifetime(0),
         Kind::Concurrency(0),
     ] {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     law::{Law, raise_debts},
-    limit::{Debt, Periods, RateLimit},
+    limit::{Periods, RateLimit},
     model::{Gcra, Model, PeriodBudget, SlidingLog, SlottedRing},
     strategy::{Histories, Op, rate_limits, tiny_rate_limits},
 };
@@ -53,7 +53,7 @@ proptest! {
         keeps_the_second_and_third_law(|| Gcra::quantized(limit, 16), &history)?;
         keeps_the_second_and_third_law(|| SlidingLog::new(period, capacity), &history)?;
         keeps_the_second_and_third_law(|| SlottedRing::new(period, 5, units, capacity), &history)?;
-        keeps_the_second_and_third_law(|| PeriodBudget::new(periods.clone(), capacity, Debt::Carried), &history)?;
+        keeps_the_second_and_third_law(|| PeriodBudget::new(periods.clone(), capacity), &history)?;
     }
 }
 
