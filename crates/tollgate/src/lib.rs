@@ -5,20 +5,24 @@ mod wait;
 
 pub use tollgate_core::{
     Allowed, Clock, CoarseClock, Cost, CostExceedsCapacity, Decision, Denied, Limit, LimitError,
-    Limiter, LimiterBuilder, ManualClock, Moment, Nanos, NoTurn, QuantaClock, Snapshot,
-    TokenBucket, TokenBucketBuilder, Turn, Wall,
+    Limiter, LimiterBuilder, LocalHandle, ManualClock, Moment, Nanos, NoTurn, QuantaClock,
+    ShardedLimiter, ShardedLimiterBuilder, Snapshot, TokenBucket, TokenBucketBuilder, Turn, Wall,
 };
 pub use tollgate_policy::{
     Crossing, Explained, Gate, GateBuilder, LimitUsage, Limited, Place, PolicyError, PolicyErrors,
     Refusal, Reload, Request, Reservation, Usage, Verdict, Waiting,
 };
 pub use tollgate_quota::{MicroUsd, StatusLevel, StatusLevels};
+pub use tollgate_table::{KeyedDecision, KeyedLimiter, KeyedLimiterBuilder};
 #[cfg(feature = "tokio")]
 pub use wait::{Acquire, AdmitWithin};
 pub use wait::{AcquireBlocking, AdmitBlocking};
 
 #[doc(no_inline)]
-pub use {tollgate_policy as policy, tollgate_quota as quota, tollgate_window as window};
+pub use {
+    tollgate_policy as policy, tollgate_quota as quota, tollgate_table as table,
+    tollgate_window as window,
+};
 
 /// The README's example is run with the tests.
 #[cfg(doctest)]
