@@ -75,8 +75,9 @@ impl Refused {
 /// Units that one limit has committed as of now, by its algorithm.
 ///
 /// A meter holds what was charged, not the limit: each call says the `ceiling`, the most units that this caller
-/// may see committed (a gcra meter: its capacity; any other: its max), so that a changed limit or a priority
-/// class needs no second meter. Every operation is lock-free and allocates nothing.
+/// may see committed (a gcra meter: its capacity; any other: its max), so that a priority class needs no second
+/// meter, nor does a changed limit, but where it decides what time does to committed units: a rate, and the max of
+/// periods that pay debt. Every operation is lock-free and allocates nothing.
 pub trait Meter: Send + Sync + Debug {
     /// What is needed to refund a charge.
     type Receipt: Copy + Debug + Send + Sync;
