@@ -23,6 +23,11 @@ pub trait Peer<K>: Send + Sync {
 
     /// Says that `key` will be asked for soon.
     fn prefetch(&self, _key: &K) {}
+
+    /// Bytes that it asked the system for itself, past the allocator.
+    fn mapped_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// A peer that is no more than a question.

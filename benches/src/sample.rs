@@ -62,6 +62,9 @@ pub trait Subject<K>: Send + Sync {
     /// Asks for one unit; for checks.
     fn ask_once(&self, key: &K) -> bool;
 
+    /// Bytes that it asked the system for itself, past the allocator.
+    fn mapped_bytes(&self) -> usize;
+
     /// Times each ask: its ticks on the fast clock are handed to `told`. One thread.
     fn each(&self, keys: &[K], clock: &quanta::Clock, told: &mut dyn FnMut(u64));
 }
@@ -115,6 +118,10 @@ impl<K: Sync, P: Peer<K>> Subject<K> for P {
 
     fn ask_once(&self, key: &K) -> bool {
         self.ask(&mut self.seat(), key)
+    }
+
+    fn mapped_bytes(&self) -> usize {
+        Peer::mapped_bytes(self)
     }
 
     fn each(&self, keys: &[K], clock: &quanta::Clock, told: &mut dyn FnMut(u64)) {

@@ -3,9 +3,12 @@
 //! a step or two of the loop around it. Prints the names of the rows in the order in which they ran.
 
 use std::hint::black_box;
-use tollgate_core::{Cost, Limit, Limiter, ManualClock, Meter, Moment, Nanos, Wall};
+use tollgate_core::{
+    Cost, Limit, Limiter, ManualClock, Meter, Moment, Nanos, ShardedLimiter, Wall,
+};
 use tollgate_policy::{Gate, Request, Usage};
 use tollgate_quota::{Depth, RateMeter, RefundRule};
+use tollgate_table::KeyedLimiter;
 use tollgate_window::SlottedRing;
 
 /// Calls of each row. `cargo xtask icount` divides by it.
@@ -14,6 +17,8 @@ const NOW: Nanos = Nanos(1_000_000_000);
 
 fn main() {
     one_limit();
+    sharded();
+    keyed();
     window();
     meter();
     gate();
@@ -51,6 +56,61 @@ fn one_limit() {
     row("limiter_denied", |_| {
         let taken = black_box(&limiter).try_acquire_at(black_box(Cost::ONE), NOW);
         assert!(taken.is_ok_and(|decision| decision.is_denied()));
+    });
+}
+
+/// A limit of two shards and two seats; the stock path alone, whose stock is drawn 64 units at a time.
+fn sharded() {
+    let limiter = ShardedLimiter::builder(Limit::per_second(1).with_capacity(1_000 * CALLS))
+        .shards(2)
+        .seats(2);
+    let limiter = limiter
+        .build_with_clock(ManualClock::new())
+        .expect("a limit");
+    row("sharded_allowed", |_| {
+        let taken = black_box(&limiter).try_acquire_at(black_box(Cost::ONE), NOW);
+        assert!(taken.is_ok_and(|decision| decision.is_allowed()));
+    });
+    let handle = limiter.handle();
+    row("handle_allowed", |_| {
+        let taken = black_box(&handle).try_acquire_at(black_box(Cost::ONE), NOW);
+        assert!(taken.is_ok_and(|decision| decision.is_allowed()));
+    });
+}
+
+/// Keys that are there already, hashed with a fixed seed.
+fn keyed() {
+    const BATCH: usize = 16;
+    let table = |capacity| {
+        KeyedLimiter::<u64>::builder(hour(capacity))
+            .max_keys(10_000)
+            .seed(1)
+            .build_with_clock(ManualClock::new())
+            .expect("a limit")
+    };
+    let keys: Vec<u64> = (0..CALLS).collect();
+    let limiter = table(1_000);
+    for key in &keys {
+        let _ = limiter.try_acquire_at(key, Cost::ONE, NOW);
+    }
+    row("keyed_allowed", |call| {
+        let taken = black_box(&limiter).try_acquire_at(black_box(&call), Cost::ONE, NOW);
+        assert!(taken.is_ok_and(|decision| decision.is_allowed()));
+    });
+    let (mut batches, mut answers) = (keys.chunks_exact(BATCH).cycle(), Vec::with_capacity(BATCH));
+    row("keyed_batch_16", |_| {
+        let batch = batches.next().expect("they begin again");
+        let asked =
+            limiter.try_acquire_batch_at(black_box(batch), &[Cost::ONE; BATCH], NOW, &mut answers);
+        assert!(asked.is_ok());
+    });
+    let limiter = table(1);
+    for key in &keys {
+        let _ = limiter.try_acquire_at(key, Cost::ONE, NOW);
+    }
+    row("keyed_denied", |call| {
+        let taken = black_box(&limiter).try_acquire_at(black_box(&call), Cost::ONE, NOW);
+        assert!(taken.is_ok_and(|decision| !decision.is_allowed()));
     });
 }
 

@@ -2,11 +2,14 @@
 //! counting would slow down those who allocate as they decide.
 
 use cap::Cap;
-use std::{alloc::System, env};
-use tollgate_benches::{Entry, Role, Terms, groups, keys::Key, report::MemoryFigures};
+use std::{alloc::System, env, time::Duration};
+use tollgate_benches::{Entry, Role, groups, keys::Key, report::MemoryFigures};
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Who takes longer to take up the keys is not counted.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() {
     let keys = env::args()
@@ -22,13 +25,10 @@ fn main() {
 fn tell<K: Key>(entries: &[Entry<K>], keys: usize) {
     for entry in entries.iter().filter(|entry| entry.role != Role::Floor) {
         let before = HEAP.allocated();
-        let Ok(subject) = (entry.build)(&Terms::live(keys, 1)) else {
+        let Ok(subject) = groups::filled(entry, keys, PATIENCE) else {
             continue;
         };
-        for number in 0..keys as u64 {
-            subject.ask_once(&K::numbered(number));
-        }
-        let held = HEAP.allocated().saturating_sub(before);
+        let held = HEAP.allocated().saturating_sub(before) + subject.mapped_bytes();
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let figures = MemoryFigures {
             name: entry.name.to_owned(),

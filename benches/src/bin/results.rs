@@ -89,7 +89,7 @@ fn measured(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
         progress.set_message("memory");
         report.memory = memory(scale.flood_keys)?;
         progress.set_message("flood of new keys");
-        report.floods = flood::floods(scale.flood_keys);
+        report.floods = flood::floods(scale.flood_keys, scale.patience);
         // The last, since it keeps the thread on one core.
         progress.set_message("single operations");
         report.tails = tail::tails(&scale);

@@ -6,7 +6,10 @@ use crate::{
     floors::Footprint,
     keys::{Key, Spread},
 };
-use std::rc::Rc;
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 /// The row with which everybody is compared.
 pub(super) const AGAINST: &str = if cfg!(feature = "peers") {
@@ -59,18 +62,39 @@ pub(super) fn prefix<K: Key>(keys: usize) -> String {
 
 /// One that was asked once for each key, so that each is there.
 pub(super) struct Filled<K> {
-    pub(super) name: &'static str,
-    pub(super) role: Role,
+    name: &'static str,
+    role: Role,
     batches: bool,
     pub(super) subject: Box<dyn Subject<K>>,
     wrong: Option<String>,
 }
 
-pub(super) fn fill<K: Key>(entry: &Entry<K>, terms: &Terms) -> Result<Filled<K>, String> {
+/// How many keys are asked for between two looks at the clock.
+const LOOK: usize = 1_000;
+
+/// Builds it and asks once for each key.
+///
+/// # Errors
+/// What the terms hold that it cannot represent, or that it took longer than `patience`.
+pub(super) fn fill<K: Key>(
+    entry: &Entry<K>,
+    terms: &Terms,
+    patience: Duration,
+) -> Result<Filled<K>, String> {
     let subject = (entry.build)(terms)?;
-    let allowed = (0..terms.keys as u64)
-        .filter(|number| subject.ask_once(&K::numbered(*number)))
-        .count();
+    let (start, mut allowed) = (Instant::now(), 0);
+    for first in (0..terms.keys).step_by(LOOK) {
+        if start.elapsed() > patience {
+            return Err(format!(
+                "took {first} of {} keys in {patience:?}",
+                terms.keys
+            ));
+        }
+        let piece = first as u64..terms.keys.min(first + LOOK) as u64;
+        allowed += piece
+            .filter(|number| subject.ask_once(&K::numbered(*number)))
+            .count();
+    }
     let wrong = (allowed != terms.keys)
         .then(|| format!("allowed the first unit of {allowed} of {} keys", terms.keys));
     Ok(Filled {
@@ -161,7 +185,7 @@ fn filled_groups<K: Key>(
     };
     let (mut filled, mut absent) = (Vec::new(), Vec::new());
     for entry in entries.iter().filter(wanted) {
-        match fill(entry, terms) {
+        match fill(entry, terms, scale.patience) {
             Ok(one) => filled.push(Rc::new(one)),
             Err(why) => absent.push((entry.name.to_owned(), why)),
         }

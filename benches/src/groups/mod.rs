@@ -12,7 +12,7 @@ pub use row::{Group, Outcome, Row};
 pub use scale::Scale;
 
 use crate::{Entry, Role, Subject, Terms, keys::Key};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Everybody with one limit.
 #[must_use]
@@ -32,9 +32,22 @@ pub fn text_entries() -> Vec<Entry<String>> {
     keyed::entries_text()
 }
 
+/// A limiter that was asked once for each of `keys` keys.
+///
+/// # Errors
+/// What the limiter cannot represent, or that it took longer than `patience`.
+pub fn filled<K: Key>(
+    entry: &Entry<K>,
+    keys: usize,
+    patience: Duration,
+) -> Result<Box<dyn Subject<K>>, String> {
+    Ok(keyed::fill(entry, &Terms::live(keys, 1), patience)?.subject)
+}
+
 /// Our table and those with whom it is compared above all, each filled with `keys` keys when it is its turn.
 pub fn filled_for_tails(
     keys: usize,
+    patience: Duration,
 ) -> impl Iterator<Item = (&'static str, Role, Box<dyn Subject<u64>>)> {
     let wanted = |entry: &Entry<u64>| {
         entry.name == keyed::AGAINST || (entry.role == Role::Ours && entry.batches)
@@ -43,8 +56,8 @@ pub fn filled_for_tails(
         .into_iter()
         .filter(wanted)
         .filter_map(move |entry| {
-            let filled = keyed::fill(&entry, &Terms::live(keys, 1)).ok()?;
-            Some((filled.name, filled.role, filled.subject))
+            let subject = filled(&entry, keys, patience).ok()?;
+            Some((entry.name, entry.role, subject))
         })
 }
 

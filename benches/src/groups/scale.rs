@@ -13,6 +13,8 @@ pub struct Scale {
     pub sizes: Vec<usize>,
     /// From so many keys on, only those whom the targets name.
     pub everybody_below: usize,
+    /// Who takes longer than this to take up the keys, or a flood of them, is not measured further.
+    pub patience: Duration,
     /// Asks of one sample of a keyed row.
     pub keyed_asks: usize,
     /// How often each keyed row is measured.
@@ -36,6 +38,7 @@ impl Scale {
             rounds: 31,
             sizes: vec![1_000, 1_000_000, 10_000_000],
             everybody_below: usize::MAX,
+            patience: Duration::from_secs(60),
             keyed_asks: 500_000,
             keyed_rounds: 11,
             gate_rows: 10_000_000,
@@ -52,6 +55,7 @@ impl Scale {
             slice: Duration::from_millis(5),
             rounds: 11,
             everybody_below: 10_000_000,
+            patience: Duration::from_secs(8),
             keyed_asks: 200_000,
             keyed_rounds: 5,
             gate_rows: 1_000_000,
@@ -70,6 +74,7 @@ impl Scale {
             rounds: 2,
             sizes: vec![1_000, 10_000],
             everybody_below: usize::MAX,
+            patience: Duration::from_secs(30),
             keyed_asks: 2_000,
             keyed_rounds: 2,
             gate_rows: 10_000,

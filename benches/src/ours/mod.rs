@@ -4,7 +4,7 @@ mod keyed;
 mod one_limit;
 mod window;
 
-pub use keyed::keyed;
+pub use keyed::{Filling, keyed};
 pub use one_limit::one_limit;
 pub use window::window;
 

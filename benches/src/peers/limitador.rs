@@ -7,6 +7,9 @@ use limitador::{
 };
 use std::collections::HashMap;
 
+/// More do not fit beside everybody else.
+const KEYS_MAX: usize = 4_000_000;
+
 struct Limitador {
     limiter: RateLimiter,
     namespace: Namespace,
@@ -71,6 +74,9 @@ pub(super) fn one_limit() -> Vec<Entry<()>> {
 
 pub(super) fn keyed() -> Vec<Entry<String>> {
     vec![Entry::new("limitador", Role::Peer, |terms| {
+        if terms.keys > KEYS_MAX {
+            return Err(format!("{} keys at more than a KiB each", terms.keys));
+        }
         Ok(Box::new(Limitador::new(terms, &["key"])?))
     })]
 }

@@ -11,9 +11,9 @@ const AT_ONCE: u32 = 1_000;
 const BURST: u32 = 10;
 const IDLE: Duration = Duration::from_millis(1_500);
 const RATE: u32 = 7_000_000;
-/// Ten milliseconds' worth: a clock that is renewed every millisecond loses nothing.
-const RATE_CAPACITY: u32 = 70_000;
-const RATE_FOR: Duration = Duration::from_millis(200);
+/// A tenth of a second's worth: neither a clock that is renewed every millisecond nor a pause of this thread loses any.
+const RATE_CAPACITY: u32 = 700_000;
+const RATE_FOR: Duration = Duration::from_millis(400);
 /// Two clocks need not agree to the last millionth.
 const RATE_SLACK: f64 = 0.001;
 

@@ -152,7 +152,7 @@ pub struct MemoryFigures {
     pub kind: String,
     /// How many keys it held.
     pub keys: u64,
-    /// Heap bytes by key, the keys' own included.
+    /// Bytes by key, the keys' own included.
     pub bytes_per_key: f64,
 }
 
@@ -192,6 +192,8 @@ pub struct FloodFigures {
     pub robbed: u64,
     /// How many such keys there were.
     pub live: u64,
+    /// How many keys came: fewer than ten times as many, if it took too long.
+    pub came: u64,
     /// The share of the flood's keys whose first unit was allowed.
     pub flood_allowed: f64,
     /// By how much the process grew, in bytes a key that it was built for.

@@ -2,7 +2,10 @@
 
 use super::figures::FloodFigures;
 use crate::{Entry, Subject, Terms, groups, keys::Key};
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 const CAPACITY: u32 = 10;
 const TAKEN: u32 = 4;
@@ -12,15 +15,15 @@ const EVERY: u64 = 100;
 
 /// Floods everybody with text for keys.
 #[must_use]
-pub fn floods(keys: usize) -> Vec<FloodFigures> {
+pub fn floods(keys: usize, patience: Duration) -> Vec<FloodFigures> {
     groups::text_entries()
         .iter()
-        .filter_map(|entry| flood(entry, keys as u64))
+        .filter_map(|entry| flood(entry, keys as u64, patience))
         .collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn flood(entry: &Entry<String>, keys: u64) -> Option<FloodFigures> {
+fn flood(entry: &Entry<String>, keys: u64, patience: Duration) -> Option<FloodFigures> {
     let terms = Terms::still(CAPACITY, usize::try_from(keys).ok()?, 1);
     let before = resident_bytes();
     let subject = (entry.build)(&terms).ok()?;
@@ -35,16 +38,20 @@ fn flood(entry: &Entry<String>, keys: u64) -> Option<FloodFigures> {
         .map(|key| allowed(&*subject, key, TAKEN))
         .collect();
 
-    let (mut victims_asked, mut victims_allowed, mut flood_allowed) = (0, 0, 0_u64);
+    let (mut victims_asked, mut victims_allowed, mut flood_allowed, mut came) = (0, 0, 0_u64, 0);
     let start = Instant::now();
     for number in 0..10 * keys {
+        came += 1;
         flood_allowed += u64::from(subject.ask_once(&String::numbered(keys + number)));
         if number % EVERY == 0 {
             victims_asked += 1;
             victims_allowed += u64::from(subject.ask_once(&victim(number / EVERY)));
+            if start.elapsed() > patience {
+                break;
+            }
         }
     }
-    let ns = start.elapsed().as_nanos() as f64 / (10 * keys) as f64;
+    let ns = start.elapsed().as_nanos() as f64 / came as f64;
     let grown = resident_bytes().saturating_sub(before);
     let (mut forgotten, mut robbed) = (0, 0);
     for (key, had) in live.iter().zip(had) {
@@ -62,7 +69,8 @@ fn flood(entry: &Entry<String>, keys: u64) -> Option<FloodFigures> {
         forgotten,
         robbed,
         live: live.len() as u64,
-        flood_allowed: flood_allowed as f64 / (10 * keys) as f64,
+        came,
+        flood_allowed: flood_allowed as f64 / came as f64,
         grown_per_key: grown as f64 / keys as f64,
         ns,
     })

@@ -184,10 +184,10 @@ fn memory(page: &mut String, report: &Report) -> fmt::Result {
     if report.memory.is_empty() {
         return Ok(());
     }
-    writeln!(page, "## Heap bytes by key\n")?;
+    writeln!(page, "## Bytes by key\n")?;
     writeln!(
         page,
-        "What the allocator gave and did not get back, the keys' own bytes included.\n"
+        "What the allocator gave and did not get back, the keys' own bytes included, and what was mapped past it.\n"
     )?;
     writeln!(page, "| | keys | bytes by key |\n| --- | --- | --- |")?;
     for one in &report.memory {
@@ -240,21 +240,22 @@ fn floods(page: &mut String, report: &Report) -> fmt::Result {
     writeln!(page, "## A flood of new keys\n")?;
     writeln!(
         page,
-        "Built for {} keys, half of them in use; then {} new ones come, once each. Exhausted keys that ask in between are due \
+        "Built for {} keys, half of them in use; then up to {} new ones come, once each, as long as patience lasts. Exhausted keys that ask in between are due \
          nothing; afterwards each key of before is due exactly what it had left.\n",
         first.keys,
         10 * first.keys
     )?;
     writeln!(
         page,
-        "| | exhausted keys got | keys forgotten | keys robbed | new keys allowed | grown, bytes by key | ns a new key | right? |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |"
+        "| | new keys | exhausted keys got | keys forgotten | keys robbed | new keys allowed | grown, bytes by key | ns a new key | right? |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )?;
     for one in &report.floods {
         writeln!(
             page,
-            "| {} | {} in {} asks | {} of {} | {} | {:.1} % | {:.0} | {:.0} | {} |",
+            "| {} | {} | {} in {} asks | {} of {} | {} | {:.1} % | {:.0} | {:.0} | {} |",
             name(&one.name, one.role),
+            one.came,
             one.victims_allowed,
             one.victims_asked,
             one.forgotten,

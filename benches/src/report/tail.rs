@@ -28,7 +28,7 @@ pub fn tails(scale: &Scale) -> Vec<TailFigures> {
         .collect();
     pin(0);
     let mut tails = Vec::new();
-    for (name, role, subject) in groups::filled_for_tails(keys) {
+    for (name, role, subject) in groups::filled_for_tails(keys, scale.patience) {
         let clock = Clock::new();
         let (mut busy, mut idle) = (Times::new(), Times::new());
         // Peers are timed less often: they are slower.

@@ -245,7 +245,7 @@ fn memory(report: &Report) -> Drawn {
         return Ok(None);
     };
     let subtitle = format!(
-        "heap bytes by key, {} keys of 24 bytes, the keys' own included",
+        "bytes by key, {} keys of 24 bytes, the keys' own included",
         first.keys
     );
     rows.sort_by(|a, b| a.bytes_per_key.total_cmp(&b.bytes_per_key));
