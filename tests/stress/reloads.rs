@@ -1,7 +1,11 @@
 //! Admissions race reloads and evictions.
 
 use crate::gates::{CONCURRENCY, Chance, THREADS, frozen, limit, race, tokens, usage, used};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    time::Duration,
+};
+use tollgate_core::{Nanos, Wall};
 use tollgate_policy::{Gate, Refusal, Request};
 
 const RELOADS: usize = 60;
@@ -168,5 +172,53 @@ fn evictions_never_let_two_hold_what_is_for_one() {
         assert_eq!(gate.usage(&[("agent", agent)])[0].used, 0);
         // Two that wanted the place of one that was evicted used to lose it for ever.
         assert!(gate.admit(&Request::new().with("agent", agent)).is_ok());
+    }
+}
+
+/// The maximum goes up and down while racers cross from period to period and use nothing beyond it: no period that
+/// follows has anything to pay, so every wait ends with the period.
+#[test]
+fn what_is_admitted_across_reloads_is_never_debt() {
+    const HOUR: u64 = 3_600_000_000_000;
+    let algorithms = [
+        "algorithm = \"fixed\"\nper = \"1h\"",
+        "algorithm = \"calendar\"\nper = \"hour\"",
+    ];
+    for algorithm in algorithms {
+        let policies = [40, 900].map(|max| limit("l", "tokens", max, algorithm));
+        let gate = frozen(&policies[1]);
+        let clock = AtomicU64::new(100_000 * HOUR);
+        let at = |now| {
+            (
+                Nanos(now),
+                Wall(i64::try_from(now).expect("a time of our day")),
+            )
+        };
+        let admitted = reloading(&gate, [&policies[0], &policies[1]], |racer, done| {
+            let mut chance = Chance::new(racer, 5);
+            let mut admitted = 0;
+            while !done.load(SeqCst) {
+                let (now, wall) = at(clock.fetch_add(chance.below(HOUR / 20), SeqCst));
+                let (estimate, surplus) = (1 + chance.below(40), chance.below(2));
+                match gate.admit_at(&tokens(estimate), now, wall) {
+                    Ok(reservation) => {
+                        reservation.settle_at(usage(estimate - surplus), now, wall);
+                        admitted += 1;
+                    }
+                    Err(refusal) => {
+                        let limited = refusal.limited().expect("the limit refused");
+                        let wait = limited.retry_after.expect("it fits a fresh period");
+                        // The latest stamp may be that much later than this racer's.
+                        let late = clock.load(SeqCst) - now.0;
+                        let most = Duration::from_nanos(HOUR + late);
+                        assert!(wait <= most, "{wait:?}, {algorithm}");
+                    }
+                }
+            }
+            admitted
+        });
+        assert!(admitted.iter().sum::<u64>() > 0, "{algorithm}");
+        let (now, wall) = at(clock.into_inner() + HOUR);
+        assert_eq!(gate.usage_at(&[], now, wall)[0].used, 0, "{algorithm}");
     }
 }

@@ -544,8 +544,8 @@ mod tests {
     #[test]
     fn the_largest_of_several_maxes_in_a_period_holds() {
         let (first, second, third) = (
-            PeriodCounter::new(10),
-            PeriodCounter::pending(50),
+            PeriodCounter::new(50),
+            PeriodCounter::pending(10),
             PeriodCounter::pending(20),
         );
         first.charge_in(7, cost(10), 10).unwrap();
