@@ -79,7 +79,7 @@ pub struct Limited {
     /// Units that this caller may use: the capacity of a gcra limit, else the maximum; a class's share of it.
     pub max: u64,
     /// The least wait after which the request would be admitted, were nobody else to come; none if time alone
-    /// cannot help.
+    /// cannot help. A wait of 2^64 - 1 ns (584 years) stands for all that are longer.
     pub retry_after: Option<Duration>,
     /// True if the request is larger than the limit ever admits. (False with no `retry_after`: units come back
     /// only when others end.)

@@ -224,7 +224,8 @@ impl Books {
             let account = &self.limits[concern.limit].accounts[concern.account];
             let wait = match account.look(now, concern) {
                 Answer::Admit => continue,
-                Answer::Wait(wait) => Some(wait),
+                // The gate tells waits in 64 bits of nanoseconds: 584 years stand for all that are longer.
+                Answer::Wait(wait) => Some(wait.min(u64::MAX.into())),
                 Answer::Never => None,
             };
             // The longest wait binds; none at all is longer than any; the first of equals stays.

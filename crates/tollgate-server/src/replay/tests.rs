@@ -186,3 +186,40 @@ fn a_limit_that_says_something_else_is_seen() {
     kept.release_at(Nanos::new(0), Wall::new(0));
     assert_eq!(change(&before, &at(0)), None);
 }
+
+/// A wait is told in 64 bits, and such a one used to be taken for a broken law.
+#[test]
+fn a_wait_of_thousands_of_years_breaks_no_law() {
+    let policy = "[[limit]]\nname = \"slow\"\nunit = \"tokens\"\nmax = 1\nper = \"3650d\"\ncapacity = 10_000\n";
+    let trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                 2024-01-01 00:00:00,10000,0\n2024-01-01 00:00:00,9000,0\n";
+    let report = judged_on(trace, policy, policy, "1", AT_ONCE);
+    assert_eq!((report.admitted, report.refused), (1, 1));
+    assert!(
+        report
+            .laws
+            .all()
+            .iter()
+            .all(|(_, law)| matches!(law, Verdict::Held))
+    );
+}
+
+/// The account that the last row finds is evicted for another, and made again by it for callers of a later time.
+#[test]
+fn a_refusal_that_evicts_may_be_stricter_to_rows_that_step_back() {
+    let limits = "[[limit]]\nname = \"all\"\nunit = \"input_tokens\"\nmax = 1\nper = \"86ms\"\nalgorithm = \"window\"\n\
+                  [[limit]]\nname = \"each\"\nby = [\"agent\"]\nunit = \"usd\"\nmax = 0.00001\ncapacity = 0.000002\nper = \"26ms\"\n";
+    let trace = "TIMESTAMP,ContextTokens,GeneratedTokens,CostMicroUsd,agent\n\
+                 2024-04-01 01:53:23,9,0,0,c\n2024-05-01 01:53:23,9,0,1,b\n2024-05-01 01:52:26,2,0,0,a\n\
+                 2024-05-01 01:53:26,9,0,1,c\n2024-05-01 01:52:26,1,0,9,b\n";
+    let verdict = |policy: &str| {
+        let report = judged_on(trace, policy, policy, "1", AT_ONCE);
+        report.laws.denial_changes_nothing
+    };
+    assert_eq!(verdict(limits), Verdict::Held);
+    let evicting = verdict(&format!("max_accounts = 3\n{limits}"));
+    assert!(
+        matches!(&evicting, Verdict::NotChecked(why) if why.contains("step back")),
+        "{evicting:?}"
+    );
+}
