@@ -45,6 +45,14 @@ pub enum WindowError {
         /// The most slots of any ring.
         most: u32,
     },
+    /// A sharded ring without shards, or with too many.
+    #[error("a ring has 1 to {most} shards, found {shards}")]
+    Shards {
+        /// The shards asked for.
+        shards: usize,
+        /// The most shards of any ring.
+        most: usize,
+    },
     /// Slots so short that their numbers would not last 30 years.
     #[error(
         "{slots} slots in {window:?} are too short to be numbered for 30 years, \

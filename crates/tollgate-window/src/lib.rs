@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | [`ExactLog`] | every interval of the window's length, to the nanosecond | small ones: counts | 32 to 170 bytes a charge in the window | two exchanges and a search |
 //! | [`SlottedRing`] | every interval of the window's length; units count up to a slot longer | any: model tokens, money | 16 bytes a slot | one exchange |
+//! | [`ShardedRing`] | as a slotted ring, for many threads | any | 16 bytes a slot, 128 a shard | mostly one exchange, on a line of its own |
 //! | [`FixedWindow`] | each window of a row of them | any | one word | one exchange |
 //! | [`PeriodCounter`] | each period, which is a number told by the caller | any | one word | one exchange |
 //!
@@ -66,4 +67,4 @@ mod ring;
 pub use error::WindowError;
 pub use fixed::{FixedWindow, PeriodCounter, PeriodNumber, PeriodReceipt, PeriodRefusal};
 pub use log::{ExactLog, LogReceipt};
-pub use ring::{SlotReceipt, SlottedRing};
+pub use ring::{ShardedRing, ShardedRingBuilder, SlotReceipt, SlottedRing};

@@ -8,7 +8,11 @@
 mod scenarios;
 
 use loom::model::Builder;
-use scenarios::{SECOND, fixed, log, ring};
+use scenarios::{SECOND, fixed, log, planted, ring, sharded};
+use tollgate_core::ManualClock;
+use tollgate_window::ShardedRing;
+
+type Sharded = ShardedRing<ManualClock>;
 
 fn exhaustive(race: impl Fn() + Sync + Send + 'static) {
     Builder::new().check(race);
@@ -259,4 +263,68 @@ fn ring_closing_loses_no_charge() {
 #[test]
 fn ring_refund_of_before_a_reset_is_void() {
     exhaustive(|| scenarios::refund_of_before_a_reset_is_void(ring::fresh(2, 1), 0));
+}
+
+/// A late caller and one of two ticks later; exhaustive.
+#[test]
+fn sharded_stock_serves_no_later_tick() {
+    exhaustive(sharded::stock_serves_no_later_tick::<Sharded>);
+}
+
+/// Two callers of two charges, of which the first draw; to 3.
+#[test]
+fn sharded_draws_of_two_ticks_lose_nothing() {
+    exhaustive(|| sharded::draws_of_two_ticks_lose_nothing::<Sharded>(7));
+}
+
+/// A charge from stock and one that needs it, in the same tick and in the next; to 3.
+#[test]
+fn sharded_stock_is_taken_once() {
+    for now in [0, SECOND] {
+        exhaustive(move || sharded::stock_is_taken_once::<Sharded>(now));
+    }
+}
+
+/// Two charges that need the same stock; to 3.
+#[test]
+fn sharded_stock_is_gathered_once() {
+    exhaustive(sharded::stock_is_gathered_once::<Sharded>);
+}
+
+/// All of these find nothing wrong with the rules by themselves; to 2.
+#[test]
+fn planted_right_rules_hold() {
+    type Right = planted::Planted<planted::Right>;
+    bounded(2, sharded::stock_serves_no_later_tick::<Right>);
+    bounded(2, || sharded::draws_of_two_ticks_lose_nothing::<Right>(7));
+    bounded(2, || sharded::stock_is_taken_once::<Right>(0));
+    bounded(2, || sharded::stock_is_taken_once::<Right>(SECOND));
+    bounded(2, sharded::stock_is_gathered_once::<Right>);
+}
+
+#[test]
+#[should_panic(expected = "left == right")]
+fn planted_stock_without_a_tick_is_found() {
+    bounded(
+        2,
+        sharded::stock_serves_no_later_tick::<planted::Planted<planted::StockHasNoTick>>,
+    );
+}
+
+#[test]
+#[should_panic(expected = "left == right")]
+fn planted_old_stock_for_new_is_found() {
+    bounded(2, || {
+        sharded::draws_of_two_ticks_lose_nothing::<planted::Planted<planted::OldStockReplacesNew>>(
+            7,
+        );
+    });
+}
+
+#[test]
+#[should_panic(expected = "left == right")]
+fn planted_giving_back_before_taking_out_is_found() {
+    bounded(2, || {
+        sharded::stock_is_taken_once::<planted::Planted<planted::BackBeforeOut>>(0);
+    });
 }

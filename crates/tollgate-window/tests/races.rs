@@ -3,18 +3,18 @@
 
 mod scenarios;
 
-use scenarios::{SECOND, charge, fixed, log, moment, ring, units};
+use scenarios::{SECOND, charge, fixed, log, moment, ring, sharded, units};
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
-use tollgate_core::Meter;
+use tollgate_core::{ManualClock, Meter};
 use tollgate_testkit::{
     Periods,
     law::Law,
     stress::{race_for, race_recorded},
 };
-use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
+use tollgate_window::{ExactLog, FixedWindow, ShardedRing, SlottedRing};
 
 const TIMES: usize = 300;
 
@@ -69,6 +69,16 @@ fn ring_races() {
     many_times(ring::reset_meets_rotation);
     many_times(|| scenarios::closing_loses_no_charge(ring::fresh(1, 1), 0));
     many_times(|| scenarios::refund_of_before_a_reset_is_void(ring::fresh(2, 1), 0));
+}
+
+#[test]
+fn sharded_races() {
+    type Ring = ShardedRing<ManualClock>;
+    many_times(sharded::stock_serves_no_later_tick::<Ring>);
+    many_times(|| sharded::draws_of_two_ticks_lose_nothing::<Ring>(7));
+    many_times(|| sharded::stock_is_taken_once::<Ring>(0));
+    many_times(|| sharded::stock_is_taken_once::<Ring>(SECOND));
+    many_times(sharded::stock_is_gathered_once::<Ring>);
 }
 
 /// Threads at one instant take exactly `max` units of costs one to three, whatever is left being too small for them.

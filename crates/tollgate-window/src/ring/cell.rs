@@ -3,7 +3,7 @@
 use super::{
     history::History,
     ticks::Ticks,
-    word::{CLOSED, Hot, Slot, SlotReceipt, UNITS_MAX},
+    word::{CLOSED, Hot, Slot, SlotReceipt, TICK_MAX, UNITS_MAX},
 };
 use tollgate_core::{Charged, Nanos, Refused, Wait};
 use tollgate_sync::atomic::{
@@ -12,6 +12,7 @@ use tollgate_sync::atomic::{
 };
 
 /// Units in slots.
+#[derive(Debug)]
 pub(super) struct Cell {
     pub(super) ticks: Ticks,
     hot: AtomicU128,
@@ -23,6 +24,21 @@ struct View {
     tick: u64,
     /// Units that count in it.
     committed: u64,
+}
+
+/// Units taken for a cost, and more of them for stock.
+pub(super) struct Drawn {
+    pub(super) receipt: SlotReceipt,
+    pub(super) extra: u64,
+}
+
+/// What counts as of an instant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    /// The tick of that instant, or the open one if that is later.
+    pub(super) tick: u64,
+    pub(super) open: u64,
+    pub(super) units: u64,
 }
 
 impl Cell {
@@ -76,6 +92,51 @@ impl Cell {
             }
             if let Some(receipt) = self.commit(word, hot, &view, cost) {
                 return Ok(charged(receipt, view.committed, cost, ceiling));
+            }
+        }
+    }
+
+    /// Takes `cost`, and as much more as `extra` says of the room that is left then; tells what counts if there is no
+    /// room for the cost.
+    pub(super) fn draw(
+        &self,
+        now: Nanos,
+        cost: u64,
+        ceiling: u64,
+        extra: impl Fn(u64) -> u64,
+    ) -> Result<Drawn, Counted> {
+        loop {
+            let word = self.load();
+            let hot = Hot::unpack(word).ok_or(Counted::CLOSED)?;
+            let Some(view) = self.view(hot, now) else {
+                continue;
+            };
+            let room = ceiling.min(UNITS_MAX).saturating_sub(view.committed);
+            let Some(left) = room.checked_sub(cost) else {
+                return Err(Counted::of(hot, &view));
+            };
+            let extra = extra(left).min(left);
+            if let Some(receipt) = self.commit(word, hot, &view, cost + extra) {
+                return Ok(Drawn { receipt, extra });
+            }
+        }
+    }
+
+    /// Gives back `units` of `tick` that were drawn and never admitted.
+    pub(super) fn give_back(&self, now: Nanos, tick: u64, units: u64) {
+        if units > 0 {
+            self.refund(now, SlotReceipt::of(tick), units);
+        }
+    }
+
+    /// What counts as of `now`.
+    pub(super) fn counted(&self, now: Nanos) -> Counted {
+        loop {
+            let Some(hot) = Hot::unpack(self.load()) else {
+                return Counted::CLOSED;
+            };
+            if let Some(view) = self.view(hot, now) {
+                return Counted::of(hot, &view);
             }
         }
     }
@@ -328,6 +389,23 @@ impl Cell {
             if self.exchange(word, less) {
                 return;
             }
+        }
+    }
+}
+
+impl Counted {
+    /// Nothing fits.
+    const CLOSED: Self = Self {
+        tick: TICK_MAX,
+        open: TICK_MAX,
+        units: u64::MAX,
+    };
+
+    const fn of(hot: Hot, view: &View) -> Self {
+        Self {
+            tick: view.tick,
+            open: hot.tick,
+            units: view.committed,
         }
     }
 }

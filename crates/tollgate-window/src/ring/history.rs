@@ -7,6 +7,7 @@ use tollgate_sync::atomic::{
 };
 
 /// One place for each tick that counts; see the module page of the ring.
+#[derive(Debug)]
 pub(super) struct History {
     places: Box<[AtomicU128]>,
     floor: AtomicU64,

@@ -51,9 +51,11 @@
 
 mod cell;
 mod history;
+mod sharded;
 mod ticks;
 mod window;
 mod word;
 
+pub use sharded::{ShardedRing, ShardedRingBuilder};
 pub use window::SlottedRing;
 pub use word::SlotReceipt;

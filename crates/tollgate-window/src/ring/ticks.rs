@@ -51,15 +51,25 @@ impl Ticks {
     /// The tick of `now`, or `open` if that is later; it divides only when it must. No `now` reaches the last
     /// `slots + 1` ticks up to [`TICK_MAX`].
     pub(super) fn tick_from(&self, open: u64, now: Nanos) -> u64 {
-        let parts =
-            (u128::from(now.clamped().0) + u128::from(self.phase_ns)) * u128::from(self.slots);
-        // No overflow: a tick is below 2^42 and a window below 2^60.
-        let end = (u128::from(open) + 1) * u128::from(self.window_ns);
-        if parts < end {
-            open
+        if self.is_over(open, now) {
+            narrow(self.parts(now) / u128::from(self.window_ns))
         } else {
-            narrow(parts / u128::from(self.window_ns))
+            open
         }
+    }
+
+    /// True if a later tick than `tick` has begun by `now`.
+    #[inline]
+    pub(super) fn is_over(&self, tick: u64, now: Nanos) -> bool {
+        // No overflow: a tick is below 2^42 and a window below 2^60.
+        self.parts(now) >= u128::from(tick + 1) * u128::from(self.window_ns)
+    }
+
+    /// The time up to `now`, in parts of which a tick has as many as the window has nanoseconds.
+    #[inline]
+    fn parts(&self, now: Nanos) -> u128 {
+        // No overflow: both are below 2^60.
+        u128::from(now.clamped().0 + self.phase_ns) * u128::from(self.slots)
     }
 
     /// The first nanosecond of `tick`, at the earliest the epoch.

@@ -1,7 +1,7 @@
 //! The hot word and the words of the history, with their pure steps.
 
 const UNITS_BITS: u32 = 42;
-const TICK_BITS: u32 = 41;
+pub(super) const TICK_BITS: u32 = 41;
 const RESETS_BITS: u32 = 2;
 const USED_SHIFT: u32 = UNITS_BITS;
 const TICK_SHIFT: u32 = 2 * UNITS_BITS;
@@ -29,6 +29,11 @@ pub struct SlotReceipt {
 }
 
 impl SlotReceipt {
+    /// Of a charge in `tick`, in a ring that is never reset.
+    pub(super) const fn of(tick: u64) -> Self {
+        Self { tick, resets: 0 }
+    }
+
     /// The number of the slot that the charge was counted in: its own, or a later one that was already open.
     #[must_use]
     pub const fn tick(&self) -> u64 {

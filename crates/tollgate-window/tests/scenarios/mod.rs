@@ -4,7 +4,10 @@
 
 pub(crate) mod fixed;
 pub(crate) mod log;
+#[cfg(model_loom)]
+pub(crate) mod planted;
 pub(crate) mod ring;
+pub(crate) mod sharded;
 
 use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wall};
 use tollgate_sync::{Arc, thread};
