@@ -9,7 +9,7 @@ use tollgate_core::{
 use tollgate_policy::{Gate, Request, Usage};
 use tollgate_quota::{Depth, RateMeter, RefundRule};
 use tollgate_table::KeyedLimiter;
-use tollgate_window::SlottedRing;
+use tollgate_window::{ShardedRing, SlottedRing};
 
 /// Calls of each row. `cargo xtask icount` divides by it.
 const CALLS: u64 = 1_000;
@@ -120,6 +120,15 @@ fn window() {
     // The first of a tick opens it, which the calls of a second share.
     let _ = ring.try_record_at(Cost::ONE, NOW);
     row("ring_allowed", |_| {
+        assert!(
+            black_box(&ring)
+                .try_record_at(black_box(Cost::ONE), NOW)
+                .is_ok()
+        );
+    });
+    let ring = ShardedRing::builder(10 * CALLS, span, 60).shards(2);
+    let ring = ring.build_with_clock(ManualClock::new()).expect("a window");
+    row("ring_sharded_allowed", |_| {
         assert!(
             black_box(&ring)
                 .try_record_at(black_box(Cost::ONE), NOW)
