@@ -83,7 +83,7 @@ impl<'t> Cell<'t> {
     /// Charges `cost` at `now`, or denies it; none if the cell is not the key's, or no longer.
     ///
     /// `trusting` is false but for models of what goes wrong otherwise.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn charge(
         &self,
         gcra: &Gcra,

@@ -62,8 +62,8 @@ const ROUNDS_MAX: usize = if cfg!(any(model_loom, model_shuttle)) {
     32
 };
 
-/// Free slots that a home line keeps for keys whose other lines are full, while there is more room elsewhere.
-const HOME_KEEPS: usize = 1;
+/// Free slots that a line keeps for keys whose other lines are full, while there is more room elsewhere.
+const LINE_KEEPS: usize = 1;
 
 /// A published claim.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +141,7 @@ impl Table {
                 Some(claim) => claim,
                 None => match self.look(place, ask) {
                     Sight::Active(slot) => match self.hit(slot, ask)? {
-                        Some(answer) => return Ok(answer),
+                        Some(charged) => return Ok(Answer::Charged(charged)),
                         None => continue,
                     },
                     Sight::Claimed(claim) => claim,
@@ -159,7 +159,7 @@ impl Table {
         Ok(Answer::Full(GRACE))
     }
 
-    /// Step 1. The free slot is one at home, as long as that keeps [`HOME_KEEPS`]; else one of the line with most.
+    /// Step 1.
     fn look<'t>(&self, place: Place<'t>, ask: &Ask<'_>) -> Sight<'t> {
         let horizon = ask.now.horizon();
         let mut claim = None;
@@ -197,12 +197,9 @@ impl Table {
                     }));
                 }
             }
+            // The first line with more room than it keeps, so that few keys are far from home; else the one with most.
             let Some(first) = first else { continue };
-            let room = if way == 0 && room > HOME_KEEPS {
-                usize::MAX
-            } else {
-                room
-            };
+            let room = room.min(LINE_KEEPS + 1);
             if roomiest.is_none_or(|(most, _)| room > most) {
                 roomiest = Some((room, first));
             }

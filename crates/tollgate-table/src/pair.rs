@@ -26,6 +26,7 @@ pub(crate) const fn stored(hash: u64) -> u64 {
 }
 
 impl Table {
+    #[inline(never)]
     pub(crate) fn charge_pair<'t>(
         &'t self,
         place: Place<'t>,

@@ -16,22 +16,27 @@ const STEP_MAX: usize = (2 << 20) / LINE_BYTES / 4;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'t> {
     lines: &'t [Line],
+    hash: u64,
     home: usize,
-    step: usize,
 }
 
 impl<'t> Place<'t> {
     /// The place of the key with this hash. There is at least one line.
     #[inline]
     pub(crate) fn new(lines: &'t [Line], hash: u64) -> Self {
-        // Three steps stay below once around, so no candidate comes twice.
-        let steps = STEP_MAX.min((lines.len() - 1) / 3).max(1);
         Self {
             lines,
+            hash,
             home: scaled(hash, lines.len()),
-            // The home follows the high bits of the hash; a product moves the low ones up.
-            step: 1 + scaled(hash.wrapping_mul(0x9E37_79B9_7F4A_7C15), steps),
         }
+    }
+
+    /// From one candidate line to the next.
+    fn step(&self) -> usize {
+        // Three steps stay below once around, so no candidate comes twice.
+        let steps = STEP_MAX.min((self.lines.len() - 1) / 3).max(1);
+        // The home follows the high bits of the hash; a product moves the low ones up.
+        1 + scaled(self.hash.wrapping_mul(0x9E37_79B9_7F4A_7C15), steps)
     }
 
     /// The number of the home line, which is also that of the shared cell.
@@ -47,7 +52,8 @@ impl<'t> Place<'t> {
 
     /// The candidate lines other than the home.
     pub(crate) fn others(&self) -> impl Iterator<Item = &'t Line> + use<'t> {
-        let Self { lines, home, step } = *self;
+        let Self { lines, home, .. } = *self;
+        let step = self.step();
         (1..WAYS.min(lines.len())).map(move |way| {
             // Invariant: all steps together are shorter than once around.
             let number = home + way * step;

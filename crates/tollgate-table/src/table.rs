@@ -2,10 +2,11 @@
 
 use crate::{
     cell::{Cell, Charge, Charged},
+    decision::{Full, KeyedDecision},
     lines::{Lines, Slot, slots},
     overflow::Overflow,
     pair::second_hash,
-    place::Place,
+    place::{Place, prefetch},
     planted::Flaw,
     word::Now,
 };
@@ -97,41 +98,108 @@ impl Table {
         Place::new(self.lines.all(), hash)
     }
 
+    /// The answer for a key under one limit.
+    ///
+    /// Always inline, as is what it calls: for a key at home nothing is then made that the answer does not hold.
+    #[inline(always)]
+    pub(crate) fn decide(
+        &self,
+        place: Place<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        let charged = self.charge_at_home(place, ask)?;
+        self.decide_by(charged, place, ask)
+    }
+
+    /// As [`Self::decide`], where the home line was searched before: `slot` is the key's, or was then.
+    #[inline(always)]
+    pub(crate) fn decide_found(
+        &self,
+        slot: Option<Slot<'_>>,
+        place: Place<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        let charged = match slot {
+            Some(slot) => self.hit(slot, ask)?,
+            None => None,
+        };
+        self.decide_by(charged, place, ask)
+    }
+
+    #[inline(always)]
+    fn decide_by(
+        &self,
+        at_home: Option<Charged<'_>>,
+        place: Place<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        match at_home {
+            Some(Charged::Allowed(allowed, _)) => Ok(KeyedDecision::Allowed(allowed)),
+            Some(Charged::Denied(denied)) => Ok(KeyedDecision::Denied(denied)),
+            None => self.decide_elsewhere(place, ask),
+        }
+    }
+
+    #[inline(never)]
+    fn decide_elsewhere(
+        &self,
+        place: Place<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        Ok(match self.charge_elsewhere(place, 0, ask)? {
+            Answer::Charged(Charged::Allowed(allowed, _)) | Answer::Uncounted(allowed) => {
+                KeyedDecision::Allowed(allowed)
+            }
+            Answer::Charged(Charged::Denied(denied)) => KeyedDecision::Denied(denied),
+            Answer::Full(wait) => KeyedDecision::Full(Full::new(wait)),
+        })
+    }
+
     /// Charges the key under its limit number `limit`, or denies it.
-    #[inline]
     pub(crate) fn charge<'t>(
         &'t self,
         place: Place<'t>,
         limit: usize,
         ask: &Ask<'_>,
     ) -> Result<Answer<'t>, CostExceedsCapacity> {
+        match self.charge_at_home(place, ask)? {
+            Some(charged) => Ok(Answer::Charged(charged)),
+            None => self.charge_elsewhere(place, limit, ask),
+        }
+    }
+
+    /// Charges the key if it is in its home line.
+    #[inline(always)]
+    fn charge_at_home<'t>(
+        &self,
+        place: Place<'t>,
+        ask: &Ask<'_>,
+    ) -> Result<Option<Charged<'t>>, CostExceedsCapacity> {
         for slot in slots(place.home()) {
             // Relaxed: only a hint, verified by whoever follows it.
             if slot.hash.load(Relaxed) == ask.hash {
-                match self.hit(slot, ask)? {
-                    Some(answer) => return Ok(answer),
-                    None => break,
-                }
+                return self.hit(slot, ask);
             }
         }
-        self.charge_elsewhere(place, limit, ask)
+        Ok(None)
     }
 
-    #[inline(never)]
     fn charge_elsewhere<'t>(
         &'t self,
         place: Place<'t>,
         limit: usize,
         ask: &Ask<'_>,
     ) -> Result<Answer<'t>, CostExceedsCapacity> {
+        // All at once, rather than one after the other.
+        place.others().for_each(prefetch);
         // A model goes on as if the hints were missed, which at any time they may be: the look below finds the same.
         if !cfg!(any(model_loom, model_shuttle)) {
             for slot in place.others().flat_map(slots) {
                 // Relaxed: as above.
                 if slot.hash.load(Relaxed) == ask.hash
-                    && let Some(answer) = self.hit(slot, ask)?
+                    && let Some(charged) = self.hit(slot, ask)?
                 {
-                    return Ok(answer);
+                    return Ok(Answer::Charged(charged));
                 }
             }
         }
@@ -142,20 +210,14 @@ impl Table {
     }
 
     /// Charges the slot if it is the key's.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hit<'t>(
         &self,
         slot: Slot<'t>,
         ask: &Ask<'_>,
-    ) -> Result<Option<Answer<'t>>, CostExceedsCapacity> {
-        let cell = Cell::of_key(slot, ask.hash);
-        let charged = cell.charge(
-            ask.gcra,
-            ask.cost,
-            ask.now,
-            self.planted(Flaw::TrustTheHint),
-        )?;
-        Ok(charged.map(Answer::Charged))
+    ) -> Result<Option<Charged<'t>>, CostExceedsCapacity> {
+        let trusting = self.planted(Flaw::TrustTheHint);
+        Cell::of_key(slot, ask.hash).charge(ask.gcra, ask.cost, ask.now, trusting)
     }
 
     #[cold]

@@ -1,11 +1,9 @@
 use crate::{
     KeyedDecision, KeyedLimiter, UnequalBatch,
     batch::{self, Answers},
-    cell::Charged,
     class::Rule,
-    decision::Full,
     pair::{second_hash, stored},
-    table::{Answer, Ask},
+    table::Ask,
     word::Now,
 };
 use std::{
@@ -44,7 +42,9 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
     /// [`CostExceedsCapacity`] if `cost` could never pass. Nothing changes.
     #[inline]
     pub fn try_acquire(&self, key: &K, cost: Cost) -> Result<KeyedDecision, CostExceedsCapacity> {
-        self.try_acquire_hashed(self.limiter.hash(key), cost)
+        // The line is on its way while the clock is read: a processor may wait at its counter for all loads before.
+        let hash = self.limiter.prefetch(key);
+        self.try_acquire_hashed_at(hash, cost, self.limiter.clock.now())
     }
 
     /// Takes `cost` from `key` at `now`, or says how long to wait; see [`Self::try_acquire`].
@@ -75,6 +75,7 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
         hash: u64,
         cost: Cost,
     ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        self.limiter.prefetch_hashed(hash);
         self.try_acquire_hashed_at(hash, cost, self.limiter.clock.now())
     }
 
@@ -104,13 +105,7 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
             cost,
             now,
         };
-        Ok(match table.charge(place, 0, &ask)? {
-            Answer::Charged(Charged::Allowed(allowed, _)) | Answer::Uncounted(allowed) => {
-                KeyedDecision::Allowed(allowed)
-            }
-            Answer::Charged(Charged::Denied(denied)) => KeyedDecision::Denied(denied),
-            Answer::Full(wait) => KeyedDecision::Full(Full::new(wait)),
-        })
+        table.decide(place, &ask)
     }
 
     /// Decides for many keys: `out` then holds an answer for each, in their order, as if they had been asked one by one
@@ -185,6 +180,11 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
                 }
             }
         }
+    }
+
+    #[inline]
+    pub(crate) const fn rule(&self) -> &'l Rule {
+        self.rule
     }
 
     #[inline]

@@ -73,13 +73,30 @@ fn claims_are_finished_by_whoever_meets_them() {
     claims(3, &[Published(0), Published(1), Outside], 2);
 }
 
-/// Four callers, three slots. One preemption: more would take hours.
+/// Four callers, to three of whom another of three slots was free. No preemption, that is, in every order: with one
+/// it would take minutes.
 #[test]
 fn four_callers_get_one_slot() {
-    claims(1, &[Reserved(0), Reserved(1), Published(2), Outside], 3);
+    claims(0, &[Reserved(0), Reserved(1), Published(2), Outside], 3);
 }
 
-/// Two claims and two callers who meet them. One preemption, XX.
+/// Four callers, to each of whom another of four slots was free, of whom two have published. As above.
+#[test]
+fn four_claims_become_one_slot() {
+    claims(
+        0,
+        &[Reserved(0), Reserved(1), Published(2), Published(3)],
+        4,
+    );
+}
+
+/// Four callers, two slots. One preemption.
+#[test]
+fn four_callers_of_two_slots_get_one() {
+    claims(1, &[Reserved(0), Reserved(1), Outside, Outside], 2);
+}
+
+/// Two claims and two callers who meet them. One preemption, 2 s.
 #[test]
 fn two_callers_meet_two_claims() {
     claims(1, &[Published(0), Published(1), Outside, Outside], 2);
