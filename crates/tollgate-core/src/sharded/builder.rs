@@ -92,7 +92,7 @@ impl ShardedLimiterBuilder {
         let k = (capacity / (SET_ASIDE_PART * words as u64)).min(STOCK_MAX);
         Ok(ShardedLimiter {
             limit: self.limit,
-            shards,
+            mask: shards - 1,
             supply: Supply::new(gcra, k, words, initial, || clock.now()),
             clock,
         })

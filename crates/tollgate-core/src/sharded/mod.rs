@@ -1,6 +1,7 @@
 //! A limit whose units are mostly at hand: stock set aside out of the capacity.
 
 mod builder;
+mod guess;
 mod hand;
 mod handle;
 mod parent;
@@ -70,8 +71,8 @@ use crate::{
 #[derive(Debug)]
 pub struct ShardedLimiter<C = QuantaClock> {
     limit: Limit,
-    /// A power of two.
-    shards: usize,
+    /// The number of shards, a power of two, less one.
+    mask: usize,
     supply: Supply,
     clock: C,
 }
@@ -204,7 +205,7 @@ impl<C: Clock> ShardedLimiter<C> {
         cost: Cost,
         now: impl Fn() -> Nanos,
     ) -> Result<Decision, CostExceedsCapacity> {
-        let place = shard & (self.shards - 1);
+        let place = shard & self.mask;
         // Linearization point of an admission from stock.
         // Invariant: no stock is above the largest cost, so what it covers needs no other check.
         let left = self
@@ -239,7 +240,7 @@ impl<C: Clock> ShardedLimiter<C> {
     /// Lock-free: a load of each seat up to the first free one, and an exchange of that.
     #[must_use = "a handle that is dropped gives its seat up"]
     pub fn handle(&self) -> LocalHandle<'_, C> {
-        let seats = (self.shards..self.shards + self.seats())
+        let seats = (self.shards()..self.supply.words())
             .filter_map(|place| Some((place, self.supply.word(place)?)));
         LocalHandle::new(self, seats)
     }
@@ -272,13 +273,13 @@ impl<C: Clock> ShardedLimiter<C> {
     /// The number of shards, a power of two.
     #[must_use]
     pub const fn shards(&self) -> usize {
-        self.shards
+        self.mask + 1
     }
 
     /// The number of seats: how many handles can have stock at one time.
     #[must_use]
     pub const fn seats(&self) -> usize {
-        self.supply.words() - self.shards
+        self.supply.words() - self.shards()
     }
 
     /// The limit.

@@ -12,8 +12,12 @@
 //!   is drawn with a stamp from before the one it replaces was used. Whoever takes a unit (`take`, `pick`, `claim`,
 //!   `take_up`: Acquire) does so no earlier than the stamp it was drawn with (`Room::fill`, `settle`, `give_up`:
 //!   Release). Every write is an exchange, so an edge holds past others that come between. Nothing stronger:
-//!   no party relies on the order of two words.
+//!   no party relies on the order of two words. Each of these edges has a model that fails without it, but for
+//!   that of `take_up`: whoever freed room in an owned seat found the parent empty or emptied it, so no older stamp finds
+//!   units there. It keeps to the rule all the same, being off the hot path.
+//! - `guess`: see there. It says only what `take` tries first.
 
+use super::guess::Guess;
 use tollgate_sync::atomic::{
     AtomicU64,
     Ordering::{self, AcqRel, Acquire, Relaxed, Release},
@@ -29,6 +33,8 @@ const OWNED: u64 = 1 << 63;
 pub(super) struct Stock {
     /// Bits 0 to 31: stock. Bits 32 to 62: away. Bit 63: whether the seat is owned (never set in a shard).
     word: AtomicU64,
+    /// What the word was left as, as far as one of those who exchanged it knows.
+    guess: Guess,
 }
 
 const fn stock(word: u64) -> u64 {
@@ -44,6 +50,7 @@ impl Stock {
     pub(super) fn new(units: u64) -> Self {
         Self {
             word: AtomicU64::new(units),
+            guess: Guess::new(units),
         }
     }
 
@@ -56,9 +63,15 @@ impl Stock {
     /// Uses `cost` units, and returns how many are left; nothing if there are fewer.
     #[inline]
     pub(super) fn take(&self, cost: u64) -> Option<u64> {
-        // Relaxed: the exchange below decides.
-        let mut word = self.word.load(Relaxed);
-        // Lock-free: an exchange fails only if that of another caller succeeded. A retry reads the word alone.
+        // A guess too low is no reason to turn away.
+        let enough = |word: &u64| stock(*word) >= cost;
+        let mut word = match self.guess.get().filter(enough) {
+            Some(guess) => guess,
+            // Relaxed: the exchange below decides.
+            None => self.word.load(Relaxed),
+        };
+        // Lock-free: an exchange fails if that of another caller succeeded, or once for a wrong guess. A retry reads the
+        // word alone.
         loop {
             let left = stock(word).checked_sub(cost)?;
             // Acquire: the units were drawn before. Release: their room is free now. Relaxed on failure: a retry.
@@ -66,8 +79,14 @@ impl Stock {
                 .word
                 .compare_exchange_weak(word, word - cost, AcqRel, Relaxed)
             {
-                Ok(_) => return Some(left),
-                Err(seen) => word = seen,
+                Ok(_) => {
+                    self.guess.set(word - cost);
+                    return Some(left);
+                }
+                Err(seen) => {
+                    self.guess.set(seen);
+                    word = seen;
+                }
             }
         }
     }
@@ -100,7 +119,9 @@ impl Stock {
         // Invariant: that much room is away, so no bit is borrowed from the other half.
         let change = units.wrapping_sub(room * AWAY_ONE);
         // Release: the units left here were drawn before, and those used had been used.
-        stock(self.word.fetch_add(change, Release).wrapping_add(change))
+        let word = self.word.fetch_add(change, Release).wrapping_add(change);
+        self.guess.set(word);
+        stock(word)
     }
 
     /// Owns this seat, if nobody does: takes the stock and all free room out of `k`. Returns (units, room).
@@ -131,7 +152,8 @@ impl Stock {
         debug_assert!(units <= room);
         let change = units.wrapping_sub(room * AWAY_ONE).wrapping_sub(OWNED);
         // Release: as in `settle`.
-        self.word.fetch_add(change, Release);
+        let word = self.word.fetch_add(change, Release).wrapping_add(change);
+        self.guess.set(word);
     }
 
     /// Exchanges the word for what `next` makes of it, unless that is nothing.
@@ -144,7 +166,7 @@ impl Stock {
                 .word
                 .compare_exchange_weak(word, next, success, Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => return self.guess.set(next),
                 Err(seen) => word = seen,
             }
         }

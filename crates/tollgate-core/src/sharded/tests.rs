@@ -259,24 +259,26 @@ fn a_handle_without_a_seat_asks_the_parent() {
 fn a_seat_keeps_stock_and_room_from_owner_to_owner() {
     let limiter = build(1_000, 1, 1, 1_000);
     let k = limiter.stock_per_shard();
-    for round in 0..3 {
-        let handle = limiter.handle();
-        for left in (0..k).rev() {
-            let Ok(Decision::Allowed(allowed)) = handle.try_acquire(Cost::ONE) else {
-                panic!("there is stock")
-            };
-            assert_eq!(allowed.remaining(), left, "in round {round}");
-        }
-        // Draws one to use and k to keep.
-        assert!(
-            handle
-                .try_acquire(Cost::ONE)
-                .is_ok_and(|answer| answer.is_allowed())
+    let takes = |handle: &LocalHandle<'_, ManualClock>, units| {
+        let answer = handle.try_acquire(cost(units));
+        assert!(answer.is_ok_and(|answer| answer.is_allowed()));
+        handle.peek().remaining() - limiter.peek().remaining()
+    };
+    for _ in 0..3 {
+        assert_eq!(takes(&limiter.handle(), k), 0, "an owner leaves nothing");
+        let next = limiter.handle();
+        assert_eq!(
+            takes(&next, 1),
+            k,
+            "the next one draws as much as there is room for"
         );
-        assert_eq!(handle.peek().remaining() - limiter.peek().remaining(), k);
+        assert_eq!(takes(&next, k - 2), 2);
+        drop(next);
+        assert_eq!(takes(&limiter.handle(), 1), 1, "and leaves the rest");
+        assert_eq!(takes(&limiter.handle(), 2), k);
     }
     // What the last owner left is there for others.
-    let left = 1_000 - 3 * (k + 1);
+    let left = 1_000 - 3 * (2 * k + 2);
     assert_eq!(limiter.peek().remaining(), left);
     assert!((0..left).all(|_| {
         limiter
