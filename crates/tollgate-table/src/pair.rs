@@ -45,8 +45,14 @@ impl Table {
             });
         let seen = [&first, &second].map(|ask| self.seen(place, ask.hash, ask.gcra, now));
         // Both are asked, so that a cost that one of them can never admit is an error whatever the other says.
-        if let Some(denied) = longer(seen[0].ask(cost)?, seen[1].ask(cost)?) {
-            return Ok(KeyedDecision::Denied(denied));
+        match (seen[0].ask(cost)?, seen[1].ask(cost)?) {
+            (Decision::Denied(first), Decision::Denied(second)) => {
+                return Ok(KeyedDecision::Denied(longer(first, second)));
+            }
+            (Decision::Denied(denied), _) | (_, Decision::Denied(denied)) => {
+                return Ok(KeyedDecision::Denied(denied));
+            }
+            _ => {}
         }
         let (allowed, charge) = match self.charge(place, 0, &first)? {
             Answer::Charged(Charged::Allowed(allowed, charge)) => (allowed, Some(charge)),
@@ -68,23 +74,17 @@ impl Table {
     }
 }
 
-/// The denial with the longest wait, if there is one.
-fn longer(first: Decision, second: Decision) -> Option<Denied> {
-    match (first, second) {
-        (Decision::Denied(first), Decision::Denied(second)) => {
-            Some(if second.retry_after() > first.retry_after() {
-                second
-            } else {
-                first
-            })
-        }
-        (Decision::Denied(denied), _) | (_, Decision::Denied(denied)) => Some(denied),
-        _ => None,
+/// The denial with the longer wait.
+pub(crate) fn longer(first: Denied, second: Denied) -> Denied {
+    if second.retry_after() > first.retry_after() {
+        second
+    } else {
+        first
     }
 }
 
 /// The answer of the limit of which fewer units are left.
-fn scarcer(first: Allowed, second: Allowed) -> Allowed {
+pub(crate) fn scarcer(first: Allowed, second: Allowed) -> Allowed {
     if second.remaining() < first.remaining() {
         second
     } else {

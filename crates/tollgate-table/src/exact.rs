@@ -1,0 +1,390 @@
+//! Keys told apart by themselves rather than by their hashes, in a concurrent map.
+//!
+//! # Protocol
+//! An entry is one word of 128 bits: a TAT for each limit that the key may have, so that several limits are charged by one
+//! exchange, all or none. A caller looks its key up, steps each TAT, and exchanges the word. A new key takes a place in the
+//! count of keys, or, when all are taken, that of a key whose every TAT is expired by the grace: that entry is *closed*
+//! by exchanging its word for one that is no pair of TATs, which only one caller can do, and taken out of the map.
+//! Whoever meets a closed entry takes it out too and looks again.
+//!
+//! # Synchronization
+//! - `tats`: written by exchange only, Relaxed: the word is the whole state and publishes nothing else. Entries are published
+//!   by the map.
+//! - `taken`: places in use, never above the maximum. Relaxed: it guards no other memory.
+
+use crate::{
+    Class, FastHash, GRACE, KeyedDecision,
+    class::Rule,
+    decision::Full,
+    error::TableError,
+    pair::{longer, scarcer},
+    word::Now,
+};
+use crossbeam::queue::SegQueue;
+use std::{
+    borrow::Borrow,
+    fmt,
+    hash::{BuildHasher, Hash},
+};
+use tollgate_core::{
+    Clock, Cost, CostExceedsCapacity, Nanos, QuantaClock, Snapshot,
+    gcra::{Gcra, Step},
+};
+use tollgate_sync::atomic::{AtomicU128, AtomicUsize, Ordering::Relaxed};
+
+/// No pair of TATs: each would be a mark.
+const CLOSED: u128 = u128::MAX;
+/// Entries that are looked at for one to take the place of.
+const EVICTION_TRIES: usize = 32;
+/// Rounds of one call. Each but the first is owed to another caller who closed or made the key's entry.
+const ROUNDS_MAX: usize = 32;
+
+/// A [`KeyedLimiter`](crate::KeyedLimiter) that stores its keys: two of them never share a limit, whatever their hashes.
+///
+/// The guarantees are those of the crate's page, without the one about hashes and with these differences. A key costs its
+/// own size, an allocation and about 100 bytes; the map grows, up to `max_keys` entries, and a call that grows it takes
+/// longer. A new key beyond that takes the place of one that is whole again; 32 keys are looked at for one, in the order
+/// in which they came. There are no batches and no hashes to be had in advance.
+///
+/// ```
+/// use tollgate_core::{Cost, Limit};
+/// use tollgate_table::ExactKeyedLimiter;
+///
+/// let limiter = ExactKeyedLimiter::<str>::new(Limit::per_minute(60), 10_000)?;
+/// assert!(limiter.try_acquire("alice", Cost::ONE)?.is_allowed());
+/// assert_eq!(limiter.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ExactKeyedLimiter<K: ToOwned + ?Sized, C = QuantaClock, S = FastHash> {
+    entries: papaya::HashMap<K::Owned, Entry, S>,
+    /// Keys in the order in which they are looked at for eviction.
+    order: SegQueue<K::Owned>,
+    taken: AtomicUsize,
+    keys_max: usize,
+    rules: Box<[Rule]>,
+    clock: C,
+}
+
+/// The cell of one key.
+#[derive(Debug, Default)]
+struct Entry {
+    /// Low half: the TAT of the first limit; high half: of the second.
+    tats: AtomicU128,
+}
+
+impl<K> ExactKeyedLimiter<K>
+where
+    K: Hash + Eq + ToOwned + ?Sized,
+    K::Owned: Hash + Eq + Clone,
+{
+    /// A limiter for up to `keys_max` keys in use, all under this limit or these two.
+    ///
+    /// # Errors
+    /// [`TableError`], by name.
+    pub fn new(class: impl Into<Class>, keys_max: usize) -> Result<Self, TableError> {
+        Self::with(
+            [class.into()],
+            keys_max,
+            FastHash::new(),
+            QuantaClock::new(),
+        )
+    }
+}
+
+impl<K, C, S> ExactKeyedLimiter<K, C, S>
+where
+    K: Hash + Eq + ToOwned + ?Sized,
+    K::Owned: Hash + Eq + Clone,
+    C: Clock,
+    S: BuildHasher,
+{
+    /// A limiter with these classes, numbered from 0, this hash and this clock.
+    ///
+    /// # Errors
+    /// [`TableError`], by name: [`TableError::NoSize`] also where there is no class.
+    pub fn with(
+        classes: impl IntoIterator<Item = Class>,
+        keys_max: usize,
+        hasher: S,
+        clock: C,
+    ) -> Result<Self, TableError> {
+        let rules = classes.into_iter().enumerate();
+        let rules: Box<[Rule]> = rules
+            .map(|(number, class)| Rule::new(number, class))
+            .collect::<Result<_, _>>()?;
+        if keys_max == 0 || rules.is_empty() {
+            return Err(TableError::NoSize);
+        }
+        let entries = papaya::HashMap::builder()
+            .hasher(hasher)
+            // In one go: a map that is left half moved answers many times slower for as long.
+            .resize_mode(papaya::ResizeMode::Blocking)
+            .build();
+        Ok(Self {
+            entries,
+            order: SegQueue::new(),
+            taken: AtomicUsize::new(0),
+            keys_max,
+            rules,
+            clock,
+        })
+    }
+
+    /// Takes `cost` from `key` now, by class 0, or says how long to wait.
+    ///
+    /// # Errors
+    /// [`CostExceedsCapacity`] if `cost` could never pass. Nothing changes.
+    pub fn try_acquire(&self, key: &K, cost: Cost) -> Result<KeyedDecision, CostExceedsCapacity> {
+        self.try_acquire_at(key, cost, self.clock.now())
+    }
+
+    /// Takes `cost` from `key` at `now`, by class 0; see [`Self::try_acquire`].
+    ///
+    /// # Errors
+    /// As [`Self::try_acquire`].
+    pub fn try_acquire_at(
+        &self,
+        key: &K,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        self.decide(&self.rules[0], key, cost, Now::new(now))
+    }
+
+    /// Takes `cost` from `key` at `now`, by class number `class`; none if there is no such class.
+    ///
+    /// # Errors
+    /// As [`Self::try_acquire`].
+    pub fn try_acquire_in(
+        &self,
+        class: usize,
+        key: &K,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<Option<KeyedDecision>, CostExceedsCapacity> {
+        let Some(rule) = self.rules.get(class) else {
+            return Ok(None);
+        };
+        self.decide(rule, key, cost, Now::new(now)).map(Some)
+    }
+
+    /// What is left for `key` at `now`, by the limit of class 0 that has less left. Takes nothing.
+    #[must_use]
+    pub fn peek_at(&self, key: &K, now: Nanos) -> Snapshot {
+        let entries = self.entries.pin();
+        let tats = entries.get(key).map_or(0, |entry| entry.tats.load(Relaxed));
+        // A closed entry was whole.
+        let (first, second) = unpack(if tats == CLOSED { 0 } else { tats });
+        let (now, rule) = (Now::new(now).nanos(), &self.rules[0]);
+        let held = rule.first.snapshot(first, now);
+        match rule.second.map(|limit| limit.snapshot(second, now)) {
+            Some(other) if other.remaining() < held.remaining() => other,
+            _ => held,
+        }
+    }
+
+    /// Forgets what `key` has taken: its whole capacity is free from now on.
+    pub fn reset(&self, key: &K) {
+        if let Some(entry) = self.entries.pin().get(key) {
+            entry.reset();
+        }
+    }
+
+    /// Keys that have a place: all in use, and those not in use whose place nobody needed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.taken.load(Relaxed)
+    }
+
+    /// Whether no key has a place.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The clock.
+    #[must_use]
+    pub const fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    fn decide(
+        &self,
+        rule: &Rule,
+        key: &K,
+        cost: Cost,
+        now: Now,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        // What can never pass is no reason to take a place.
+        let _ = step(rule, 0, cost, now)?;
+        let entries = self.entries.pin();
+        for _ in 0..ROUNDS_MAX {
+            if let Some(entry) = entries.get(key) {
+                match entry.charge(rule, cost, now)? {
+                    Some(decision) => return Ok(decision),
+                    // Closed: its place is another's already.
+                    None => {
+                        let _ = entries.remove_if(key, |_, entry| entry.is_closed());
+                        continue;
+                    }
+                }
+            }
+            if let Err(full) = self.take_place(now) {
+                return Ok(KeyedDecision::Full(full));
+            }
+            let owned = key.to_owned();
+            match entries.try_insert(owned.clone(), Entry::default()) {
+                Ok(_) => self.order.push(owned),
+                // Another caller brought the key meanwhile.
+                Err(_) => {
+                    self.taken.fetch_sub(1, Relaxed);
+                }
+            }
+        }
+        Ok(KeyedDecision::Full(Full::new(GRACE)))
+    }
+
+    /// Takes a free place, or that of a key which is not in use.
+    fn take_place(&self, now: Now) -> Result<(), Full> {
+        let free = |taken| (taken < self.keys_max).then_some(taken + 1);
+        if self.taken.fetch_update(Relaxed, Relaxed, free).is_ok() {
+            return Ok(());
+        }
+        let entries = self.entries.pin();
+        let mut wait = None;
+        for _ in 0..EVICTION_TRIES {
+            let Some(key) = self.order.pop() else { break };
+            // A closed entry's key left the order before: the one found is of a later entry, if there is any.
+            let Some(entry) = entries.get::<K>(key.borrow()) else {
+                continue;
+            };
+            match entry.close(now) {
+                Ok(()) => {
+                    let _ = entries.remove_if::<K, _>(key.borrow(), |_, entry| entry.is_closed());
+                    return Ok(());
+                }
+                Err(frees_at) => {
+                    let waits = now.until_free(frees_at);
+                    wait = Some(wait.map_or(waits, |least| waits.min(least)));
+                    self.order.push(key);
+                }
+            }
+        }
+        Err(Full::new(wait.unwrap_or(GRACE)))
+    }
+}
+
+impl Entry {
+    fn is_closed(&self) -> bool {
+        self.tats.load(Relaxed) == CLOSED
+    }
+
+    /// Charges all limits of the rule or none; none if the entry is closed.
+    fn charge(
+        &self,
+        rule: &Rule,
+        cost: Cost,
+        now: Now,
+    ) -> Result<Option<KeyedDecision>, CostExceedsCapacity> {
+        // Relaxed, all: see above. Linearization point of a denial: the load that it was read by.
+        let mut tats = self.tats.load(Relaxed);
+        // Lock-free: an exchange fails only if another's succeeded.
+        while tats != CLOSED {
+            let (next, decision) = step(rule, tats, cost, now)?;
+            if next == tats {
+                return Ok(Some(decision));
+            }
+            // Linearization point of `Allowed`.
+            match self
+                .tats
+                .compare_exchange_weak(tats, next, Relaxed, Relaxed)
+            {
+                Ok(_) => return Ok(Some(decision)),
+                Err(seen) => tats = seen,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Closes the entry if every TAT is expired; else says when they are.
+    fn close(&self, now: Now) -> Result<(), u64> {
+        let tats = self.tats.load(Relaxed);
+        let (first, second) = unpack(tats);
+        let latest = first.max(second);
+        if tats == CLOSED || latest > now.horizon() {
+            return Err(latest);
+        }
+        self.tats
+            .compare_exchange(tats, CLOSED, Relaxed, Relaxed)
+            .map(drop)
+            .map_err(|_| latest)
+    }
+
+    fn reset(&self) {
+        let mut tats = self.tats.load(Relaxed);
+        while tats != CLOSED {
+            match self.tats.compare_exchange_weak(tats, 0, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(seen) => tats = seen,
+            }
+        }
+    }
+}
+
+/// The TATs after `cost`, the same if it is denied, and the answer.
+fn step(
+    rule: &Rule,
+    tats: u128,
+    cost: Cost,
+    now: Now,
+) -> Result<(u128, KeyedDecision), CostExceedsCapacity> {
+    let (first, second) = unpack(tats);
+    let one = |gcra: &Gcra, tat| gcra.step(tat, now.nanos(), cost);
+    let own = one(&rule.first, first)?;
+    let Some(other) = &rule.second else {
+        return Ok(match own {
+            // What a second limit of another class holds stays.
+            Step::Take { tat, allowed } => (pack(tat, second), KeyedDecision::Allowed(allowed)),
+            Step::Deny(denied) => (tats, KeyedDecision::Denied(denied)),
+        });
+    };
+    Ok(match (own, one(other, second)?) {
+        (
+            Step::Take { tat, allowed },
+            Step::Take {
+                tat: second,
+                allowed: other,
+            },
+        ) => (
+            pack(tat, second),
+            KeyedDecision::Allowed(scarcer(allowed, other)),
+        ),
+        (Step::Deny(denied), Step::Deny(other)) => {
+            (tats, KeyedDecision::Denied(longer(denied, other)))
+        }
+        (Step::Deny(denied), _) | (_, Step::Deny(denied)) => (tats, KeyedDecision::Denied(denied)),
+    })
+}
+
+const fn pack(first: u64, second: u64) -> u128 {
+    (second as u128) << 64 | first as u128
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each half is cut out as such"
+)]
+const fn unpack(tats: u128) -> (u64, u64) {
+    (tats as u64, (tats >> 64) as u64)
+}
+
+impl<K: ToOwned + ?Sized, C: fmt::Debug, S> fmt::Debug for ExactKeyedLimiter<K, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExactKeyedLimiter")
+            .field("taken", &self.taken)
+            .field("keys_max", &self.keys_max)
+            .field("rules", &self.rules)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}
