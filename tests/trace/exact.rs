@@ -191,8 +191,9 @@ impl Exact for Log {
     }
 }
 
-/// Windows that stand still: each starts at a multiple of its length since the Unix epoch, with nothing taken.
-#[derive(Debug)]
+/// Windows that stand still: each starts at a multiple of its length since the Unix epoch, with nothing taken but what
+/// the one before took beyond its maximum.
+#[derive(Clone, Debug)]
 pub(crate) struct Fixed {
     window: u64,
     max: u64,
@@ -218,7 +219,11 @@ impl Exact for Fixed {
         } else if self.used(now) + cost <= self.max {
             Answer::Fits
         } else {
-            Answer::Wait(self.start + self.window - now)
+            let mut later = self.clone();
+            while later.taken + cost > self.max {
+                later.used(later.start + self.window);
+            }
+            Answer::Wait(later.start - now)
         }
     }
 
@@ -227,8 +232,14 @@ impl Exact for Fixed {
     }
 
     fn used(&mut self, now: u64) -> u64 {
-        if now - now % self.window != self.start {
-            (self.start, self.taken) = (now - now % self.window, 0);
+        while self.start + self.window <= now {
+            // Nothing more can change but the time: from here on all windows are alike.
+            if self.taken == 0 {
+                self.start = now - now % self.window;
+                break;
+            }
+            self.start += self.window;
+            self.taken = self.taken.saturating_sub(self.max);
         }
         self.taken
     }

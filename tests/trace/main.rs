@@ -4,6 +4,7 @@
 //! share no code with the crates; every record of what was admitted is held to the first law by the testkit. The
 //! refunds of estimates that were too large are held to the shares of the demand that they must bring back.
 
+mod debts;
 mod decisions;
 mod exact;
 mod refunds;

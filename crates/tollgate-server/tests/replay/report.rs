@@ -407,3 +407,29 @@ fn a_debt_is_not_held_against_what_was_admitted_before_it() {
         (&json!(2), &json!("held"))
     );
 }
+
+#[test]
+fn later_windows_pay_a_debt_and_the_first_law_knows() {
+    let policy = "[[limit]]\nname = \"t\"\nunit = \"input_tokens\"\nmax = 10\nper = \"1m\"\nalgorithm = \"fixed\"\n";
+    // Of 30 units the first minute pays 10, and so do the two that follow.
+    let trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n\
+                 2024-01-01 00:00:00,30,0\n\
+                 2024-01-01 00:01:00,10,0\n\
+                 2024-01-01 00:02:59.9999999,10,0\n\
+                 2024-01-01 00:03:00,10,0\n";
+    let folder = Folder::new("paid_later")
+        .with("p.toml", policy)
+        .with("t.csv", trace);
+    let report = folder
+        .run("replay --policy p.toml --trace t.csv --estimate 0.1 --format json --decisions d.csv")
+        .json();
+    let decisions: Vec<_> = folder
+        .read("d.csv")
+        .lines()
+        .skip(1)
+        .map(|line| line.contains(",admitted,"))
+        .collect();
+    assert_eq!(decisions, [true, false, false, true]);
+    assert_eq!(report["by_limit"]["t"]["units_debt"], json!(27 + 9));
+    assert_eq!(report["laws"]["never_over"], json!("held"));
+}
