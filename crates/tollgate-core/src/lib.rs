@@ -3,7 +3,8 @@
 //! A [`Limiter`] admits so many units a period, and so many at one instant. A decision is one clock read, one load
 //! and, if something is taken, one exchange of one word: no lock, no allocation, no background work, from any
 //! number of threads. A [`TokenBucket`] is the same under its usual API. A [`Turn`] is for those who would rather wait
-//! than be denied.
+//! than be denied. A [`ShardedLimiter`] is for limits that many threads ask often: mostly it reads no clock, and shares
+//! no line between threads; a [`LocalHandle`] is one thread's own way to it.
 //!
 //! ```
 //! use tollgate_core::{Cost, Decision, Limit, Limiter};
@@ -34,6 +35,8 @@
 //!    cost would pass were nobody else to come. The time that a unit takes is rounded once, upward, to a sixteenth
 //!    of a nanosecond; nothing is lost between one call and the next.
 //! 3. **A denial changes nothing**, and writes nothing.
+//!
+//! A [`ShardedLimiter`] keeps the first as it stands, and says at the second and third what it gives up.
 //!
 //! Time in these is the `now` that each decision was given, by the limiter's [`Clock`]; for a [`Turn`], the instant at
 //! which it is due. Against true time each decision may add `rate × d`, where d is how much later than its
