@@ -330,7 +330,7 @@ impl Cell {
         let enough = view.head.total.saturating_sub(room);
         let age = self
             .trail
-            .count_while(view.tail, |point| point.total < enough);
+            .count_on_while(view.tail, view.left, |point| point.total < enough);
         if age < view.tail.places {
             self.trail.get(view.tail, age).stamp
         } else {

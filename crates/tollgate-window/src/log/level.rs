@@ -65,6 +65,11 @@ impl Level {
         chunks.count() << self.chunk_bits
     }
 
+    pub(super) const fn places(&self) -> usize {
+        self.places
+    }
+
+    #[inline]
     fn get(&self, place: usize) -> Option<&Place> {
         let within = place & ((1 << self.chunk_bits) - 1);
         self.chunks
@@ -94,6 +99,12 @@ impl Level {
         }
     }
 
+    /// The point at `place`.
+    #[inline]
+    pub(super) fn point(&self, place: usize) -> Point {
+        Point::of_place(self.word(place))
+    }
+
     /// The place `on` places after `place`. Both are less than one lap.
     pub(super) fn after(&self, place: usize, on: usize) -> usize {
         let place = place + on;
@@ -104,6 +115,7 @@ impl Level {
         }
     }
 
+    #[inline]
     pub(super) fn word(&self, place: usize) -> u128 {
         // Acquire: pairs with the Release in `exchange`; the points before this one are seen as well.
         self.get(place)
@@ -114,7 +126,7 @@ impl Level {
     pub(super) fn end(&self) -> End {
         // Acquire: pairs with the Release in `hint`, so that the point named here is there.
         let mut place = self.newest.load(Acquire);
-        let mut newest = Point::of_place(self.word(place));
+        let mut newest = self.point(place);
         loop {
             let next = self.after(place, 1);
             let oldest = self.word(next);

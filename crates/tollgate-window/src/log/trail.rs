@@ -192,20 +192,36 @@ impl Trail {
     /// How many points from the oldest on satisfy `is_before`, which holds for those up to some point and no further.
     pub(super) fn count_while(&self, tail: Tail, is_before: impl Fn(Point) -> bool) -> usize {
         // Mostly what is looked for is on the level that takes points.
-        let (mut low, mut high) = if tail.below == 0 || is_before(self.get(tail, tail.below)) {
-            (tail.below, tail.places)
-        } else {
-            (0, tail.below)
-        };
-        while low < high {
-            let middle = low.midpoint(high);
-            if is_before(self.get(tail, middle)) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
+        if tail.below > 0 && !is_before(self.get(tail, tail.below)) {
+            return partition_point(0, tail.below, |age| is_before(self.get(tail, age)));
         }
-        low
+        let Some(level) = self.level(tail.level) else {
+            return if is_before(tail.prior) {
+                tail.places
+            } else {
+                tail.below
+            };
+        };
+        let on_level = |on| match level.point(level.after(tail.next, on)) {
+            Point::GENESIS => tail.prior,
+            point => point,
+        };
+        tail.below + partition_point(0, level.places(), |on| is_before(on_level(on)))
+    }
+
+    /// As [`Self::count_while`], where the answer is at least `from`, and mostly not much more.
+    pub(super) fn count_on_while(
+        &self,
+        tail: Tail,
+        from: usize,
+        is_before: impl Fn(Point) -> bool,
+    ) -> usize {
+        let (mut low, mut step) = (from, 1);
+        while low + step <= tail.places && is_before(self.get(tail, low + step - 1)) {
+            (low, step) = (low + step, 2 * step);
+        }
+        let high = tail.places.min(low + step - 1);
+        partition_point(low, high, |age| is_before(self.get(tail, age)))
     }
 
     /// Writes `point` after the newest one, if the point after the oldest `may_be_oldest` then; on the next level if
@@ -292,6 +308,19 @@ impl Trail {
     }
 }
 
+/// The first number from `low` up to `high` that does not satisfy `is_before`.
+fn partition_point(mut low: usize, mut high: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_before(middle) {
+            low = middle + 1
+        } else {
+            high = middle
+        }
+    }
+    low
+}
+
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
@@ -358,7 +387,13 @@ mod tests {
             for total in 2 * live..3 * live {
                 let age = trail.count_while(tail, |point| point.total < total);
                 assert_eq!(trail.get(tail, age).total, total);
+                for from in [0, age / 2, age.saturating_sub(1), age] {
+                    let found = trail.count_on_while(tail, from, |point| point.total < total);
+                    assert_eq!(found, age, "from {from}");
+                }
             }
+            let beyond = trail.count_on_while(tail, 1, |_| true);
+            assert_eq!(beyond, tail.places);
         }
     }
 
