@@ -3,7 +3,7 @@
 use super::{
     history::History,
     ticks::Ticks,
-    word::{CLOSED, Hot, Slot, SlotReceipt, TICK_MAX, UNITS_MAX},
+    word::{CLOSED, Hot, Slot, SlotReceipt, UNITS_MAX},
 };
 use tollgate_core::{Charged, Nanos, Refused, Wait};
 use tollgate_sync::atomic::{
@@ -26,19 +26,11 @@ struct View {
     committed: u64,
 }
 
-/// Units taken for a cost, and more of them for stock.
-pub(super) struct Drawn {
-    pub(super) receipt: SlotReceipt,
-    pub(super) extra: u64,
-}
-
-/// What counts as of an instant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counted {
-    /// The tick of that instant, or the open one if that is later.
-    pub(super) tick: u64,
-    pub(super) open: u64,
-    pub(super) units: u64,
+/// One state of the ring, as of an instant.
+pub(super) struct Seen {
+    word: u128,
+    hot: Hot,
+    view: View,
 }
 
 impl Cell {
@@ -96,48 +88,50 @@ impl Cell {
         }
     }
 
-    /// Takes `cost`, and as much more as `extra` says of the room that is left then; tells what counts if there is no
-    /// room for the cost.
-    pub(super) fn draw(
+    /// The ring as a caller of `now` sees it; none if it was closed.
+    #[inline]
+    pub(super) fn see(&self, now: Nanos) -> Option<Seen> {
+        loop {
+            let word = self.load();
+            let hot = Hot::unpack(word)?;
+            if let Some(view) = self.view(hot, now) {
+                return Some(Seen { word, hot, view });
+            }
+        }
+    }
+
+    /// Takes `units`; none if something else happened since `seen`.
+    #[inline]
+    pub(super) fn draw(&self, seen: &Seen, units: u64) -> Option<SlotReceipt> {
+        self.commit(seen.word, seen.hot, &seen.view, units)
+    }
+
+    /// The denial of a cost that does not fit what was seen, with `spare` units of the open tick out of account; none if
+    /// the ring rotated since.
+    #[inline]
+    pub(super) fn deny(
         &self,
+        seen: &Seen,
         now: Nanos,
         cost: u64,
         ceiling: u64,
-        extra: impl Fn(u64) -> u64,
-    ) -> Result<Drawn, Counted> {
-        loop {
-            let word = self.load();
-            let hot = Hot::unpack(word).ok_or(Counted::CLOSED)?;
-            let Some(view) = self.view(hot, now) else {
-                continue;
-            };
-            let room = ceiling.min(UNITS_MAX).saturating_sub(view.committed);
-            let Some(left) = room.checked_sub(cost) else {
-                return Err(Counted::of(hot, &view));
-            };
-            let extra = extra(left).min(left);
-            if let Some(receipt) = self.commit(word, hot, &view, cost + extra) {
-                return Ok(Drawn { receipt, extra });
-            }
-        }
+        spare: u64,
+    ) -> Option<Refused> {
+        let hot = Hot {
+            used: seen.hot.used.saturating_sub(spare),
+            ..seen.hot
+        };
+        let view = View {
+            tick: seen.view.tick,
+            committed: seen.view.committed.saturating_sub(spare),
+        };
+        self.denied(hot, view, now, cost, ceiling)
     }
 
     /// Gives back `units` of `tick` that were drawn and never admitted.
     pub(super) fn give_back(&self, now: Nanos, tick: u64, units: u64) {
         if units > 0 {
             self.refund(now, SlotReceipt::of(tick), units);
-        }
-    }
-
-    /// What counts as of `now`.
-    pub(super) fn counted(&self, now: Nanos) -> Counted {
-        loop {
-            let Some(hot) = Hot::unpack(self.load()) else {
-                return Counted::CLOSED;
-            };
-            if let Some(view) = self.view(hot, now) {
-                return Counted::of(hot, &view);
-            }
         }
     }
 
@@ -254,9 +248,14 @@ impl Cell {
     }
 
     fn exchange(&self, word: u128, next: Hot) -> bool {
+        self.exchange_word(word, next.pack())
+    }
+
+    #[inline]
+    fn exchange_word(&self, word: u128, next: u128) -> bool {
         // Release: pairs with the Acquire in `load`. Relaxed on failure: every caller loads again.
         self.hot
-            .compare_exchange(word, next.pack(), Release, Relaxed)
+            .compare_exchange(word, next, Release, Relaxed)
             .is_ok()
     }
 
@@ -267,14 +266,20 @@ impl Cell {
     }
 
     /// What a caller of `now` sees; none if the ring rotated meanwhile, so that places may have been overwritten.
+    #[inline]
     fn view(&self, hot: Hot, now: Nanos) -> Option<View> {
-        let tick = self.tick_of(hot, now);
-        if tick == hot.tick {
-            return Some(View {
-                tick,
-                committed: hot.committed(),
-            });
+        if hot.is_sealed || self.ticks.is_over(hot.tick, now) {
+            return self.view_later(hot, now);
         }
+        Some(View {
+            tick: hot.tick,
+            committed: hot.committed(),
+        })
+    }
+
+    /// What a caller sees whose tick is not open yet.
+    fn view_later(&self, hot: Hot, now: Nanos) -> Option<View> {
+        let tick = self.tick_of(hot, now);
         let committed = self.sum(hot, tick);
         self.still_open(hot).then_some(View { tick, committed })
     }
@@ -305,19 +310,29 @@ impl Cell {
     }
 
     /// The denial of a cost that does not fit `view`; none if the ring rotated meanwhile.
+    #[inline]
     fn denied(&self, hot: Hot, view: View, now: Nanos, cost: u64, ceiling: u64) -> Option<Refused> {
         let committed = view.committed.into();
         let Some(room) = ceiling.min(UNITS_MAX).checked_sub(cost) else {
             return Some(Refused::denied(Wait::Never, committed));
         };
-        let tick = self.fits_in(hot, view.tick, room);
-        // A denial linearizes at the load of `hot`: since then its history can only have lost units.
-        if !self.still_open(hot) {
-            return None;
-        }
+        let tick = if hot.used > room {
+            // The open slot itself must leave.
+            (hot.tick + self.slots()).max(view.tick) + 1
+        } else {
+            self.leaves_for(hot, view.tick, room)?
+        };
         // Later than `now`, whose own tick is at most the view's.
         let wait = self.ticks.start_ns(tick).saturating_sub(now.clamped().0);
         Some(Refused::denied(Wait::nanos(wait), committed))
+    }
+
+    /// The first tick after `tick` in which no more than `room` units are left; none if the ring rotated meanwhile.
+    #[inline(never)]
+    fn leaves_for(&self, hot: Hot, tick: u64, room: u64) -> Option<u64> {
+        let tick = self.fits_in(hot, tick, room);
+        // A denial linearizes at the load of `hot`: since then its history can only have lost units.
+        self.still_open(hot).then_some(tick)
     }
 
     /// The first tick after `tick` in which no more than `room` units are left, were nothing else to come.
@@ -339,15 +354,16 @@ impl Cell {
 
     /// Adds `units` in the tick of `view`, opening it if need be; none if another exchange came first.
     fn commit(&self, word: u128, hot: Hot, view: &View, units: u64) -> Option<SlotReceipt> {
-        let (word, next) = if view.tick == hot.tick {
-            (word, hot.charged(units))
+        let (word, next, receipt) = if view.tick == hot.tick {
+            (word, hot.charged_word(word, units), hot.receipt())
         } else {
             let sealed = self.seal(word, hot)?;
-            (sealed, Hot::opened(view.tick, units, view.committed))
+            let next = Hot::opened(view.tick, units, view.committed);
+            (sealed, next.pack(), next.receipt())
         };
         // Linearization point of a charge. If the word is still the one that `view` was taken from (sealed or not),
         // the history has only lost units since.
-        self.exchange(word, next).then(|| next.receipt())
+        self.exchange_word(word, next).then_some(receipt)
     }
 
     /// Makes the units of `hot` final and writes them down. The sealed word; none if another exchange came first.
@@ -393,20 +409,20 @@ impl Cell {
     }
 }
 
-impl Counted {
-    /// Nothing fits.
-    const CLOSED: Self = Self {
-        tick: TICK_MAX,
-        open: TICK_MAX,
-        units: u64::MAX,
-    };
+impl Seen {
+    /// The tick of the caller, or the open one if that is later.
+    pub(super) const fn tick(&self) -> u64 {
+        self.view.tick
+    }
 
-    const fn of(hot: Hot, view: &View) -> Self {
-        Self {
-            tick: view.tick,
-            open: hot.tick,
-            units: view.committed,
-        }
+    /// The open tick.
+    pub(super) const fn open(&self) -> u64 {
+        self.hot.tick
+    }
+
+    /// Units that count.
+    pub(super) const fn units(&self) -> u64 {
+        self.view.committed
     }
 }
 

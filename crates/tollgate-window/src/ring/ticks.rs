@@ -13,6 +13,9 @@ pub(super) struct Ticks {
     window_ns: u64,
     phase_ns: u64,
     slots: u32,
+    /// The whole nanoseconds of a slot, and how many the slots of a window have more together.
+    slot_ns: u64,
+    rest_ns: u64,
 }
 
 impl Ticks {
@@ -37,6 +40,8 @@ impl Ticks {
             window_ns,
             phase_ns,
             slots,
+            slot_ns: window_ns / u64::from(slots),
+            rest_ns: window_ns % u64::from(slots),
         })
     }
 
@@ -51,10 +56,12 @@ impl Ticks {
     /// The tick of `now`, or `open` if that is later; it divides only when it must. No `now` reaches the last
     /// `slots + 1` ticks up to [`TICK_MAX`].
     pub(super) fn tick_from(&self, open: u64, now: Nanos) -> u64 {
-        if self.is_over(open, now) {
-            narrow(self.parts(now) / u128::from(self.window_ns))
-        } else {
+        if !self.is_over(open, now) {
             open
+        } else if self.rest_ns == 0 {
+            (now.clamped().0 + self.phase_ns) / self.slot_ns
+        } else {
+            narrow(self.parts(now) / u128::from(self.window_ns))
         }
     }
 
@@ -74,9 +81,14 @@ impl Ticks {
 
     /// The first nanosecond of `tick`, at the earliest the epoch.
     pub(super) fn start_ns(&self, tick: u64) -> u64 {
-        let start =
-            (u128::from(tick) * u128::from(self.window_ns)).div_ceil(u128::from(self.slots));
-        narrow(start.saturating_sub(u128::from(self.phase_ns)))
+        // No overflow: a tick is below 2^42 and the rest below 2^12, as are the slots; and a tick of the whole
+        // nanoseconds starts no later than a true one, which is below 2^62.
+        let whole = tick * self.slot_ns;
+        let start = match tick * self.rest_ns {
+            0 => whole,
+            rest => whole + rest.div_ceil(u64::from(self.slots)),
+        };
+        start.saturating_sub(self.phase_ns)
     }
 }
 

@@ -115,6 +115,17 @@ impl Hot {
         }
     }
 
+    /// The word that `word`, which this was unpacked from, becomes with `units` more.
+    #[inline]
+    pub(super) const fn charged_word(self, word: u128, units: u64) -> u128 {
+        if units < SATURATED - self.used {
+            // Within its bits, so it carries into no other field.
+            word + ((units as u128) << USED_SHIFT)
+        } else {
+            self.charged(units).pack()
+        }
+    }
+
     pub(super) const fn sealed(self) -> Self {
         Self {
             is_sealed: true,
@@ -290,6 +301,13 @@ mod tests {
         let spent = Hot::opened(3, u64::MAX, u64::MAX);
         assert_eq!((spent.used, spent.prior), (SATURATED, SATURATED));
         assert_eq!(spent.charged(u64::MAX), spent);
+        for units in [0, 1, SATURATED - 6, SATURATED - 5, SATURATED, u64::MAX] {
+            let hot = Hot::opened(3, 5, 7);
+            assert_eq!(
+                hot.charged_word(hot.pack(), units),
+                hot.charged(units).pack()
+            );
+        }
         assert_eq!(spent.refunded(spent.receipt(), 5), None);
         assert_eq!(spent.with_less_prior(5), None);
         assert_eq!(Slot::of(spent).refunded(spent.receipt(), 5), None);

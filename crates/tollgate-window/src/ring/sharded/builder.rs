@@ -7,7 +7,7 @@ use std::{thread::available_parallelism, time::Duration};
 use tollgate_core::{Clock, QuantaClock};
 
 const SHARDS_MAX: usize = 256;
-const BATCH: u16 = 64;
+const BATCH: u16 = 512;
 
 /// Builds a [`ShardedRing`].
 ///
@@ -63,7 +63,7 @@ impl ShardedRingBuilder {
     }
 
     /// The most units that a shard draws ahead; none at all with 0, and then every admission is an exchange of the
-    /// one ring. If this is not called: 64.
+    /// one ring. If this is not called: 512.
     pub const fn batch(mut self, units: u16) -> Self {
         self.batch = units;
         self

@@ -2,11 +2,11 @@
 
 use super::stock::{Shard, Stock};
 use crate::ring::{
-    cell::{Cell, Counted},
+    cell::{Cell, Seen},
     word::SlotReceipt,
 };
 use crossbeam_utils::CachePadded;
-use tollgate_core::{Denial, Nanos, Refused, Wait};
+use tollgate_core::{Nanos, Refused};
 
 #[derive(Debug)]
 pub(super) struct Supply {
@@ -83,59 +83,64 @@ impl Supply {
         // The last units are left where all find them.
         let shared_out = 2 * self.shards.len() as u64;
         loop {
-            let stock = |left: u64| self.batch.min(left / shared_out);
-            let counted = match self.ring.draw(now, cost, self.max, stock) {
-                Ok(drawn) => {
-                    let tick = drawn.receipt.tick;
-                    if let Some(shard) = self.shards.get(home) {
-                        let back = shard.put(tick, drawn.extra);
-                        self.ring.give_back(now, back.tick, back.units);
-                    }
-                    return Ok(drawn.receipt);
+            let seen = self.ring.see(now).ok_or(Refused::Closed)?;
+            let room = self.max.saturating_sub(seen.units());
+            let Some(left) = room.checked_sub(cost) else {
+                let stocks = self.stocks(&seen);
+                if self.fits(cost, &seen, stocks) {
+                    self.gather(home, now, cost, &seen);
+                } else if let Some(refused) = self.denied(now, cost, &seen, stocks) {
+                    return Err(refused);
                 }
-                Err(counted) => counted,
+                continue;
             };
-            if !self.gather(home, now, cost, counted)
-                && let Err(refused) = self.look_with(now, cost, self.stocks(counted))
-            {
-                return Err(refused);
+            let extra = self.batch.min(left / shared_out);
+            let Some(receipt) = self.ring.draw(&seen, cost + extra) else {
+                continue;
+            };
+            if let Some(shard) = self.shards.get(home) {
+                let back = shard.put(receipt.tick, extra);
+                self.ring.give_back(now, back.tick, back.units);
             }
+            return Ok(receipt);
         }
     }
 
     /// What [`take`](Self::take) would answer.
     pub(super) fn look(&self, now: Nanos, cost: u64) -> Result<(), Refused> {
         loop {
-            let counted = self.ring.counted(now);
-            let stocks = self.stocks(counted);
-            if self.fits(cost, counted, stocks) {
+            let seen = self.ring.see(now).ok_or(Refused::Closed)?;
+            let stocks = self.stocks(&seen);
+            if self.fits(cost, &seen, stocks) {
                 return Ok(());
             }
-            if !self.clear(now, counted, stocks) {
-                return self.look_with(now, cost, stocks);
+            if let Some(refused) = self.denied(now, cost, &seen, stocks) {
+                return Err(refused);
             }
         }
     }
 
     /// Units that count as of `now`.
     pub(super) fn used(&self, now: Nanos) -> u64 {
-        let counted = self.ring.counted(now);
-        let stocks = self.stocks(counted);
-        counted.units.saturating_sub(stocks.open + stocks.earlier)
+        let Some(seen) = self.ring.see(now) else {
+            return 0;
+        };
+        let stocks = self.stocks(&seen);
+        seen.units().saturating_sub(stocks.open + stocks.earlier)
     }
 
-    fn fits(&self, cost: u64, counted: Counted, stocks: Stocks) -> bool {
-        let used = counted.units.saturating_sub(stocks.open + stocks.earlier);
+    fn fits(&self, cost: u64, seen: &Seen, stocks: Stocks) -> bool {
+        let used = seen.units().saturating_sub(stocks.open + stocks.earlier);
         used.checked_add(cost)
             .is_some_and(|after| after <= self.max)
     }
 
-    /// What there is in shards, as `counted` sees it.
-    fn stocks(&self, counted: Counted) -> Stocks {
+    /// What there is in shards, as `seen`'s caller sees it.
+    fn stocks(&self, seen: &Seen) -> Stocks {
         let mut stocks = Stocks::default();
         for stock in self.shards.iter().map(|shard| shard.load()) {
-            if !self.counts(stock, counted) {
-            } else if stock.tick < counted.open {
+            if !self.counts(stock, seen) {
+            } else if stock.tick < seen.open() {
                 stocks.earlier += stock.units;
             } else {
                 stocks.open += stock.units;
@@ -144,71 +149,49 @@ impl Supply {
         stocks
     }
 
-    fn counts(&self, stock: Stock, counted: Counted) -> bool {
-        stock.units > 0 && stock.tick + u64::from(self.ring.ticks.slots()) >= counted.tick
+    fn counts(&self, stock: Stock, seen: &Seen) -> bool {
+        stock.units > 0 && stock.tick + u64::from(self.ring.ticks.slots()) >= seen.tick()
     }
 
-    /// Gives stock back to the ring, where `cost` may find it: as much as it is short of, if there is as much; else
-    /// that of earlier slots. False if there is nothing to give back.
+    /// Gives back to the ring, where `cost` may find it, as much stock as it is short of.
     #[cold]
-    fn gather(&self, home: usize, now: Nanos, cost: u64, counted: Counted) -> bool {
-        let stocks = self.stocks(counted);
-        if !self.fits(cost, counted, stocks) {
-            return self.clear(now, counted, stocks);
-        }
-        let mut short = counted.units.saturating_add(cost).saturating_sub(self.max);
+    fn gather(&self, home: usize, now: Nanos, cost: u64, seen: &Seen) {
+        let mut short = seen.units().saturating_add(cost).saturating_sub(self.max);
         let (before, from_home) = self.shards.split_at(home.min(self.shards.len()));
         for shard in from_home.iter().chain(before) {
             if short == 0 {
                 break;
             }
-            if self.counts(shard.load(), counted) {
+            if self.counts(shard.load(), seen) {
                 let stock = shard.empty();
                 self.ring.give_back(now, stock.tick, stock.units);
                 short = short.saturating_sub(stock.units);
             }
         }
-        true
     }
 
-    /// Gives back what shards hold of slots before the open one; false if that is nothing. So the ring alone tells which
-    /// of them must leave.
-    fn clear(&self, now: Nanos, counted: Counted, stocks: Stocks) -> bool {
-        if stocks.earlier == 0 {
-            return false;
+    /// The denial of a cost that does not fit even with all `stocks`; none if something was moved, by this caller or
+    /// another: stock of slots before the open one is given back, so that the ring alone tells which of them must leave.
+    #[inline]
+    fn denied(&self, now: Nanos, cost: u64, seen: &Seen, stocks: Stocks) -> Option<Refused> {
+        if stocks.earlier > 0 {
+            self.clear(now, seen);
+            return None;
         }
+        // The rest is of the open slot, and leaves with it: until then it is there for the cost.
+        self.ring.deny(seen, now, cost, self.max, stocks.open)
+    }
+
+    #[cold]
+    fn clear(&self, now: Nanos, seen: &Seen) {
         for shard in &self.shards {
             let stock = shard.load();
-            if stock.tick < counted.open
-                && self.counts(stock, counted)
+            if stock.tick < seen.open()
+                && self.counts(stock, seen)
                 && shard.take(stock, stock.units)
             {
                 self.ring.give_back(now, stock.tick, stock.units);
             }
-        }
-        true
-    }
-
-    /// What the ring says of `cost` while shards have `stocks` of its open slot and nothing of earlier ones.
-    fn look_with(&self, now: Nanos, cost: u64, stocks: Stocks) -> Result<(), Refused> {
-        let used = |committed: u128| committed.saturating_sub(stocks.open.into());
-        if cost > self.max {
-            return Err(Refused::denied(
-                Wait::Never,
-                used(self.ring.used(now).into()),
-            ));
-        }
-        // Those units leave together with others of their slot, or are there for the cost: either way it needs no more
-        // room than for the rest.
-        match self
-            .ring
-            .look(now, cost.saturating_sub(stocks.open), self.max)
-        {
-            Err(Refused::Denied(denial)) => Err(Refused::Denied(Denial {
-                committed: used(denial.committed),
-                ..denial
-            })),
-            answer => answer,
         }
     }
 }
