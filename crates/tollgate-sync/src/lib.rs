@@ -13,10 +13,12 @@
 pub mod atomic;
 mod once_arc;
 mod swap_arc;
+mod thread_number;
 mod unique;
 
 pub use once_arc::OnceArc;
 pub use swap_arc::SwapArc;
+pub use thread_number::thread_number;
 pub use unique::unique;
 
 #[cfg(model_loom)]

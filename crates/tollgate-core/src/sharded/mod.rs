@@ -5,7 +5,6 @@ mod guess;
 mod hand;
 mod handle;
 mod parent;
-mod pick;
 mod stock;
 mod supply;
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
@@ -14,13 +13,11 @@ mod tests;
 pub use builder::ShardedLimiterBuilder;
 pub use handle::LocalHandle;
 
-use self::{
-    pick::thread_number,
-    supply::{Home, Supply},
-};
+use self::supply::{Home, Supply};
 use crate::{
     Clock, Cost, CostExceedsCapacity, Decision, Limit, LimitError, Nanos, QuantaClock, Snapshot,
 };
+use tollgate_sync::thread_number;
 
 /// One limit, shared by many threads that ask often: most answers need no clock and no shared line.
 ///

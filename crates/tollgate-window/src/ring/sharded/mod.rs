@@ -28,16 +28,16 @@
 //! moved stock to where the next turn finds it.
 
 mod builder;
-mod pick;
 mod stock;
 mod supply;
 
 pub use builder::ShardedRingBuilder;
 
-use self::{pick::thread_number, supply::Supply};
+use self::supply::Supply;
 use crate::{cell::wait_of, error::WindowError, ring::word::SlotReceipt};
 use std::time::Duration;
 use tollgate_core::{Clock, Cost, Nanos, QuantaClock, Refused};
+use tollgate_sync::thread_number;
 
 /// A [`SlottedRing`](crate::SlottedRing) that is shared by many threads that ask often: most admissions are one exchange
 /// on a line of their own.

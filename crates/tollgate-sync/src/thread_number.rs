@@ -1,12 +1,10 @@
-//! Which shard a thread uses.
-
 #[cfg(not(any(model_loom, model_shuttle)))]
-pub(super) use real::thread_number;
+pub use real::thread_number;
 
 #[cfg(not(any(model_loom, model_shuttle)))]
 mod real {
+    use crate::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::cell::Cell;
-    use tollgate_sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     /// No thread has this number.
     const NONE: usize = usize::MAX;
@@ -19,9 +17,10 @@ mod real {
     }
 
     /// A number of the calling thread, the same for as long as it lives. Threads get theirs in turn, so that any
-    /// few of them that start together spread evenly.
+    /// few of them that start together spread evenly over shards.
     #[inline]
-    pub(in super::super) fn thread_number() -> usize {
+    #[must_use]
+    pub fn thread_number() -> usize {
         NUMBER.with(|number| match number.get() {
             NONE => {
                 let new = next();
@@ -42,6 +41,7 @@ mod real {
 /// The threads of a model are one thread to the system, so they all use the first shard; a model that wants another
 /// one says so.
 #[cfg(any(model_loom, model_shuttle))]
-pub(super) const fn thread_number() -> usize {
+#[must_use]
+pub const fn thread_number() -> usize {
     0
 }
