@@ -55,7 +55,7 @@ impl Scale {
             slice: Duration::from_millis(5),
             rounds: 11,
             everybody_below: 10_000_000,
-            patience: Duration::from_secs(8),
+            patience: Duration::from_secs(4),
             keyed_asks: 200_000,
             keyed_rounds: 5,
             gate_rows: 1_000_000,

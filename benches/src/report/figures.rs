@@ -228,10 +228,14 @@ impl FloodFigures {
 pub struct LoadFigures {
     /// Live keys by slot, in per cent.
     pub load_percent: u32,
-    /// How many new keys came up to there, from one per cent below.
+    /// How many new keys came until it was reached.
     pub came: u64,
     /// How many of them found no slot.
     pub refused: u64,
+    /// How many of them came on its last per cent.
+    pub came_last: u64,
+    /// How many of those found no slot.
+    pub refused_last: u64,
     /// Bytes by live key.
     pub bytes_per_key: f64,
 }

@@ -170,13 +170,18 @@ fn memory(page: &mut String, report: &Report) -> fmt::Result {
         writeln!(page, "## Load of our table\n")?;
         writeln!(
             page,
-            "| live keys by slot | bytes by key | new keys that found no slot |\n| --- | --- | --- |"
+            "| live keys by slot | bytes by key | keys without a slot until then | of those that came on the last per cent |\n| --- | --- | --- | --- |"
         )?;
         for load in &report.loads {
             writeln!(
                 page,
-                "| {} % | {:.1} | {} of {} |",
-                load.load_percent, load.bytes_per_key, load.refused, load.came
+                "| {} % | {:.1} | {} of {} | {} of {} |",
+                load.load_percent,
+                load.bytes_per_key,
+                load.refused,
+                load.came,
+                load.refused_last,
+                load.came_last
             )?;
         }
         writeln!(page)?;

@@ -230,14 +230,14 @@ pub const TARGETS: [Target; 24] = [
         2.5,
     ),
     Target {
-        what: "new keys that find no slot at 70 % load",
+        what: "keys without a slot in a table filled to 70 %",
         measured: Measured::NoSlot {
             load_percent: 70,
             one_in: 100_000,
         },
     },
     Target {
-        what: "new keys that find no slot at 80 % load",
+        what: "keys without a slot in a table filled to 80 %",
         measured: Measured::NoSlot {
             load_percent: 80,
             one_in: 1_000,
