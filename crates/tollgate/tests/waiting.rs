@@ -219,6 +219,79 @@ async fn who_waits_for_an_open_request_is_woken_when_it_ends() {
     assert!(waiting.await.unwrap() < Duration::from_millis(7_010));
 }
 
+const HUNDRED_AN_HOUR: &str =
+    "[[limit]]\nname = \"tph\"\nunit = \"tokens\"\nmax = 100\nper = \"1h\"";
+
+/// A patient request of a lower class used to shut its betters out, for whom the rest is kept.
+#[tokio::test(start_paused = true)]
+async fn a_better_class_passes_those_of_a_lower_one_who_wait() {
+    let gate = gate(&format!(
+        "{HUNDRED_AN_HOUR}\n[[priority]]\nname = \"batch\"\nshare = 0.5"
+    ));
+    gate.admit(&tokens(50))
+        .unwrap()
+        .settle(*tokens(50).estimate());
+    let wait = |request: Request<'static>| {
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            let admitted = gate
+                .admit_within(&request, Duration::from_secs(7_200))
+                .await;
+            admitted.map(|kept| kept.settle(*request.estimate()))
+        })
+    };
+    let batch = wait(tokens(40).class("batch"));
+    tokio::task::yield_now().await;
+    let passed = gate.admit(&tokens(10)).unwrap();
+    passed.release();
+    let same = gate.admit(&tokens(1).class("batch")).unwrap_err();
+    assert_eq!(
+        same.limited().unwrap().used,
+        50,
+        "its own class is behind it"
+    );
+    // One who waits passes it too: 60 need ten more units, six minutes.
+    let start = Instant::now();
+    let better = wait(tokens(60));
+    better.await.unwrap().unwrap();
+    assert_eq!(start.elapsed().as_secs(), 360);
+    assert!(!batch.is_finished());
+    gate.reset(&[]);
+    batch.await.unwrap().unwrap();
+}
+
+/// A reload used to wake nobody, and who slept on held up all others.
+#[tokio::test(start_paused = true)]
+async fn a_reload_wakes_who_waits() {
+    let raised = HUNDRED_AN_HOUR.replace("100", "1000");
+    let off = format!("{HUNDRED_AN_HOUR}\nmode = \"off\"");
+    let lowered = HUNDRED_AN_HOUR.replace("100", "10");
+    for (policy, admits) in [(&raised, true), (&off, true), (&lowered, false)] {
+        let gate = gate(HUNDRED_AN_HOUR);
+        gate.admit(&tokens(100))
+            .unwrap()
+            .settle(*tokens(100).estimate());
+        let start = Instant::now();
+        // The second stands behind the first.
+        let waiting = [50, 40].map(|cost| {
+            let gate = gate.clone();
+            tokio::spawn(async move {
+                let request = tokens(cost);
+                let admitted = gate
+                    .admit_within(&request, Duration::from_secs(7_200))
+                    .await;
+                admitted.map(|kept| kept.settle(*request.estimate()))
+            })
+        });
+        sleep(Duration::from_secs(1)).await;
+        gate.reload(policy).unwrap();
+        for waiting in waiting {
+            assert_eq!(waiting.await.unwrap().is_ok(), admits, "{policy}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(2), "{policy}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_at_its_deadline() {
     let start = Instant::now();

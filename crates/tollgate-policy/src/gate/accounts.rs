@@ -63,6 +63,8 @@ pub(crate) struct Account {
 #[derive(Debug, Default)]
 pub(crate) struct LineState {
     pub(crate) waiting: AtomicUsize,
+    /// The most that any of them may see committed: a caller of a better class passes them.
+    pub(crate) ceiling: AtomicU64,
     pub(crate) ready_at: AtomicU64,
 }
 

@@ -66,8 +66,8 @@ impl<'g> Say<'g> {
         self.account.rule.mode == Mode::Enforce
     }
 
-    /// What this limit would answer, changing nothing. Where others wait for its account, a caller is behind them,
-    /// unless it is the first of that line, one of `mine`. With none, nobody is asked who waits.
+    /// What this limit would answer, changing nothing. Where others of its class or a better one wait for its account, a
+    /// caller is behind them, unless it is the first of that line, one of `mine`. With none, nobody is asked who waits.
     pub(super) fn look(&self, at: Moment, mine: Option<&[Arc<LineState>]>) -> Result<(), Refused> {
         let (Some(meter), Some(cost)) = (&self.account.meter, self.cost) else {
             return Ok(());
@@ -82,7 +82,9 @@ impl<'g> Say<'g> {
         };
         // Relaxed: those who join a line later than this load come after this caller.
         let line = &self.account.line;
-        let behind = mine.filter(|_| line.waiting.load(Relaxed) > 0);
+        let behind = mine.filter(|_| {
+            line.waiting.load(Relaxed) > 0 && self.ceiling <= line.ceiling.load(Relaxed)
+        });
         if behind.is_none_or(|mine| mine.iter().any(|own| Arc::ptr_eq(own, line))) {
             return answer;
         }

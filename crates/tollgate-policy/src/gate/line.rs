@@ -2,7 +2,8 @@
 //!
 //! A caller that waits stands in the line of every account that holds it back, and of no other. It may ask when it is
 //! the first of all of them, so that no small request overtakes a large one; and a caller that does not wait is refused
-//! by an account while others wait for that account. A refusal moves the caller: it leaves the lines of accounts
+//! by an account while others wait for that account. A better priority class passes a lower one, for which the rest of
+//! the capacity is kept free anyway: *first* is whoever has nobody of its own class or a better one ahead. A refusal moves the caller: it leaves the lines of accounts
 //! that no longer hold it back, so that nobody waits there for something else, and joins those of accounts that do.
 //! Each move is one step, so that of two callers one is before the other in every line that both stand in.
 //!
@@ -13,6 +14,7 @@ use super::{
     Gate, Inner, Reservation,
     accounts::{Account, LineState},
     admit::Say,
+    policy::Policy,
 };
 use crate::{Refusal, Request};
 use std::{
@@ -24,7 +26,7 @@ use std::{
 use tollgate_core::{Moment, Nanos, Refused};
 use tollgate_sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering::*, fence},
+    atomic::{AtomicU64, AtomicUsize, Ordering::*, fence},
 };
 
 /// Most callers that wait at a gate at once.
@@ -42,8 +44,17 @@ pub(crate) struct Lines {
 #[derive(Debug, Default)]
 struct State {
     next: u64,
-    lines: HashMap<Key, VecDeque<u64>>,
+    /// By account, in the order in which they came.
+    lines: HashMap<Key, VecDeque<Member>>,
     places: HashMap<u64, Standing>,
+}
+
+/// One caller in one line.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    number: u64,
+    /// What its class may see committed.
+    ceiling: u64,
 }
 
 /// Where one caller stands.
@@ -56,6 +67,7 @@ struct Standing {
 /// An account that holds a caller back, and until when.
 struct Held {
     account: Arc<Account>,
+    ceiling: u64,
     ready_at: Nanos,
 }
 
@@ -65,6 +77,8 @@ pub struct Place {
     gate: Gate,
     number: u64,
     deadline: Nanos,
+    /// The version of the policy under which it took its lines.
+    version: AtomicU64,
 }
 
 /// What a caller in line is to do.
@@ -78,28 +92,75 @@ pub enum Waiting {
 
 impl State {
     fn is_first(&self, number: u64) -> bool {
-        let first_of = |key: &Key| self.lines.get(key).and_then(VecDeque::front) == Some(&number);
-        self.places
-            .get(&number)
-            .is_some_and(|standing| standing.lines.iter().all(|(key, _)| first_of(key)))
+        self.places.get(&number).is_some_and(|standing| {
+            standing
+                .lines
+                .iter()
+                .all(|(key, _)| self.is_first_of(number, key))
+        })
     }
 
-    /// The waker of whoever is the first of the line of `key`, if it is the first of all its lines.
-    fn waker(&self, key: &[u8]) -> Option<Waker> {
-        let first = *self.lines.get(key)?.front()?;
-        let waker = self.places.get(&first)?.waker.as_ref()?;
-        self.is_first(first).then(|| waker.clone())
+    fn lines_of(&self, number: u64) -> Vec<Arc<LineState>> {
+        let standing = self.places.get(&number).into_iter();
+        let lines = standing.flat_map(|standing| &standing.lines);
+        lines.map(|(_, line)| Arc::clone(line)).collect()
+    }
+
+    fn is_first_of(&self, number: u64, key: &[u8]) -> bool {
+        self.firsts(key).any(|member| member.number == number)
+    }
+
+    /// Those of a line who have nobody of their own class or a better one ahead, the best class last.
+    fn firsts(&self, key: &[u8]) -> impl Iterator<Item = Member> {
+        let mut best = None;
+        let line = self.lines.get(key).into_iter().flatten();
+        line.copied().filter(move |member| {
+            let first = best.is_none_or(|best| member.ceiling > best);
+            if first {
+                best = Some(member.ceiling);
+            }
+            first
+        })
+    }
+
+    /// The wakers of those who are the first of the line of `key`, and of all their lines.
+    fn wakers(&self, key: &[u8]) -> Vec<Waker> {
+        let waker = |first: Member| {
+            let waker = self.places.get(&first.number)?.waker.as_ref()?;
+            self.is_first(first.number).then(|| waker.clone())
+        };
+        self.firsts(key).filter_map(waker).collect()
+    }
+
+    /// Puts a caller at the end of the line of `key`, unless it stands there, and under `ceiling` either way.
+    fn join(&mut self, number: u64, ceiling: u64, key: &[u8], account: &LineState) {
+        let line = self.lines.entry(key.into()).or_default();
+        match line.iter_mut().find(|member| member.number == number) {
+            Some(member) => member.ceiling = ceiling,
+            None => {
+                line.push_back(Member { number, ceiling });
+                // Relaxed, here and below: who passes by and misses it came before.
+                account.waiting.fetch_add(1, Relaxed);
+            }
+        }
+        self.tell(key, account);
     }
 
     fn leave(&mut self, number: u64, key: &Key, account: &LineState) {
-        // Relaxed: who passes by and misses it came before.
         account.waiting.fetch_sub(1, Relaxed);
         if let Some(line) = self.lines.get_mut(key) {
-            line.retain(|other| *other != number);
+            line.retain(|other| other.number != number);
             if line.is_empty() {
                 self.lines.remove(key);
             }
         }
+        self.tell(key, account);
+    }
+
+    /// Tells passers-by whom they would have to be better than.
+    fn tell(&self, key: &[u8], account: &LineState) {
+        let best = self.firsts(key).last().map_or(0, |member| member.ceiling);
+        account.ceiling.store(best, Relaxed);
     }
 }
 
@@ -120,7 +181,18 @@ impl Lines {
         let state = self.lock();
         let wakers: Vec<Waker> = accounts
             .into_iter()
-            .filter_map(|account| state.waker(account.key()))
+            .flat_map(|account| state.wakers(account.key()))
+            .collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes everybody: another policy is in force.
+    pub(super) fn wake_all(&self) {
+        let state = self.lock();
+        let standing = state.places.values();
+        let wakers: Vec<Waker> = standing
+            .filter_map(|standing| standing.waker.clone())
             .collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -156,36 +228,43 @@ impl Lines {
         for (key, account) in &left {
             state.leave(number, key, account);
         }
-        for Held { account, .. } in held {
-            if lines.iter().all(|(key, _)| **key != *account.key()) {
-                let key: Key = account.key().into();
-                state
-                    .lines
-                    .entry(key.clone())
-                    .or_default()
-                    .push_back(number);
-                // Relaxed: who passes by and misses it came before.
-                account.line.waiting.fetch_add(1, Relaxed);
-                lines.push((key, Arc::clone(&account.line)));
+        for held in held {
+            let (key, line) = (held.account.key(), &held.account.line);
+            state.join(number, held.ceiling, key, line);
+            if lines.iter().all(|(known, _)| **known != *key) {
+                lines.push((key.into(), Arc::clone(line)));
             }
-        }
-        for Held { account, ready_at } in held {
-            if state.lines.get(account.key()).and_then(VecDeque::front) == Some(&number) {
+            if state.firsts(key).last().map(|first| first.number) == Some(number) {
                 // Relaxed: a hint for the `retry_after` of others.
-                account.line.ready_at.store(ready_at.0, Relaxed);
+                line.ready_at.store(held.ready_at.0, Relaxed);
             }
         }
         if let Some(standing) = state.places.get_mut(&number) {
             standing.lines = lines;
         }
         let first = state.is_first(number);
-        let wakers: Vec<Waker> = left
-            .iter()
-            .filter_map(|(key, _)| state.waker(key))
-            .collect();
+        let wakers: Vec<Waker> = left.iter().flat_map(|(key, _)| state.wakers(key)).collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         first
+    }
+
+    /// The waker of a caller from now on.
+    fn wake_by(&self, number: u64, waker: &Waker) {
+        if let Some(standing) = self.lock().places.get_mut(&number) {
+            standing.waker = Some(waker.clone());
+        }
+    }
+
+    /// The lines that a caller stands in.
+    fn of(&self, number: u64) -> Vec<Arc<LineState>> {
+        self.lock().lines_of(number)
+    }
+
+    /// The lines that a caller stands in, if it is the first of all of them.
+    fn first_of(&self, number: u64) -> Option<Vec<Arc<LineState>>> {
+        let state = self.lock();
+        state.is_first(number).then(|| state.lines_of(number))
     }
 
     fn exit(&self, number: u64) {
@@ -201,7 +280,7 @@ impl Lines {
         let wakers: Vec<Waker> = standing
             .lines
             .iter()
-            .filter_map(|(key, _)| state.waker(key))
+            .flat_map(|(key, _)| state.wakers(key))
             .collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -222,12 +301,7 @@ impl Gate {
         let inner = &*self.0;
         let at = inner.clock.moment();
         let policy = inner.policy.load();
-        let held = inner.with_says(&policy, request, at, |says| {
-            match says.iter().find_map(|say| never_fits(say, at)) {
-                Some(refusal) => Err(refusal),
-                None => Ok(held_back(says, at, &[])),
-            }
-        })??;
+        let held = inner.held_back(&policy, request, at, &[])?;
         let number = inner.lines.enter().ok_or(Refusal::TooManyWaiting {
             max_waiting: WAITING_MAX,
         })?;
@@ -235,6 +309,7 @@ impl Gate {
             gate: self.clone(),
             number,
             deadline: at.now + max_wait,
+            version: AtomicU64::new(policy.version),
         };
         inner.lines.stand(number, &held);
         Ok(place)
@@ -251,23 +326,23 @@ impl Place {
         let inner = &self.gate.0;
         let at = inner.clock.moment();
         let late = at.now >= self.deadline;
+        inner.lines.wake_by(self.number, waker);
+        // Loaded after the waker is there: whoever puts another policy in force wakes this caller, or is seen here.
+        let policy = inner.policy.load();
+        // Relaxed: only this caller reads it.
+        if self.version.swap(policy.version, Relaxed) != policy.version {
+            // What held it back may do so no more, and what did not may do so now. Places in other lines are kept.
+            let lines = inner.lines.of(self.number);
+            let held = inner.held_back(&policy, request, at, &lines)?;
+            inner.lines.stand(self.number, &held);
+        }
         // The lines that this caller is the first of.
-        let mut mine = Vec::new();
-        let first = {
-            let mut state = inner.lines.lock();
-            let first = state.is_first(self.number);
-            if let Some(standing) = state.places.get_mut(&self.number) {
-                standing.waker = Some(waker.clone());
-                if first {
-                    mine.extend(standing.lines.iter().map(|(_, line)| Arc::clone(line)));
-                }
-            }
-            first
-        };
+        let mine = inner.lines.first_of(self.number);
+        let first = mine.is_some();
+        let mine = mine.unwrap_or_default();
         if !first && !late {
             return Ok(Waiting::Until(self.deadline));
         }
-        let policy = inner.policy.load();
         let refusal = match Inner::admit(inner, &policy, request, at, Some(&mine)) {
             Ok(reservation) => return Ok(Waiting::Admitted(reservation)),
             Err(refusal) => refusal,
@@ -279,7 +354,7 @@ impl Place {
         if late || never || until > self.deadline {
             return Err(refusal);
         }
-        let held = inner.with_says(&policy, request, at, |says| held_back(says, at, &mine))?;
+        let held = inner.held_back(&policy, request, at, &mine)?;
         let first = inner.lines.stand(self.number, &held);
         // Behind others, it is woken when they have gone.
         Ok(Waiting::Until(if first { until } else { self.deadline }))
@@ -298,19 +373,36 @@ impl Drop for Place {
     }
 }
 
-/// The accounts that hold a request back at `at`.
-fn held_back(says: &[Say<'_>], at: Moment, mine: &[Arc<LineState>]) -> Vec<Held> {
-    let held = |say: &Say<'_>| match say.look(at, Some(mine)) {
-        Err(Refused::Denied(denial)) if say.enforced() => Some(Held {
-            account: Arc::clone(say.account),
-            ready_at: denial
-                .wait
-                .duration()
-                .map_or(Nanos::MAX, |wait| at.now + wait),
-        }),
-        _ => None,
-    };
-    says.iter().filter_map(held).collect()
+impl Inner {
+    /// The accounts that hold `request` back at `at`. The caller is the first of the lines `mine`.
+    ///
+    /// # Errors
+    /// As an admission, if the request is wrong or can never fit.
+    fn held_back(
+        &self,
+        policy: &Policy,
+        request: &Request<'_>,
+        at: Moment,
+        mine: &[Arc<LineState>],
+    ) -> Result<Vec<Held>, Refusal> {
+        let held = |say: &Say<'_>| match say.look(at, Some(mine)) {
+            Err(Refused::Denied(denial)) if say.enforced() => Some(Held {
+                account: Arc::clone(say.account),
+                ceiling: say.ceiling,
+                ready_at: denial
+                    .wait
+                    .duration()
+                    .map_or(Nanos::MAX, |wait| at.now + wait),
+            }),
+            _ => None,
+        };
+        self.with_says(policy, request, at, |says| {
+            match says.iter().find_map(|say| never_fits(say, at)) {
+                Some(refusal) => Err(refusal),
+                None => Ok(says.iter().filter_map(held).collect()),
+            }
+        })?
+    }
 }
 
 fn never_fits(say: &Say<'_>, at: Moment) -> Option<Refusal> {

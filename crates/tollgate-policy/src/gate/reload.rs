@@ -23,7 +23,7 @@ impl Gate {
     /// Puts the policy file `text` in force. A limit of the same name, unit, scope and algorithm keeps its committed
     /// units under the new figures; any other change starts it fresh, and the answer says which. Reservations that
     /// are open settle against the meter they were charged to. Accounts change one after another, each in one exchange, or
-    /// when they are next used if that is earlier; no admission waits. Linear in the number of accounts.
+    /// when they are next used if that is earlier; no admission waits. Callers in line ask again under the new policy. Linear in the number of accounts.
     ///
     /// # Errors
     /// Every mistake of the file; then nothing changed.
@@ -68,6 +68,7 @@ impl Gate {
         inner
             .accounts
             .refresh(&new, at.unwrap_or_else(|| inner.clock.moment()));
+        inner.lines.wake_all();
         Ok(reload)
     }
 }
