@@ -4,16 +4,19 @@ use super::figures::{GroupFigures, RowFigures};
 use crate::groups::{Group, Scale, stages};
 use indicatif::ProgressBar;
 
-/// Measures all groups of the stages whose name begins with `only`.
+/// Measures all groups whose name begins with `only`.
 #[must_use]
 pub fn groups(scale: &Scale, only: &str, progress: &ProgressBar) -> Vec<GroupFigures> {
     let mut figures = Vec::new();
     for stage in stages(scale) {
-        if !stage.name.starts_with(only) {
+        if !stage.name.starts_with(only) && !only.starts_with(&stage.name) {
             continue;
         }
         progress.set_message(format!("{}: building", stage.name));
         for group in stage.build(scale) {
+            if !group.name.starts_with(only) {
+                continue;
+            }
             progress.set_message(group.name.clone());
             figures.push(interleaved(&group, scale));
             progress.inc(1);
