@@ -24,7 +24,8 @@ pub enum Refusal {
         /// The class asked for.
         class: String,
     },
-    /// The request is of an account that does not exist yet, and as many as allowed exist, none of them at rest.
+    /// The request is of an account that does not exist yet, as many as allowed exist, and none of those that were looked
+    /// at was at rest: 32 a request, the next ones each time.
     #[error(
         "limit `{limit}` has a new account for this request, but `max_accounts = {max_accounts}` are in use"
     )]

@@ -108,6 +108,22 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 
 /// Creates an output file, unless it is one of the files `used` already, which that would destroy.
 pub(crate) fn create(path: &Path, used: &[(&Path, &str)]) -> Result<File, Failure> {
+    let file = open_to_write(path, used)?;
+    empty(&file).map_err(|error| Failure::with(path.display(), error))?;
+    Ok(file)
+}
+
+/// Makes a file that was opened to be written empty; a device stays what it is.
+pub(crate) fn empty(file: &File) -> std::io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(())
+}
+
+/// As [`create`], but what is in the file stays there until it is made [`empty`]: where the work may fail before there is
+/// anything to write.
+pub(crate) fn open_to_write(path: &Path, used: &[(&Path, &str)]) -> Result<File, Failure> {
     for (other, how) in used {
         if is_same_file(path, other) {
             return Err(Failure::with(
@@ -116,5 +132,10 @@ pub(crate) fn create(path: &Path, used: &[(&Path, &str)]) -> Result<File, Failur
             ));
         }
     }
-    File::create(path).map_err(|error| Failure::with(path.display(), error))
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| Failure::with(path.display(), error))
 }

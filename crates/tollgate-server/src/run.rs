@@ -92,8 +92,8 @@ fn replay(args: ReplayArgs) -> Result<ExitCode, Failure> {
     if let Some((path, mut output)) = plot {
         let fail = |error: &dyn std::fmt::Display| Failure::with(path.display(), error);
         let svg = plot::render(&report).map_err(|error| fail(&error))?;
-        output
-            .write_all(svg.as_bytes())
+        files::empty(&output)
+            .and_then(|()| output.write_all(svg.as_bytes()))
             .map_err(|error| fail(&error))?;
     }
     match args.format {
@@ -134,7 +134,7 @@ impl Outputs {
                 .map(|path| (path, "written already")),
         );
         let plot = match &args.plot {
-            Some(path) => Some((path.clone(), files::create(path, &used)?)),
+            Some(path) => Some((path.clone(), files::open_to_write(path, &used)?)),
             None => None,
         };
         Ok(Self { decisions, plot })

@@ -150,6 +150,9 @@ impl Gate {
     /// Forgets what was committed by every account of `scope`: those whose limit counts by all scopes given here,
     /// with these values. No scope is every account. Returns how many there were. Linear in the number of
     /// accounts.
+    ///
+    /// What was admitted stays admitted: units used before it, and requests still open, no longer count, so right after
+    /// it as much again is allowed.
     pub fn reset(&self, scope: &[(&str, &str)]) -> usize {
         let at = self.0.clock.moment();
         let inner = &*self.0;

@@ -54,6 +54,25 @@ fn a_broken_row_stops_or_is_skipped_as_told() {
     );
 }
 
+/// The old plot used to be emptied before the first row was read.
+#[test]
+fn a_replay_that_stops_leaves_the_last_plot_alone() {
+    let broken = format!("{}\nyes\n", TRACE.trim_end());
+    let folder = folder("last_plot")
+        .with("b.csv", broken)
+        .with("p.svg", "the last one, which is longer than nothing");
+    let ran = folder.run("replay --policy p.toml --trace b.csv --plot p.svg");
+    assert_eq!(ran.code, 2);
+    assert_eq!(
+        folder.read("p.svg"),
+        "the last one, which is longer than nothing"
+    );
+    let ran = folder.run("replay --policy p.toml --trace t.csv --plot p.svg");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let svg = folder.read("p.svg");
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+}
+
 #[test]
 fn of_many_broken_rows_some_are_told() {
     let trace = format!(
