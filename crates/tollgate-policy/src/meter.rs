@@ -1,7 +1,7 @@
 //! One meter of any algorithm.
 
 use tollgate_core::{Charged, Cost, Meter, Moment, Refused};
-use tollgate_quota::{CalendarMeter, Concurrency, Lifetime, RateMeter};
+use tollgate_quota::{CalendarMeter, Carried, Concurrency, Lifetime, RateMeter};
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
 /// Defines the enum of meters, that of their receipts, and the calls that go through.
@@ -98,10 +98,45 @@ impl AnyMeter {
         }
     }
 
-    /// True if a meter that takes over from this one honours its receipts.
-    pub(crate) const fn hands_on_receipts(&self) -> bool {
-        matches!(self, Self::Fixed(_) | Self::Calendar(_))
+    /// What a meter that took over from this one may give back of a charge; none if none can.
+    pub(crate) fn hand_on(&self, receipt: &AnyReceipt, surplus: u64) -> Option<HandedOn> {
+        match (self, receipt) {
+            (Self::Rate(old), AnyReceipt::Rate(receipt)) => {
+                Some(HandedOn::Carried(old.hand_on(receipt, surplus)))
+            }
+            // Periods are numbered alike in both.
+            (Self::Fixed(_) | Self::Calendar(_), _) => Some(HandedOn::Receipt(*receipt, surplus)),
+            _ => None,
+        }
     }
+
+    /// Gives back what the meter before this one handed on, and returns how many units.
+    ///
+    /// # Errors
+    /// What is handed on further, if another meter may have taken over from this one too.
+    pub(crate) fn refund_handed_on(
+        &self,
+        at: Moment,
+        handed_on: HandedOn,
+    ) -> Result<u64, HandedOn> {
+        match (self, handed_on) {
+            (Self::Rate(new), HandedOn::Carried(carried)) => {
+                new.refund_carried(at, carried).map_err(HandedOn::Carried)
+            }
+            (_, HandedOn::Receipt(receipt, surplus)) => match self.refund(at, &receipt, surplus) {
+                0 => Err(handed_on),
+                refunded => Ok(refunded),
+            },
+            (_, HandedOn::Carried(_)) => Ok(0),
+        }
+    }
+}
+
+/// What is left to refund where another meter took over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HandedOn {
+    Carried(Carried),
+    Receipt(AnyReceipt, u64),
 }
 
 fn any<R>(charged: Charged<R>, receipt: impl Fn(R) -> AnyReceipt) -> Charged<AnyReceipt> {

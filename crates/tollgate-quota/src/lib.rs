@@ -25,6 +25,6 @@ pub use calendar::{Calendar, CalendarMeter};
 pub use concurrency::Concurrency;
 pub use lifetime::Lifetime;
 pub use money::MicroUsd;
-pub use rate::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
+pub use rate::{Carried, Depth, RateMeter, RateReceipt, RefundRule, Scale};
 pub use tally::TallyReceipt;
 pub use threshold::{StatusLevel, StatusLevels, Thresholds};

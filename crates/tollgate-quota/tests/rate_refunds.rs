@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use std::time::Duration;
 use tollgate_core::{Charged, Cost, Limit, Meter, Moment, Nanos, Wall};
-use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule};
+use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
 
 /// One charge of the slow world: when, and what of it is still charged, in units × period (exact).
 #[derive(Clone, Debug)]
@@ -207,4 +207,104 @@ fn a_reset_forfeits_earlier_receipts() {
             (0, 50)
         );
     }
+}
+
+/// Units in `scale`-ths: what is left at `end` of charges by two rates, the second from `change` on, had each charge
+/// been of its actual cost.
+fn ideal(charges: &[(u64, u128)], rates: [(u64, u64); 2], change: u64, end: u64) -> u128 {
+    let scale = u128::from(rates[0].1) * u128::from(rates[1].1);
+    let drained = |from: u64, to: u64| {
+        let by = |(units, period): (u64, u64), ns: u64| {
+            u128::from(units) * (scale / u128::from(period)) * u128::from(ns)
+        };
+        let (first, second) = (
+            from.min(change)..to.min(change),
+            from.max(change)..to.max(change),
+        );
+        by(rates[0], first.end - first.start) + by(rates[1], second.end - second.start)
+    };
+    let (mut backlog, mut now) = (0u128, 0);
+    for &(at, cost) in charges {
+        backlog = backlog.saturating_sub(drained(now, at)) + cost * scale;
+        now = at;
+    }
+    backlog.saturating_sub(drained(now, end)).div_ceil(scale)
+}
+
+proptest! {
+    /// Receipts of a meter are honoured by the one that took over from it, to within a unit of the ideal world.
+    #[test]
+    fn a_change_of_the_rate_forfeits_no_refund(
+        rates in [(1..=40u64, 1..=500u64), (1..=40u64, 1..=500u64)],
+        rounds in prop::collection::vec((0..400u64, 1..=50u64, 0..=4u64), 2..14),
+        change_at in 0..14usize,
+        order in prop::collection::vec(any::<prop::sample::Index>(), 14),
+    ) {
+        let capacity = 1 << 20;
+        let limit = |(units, period)| {
+            Limit::new(units, Duration::from_nanos(period)).unwrap().with_capacity(capacity)
+        };
+        let old = RateMeter::new(&limit(rates[0]), Depth::Short, RefundRule::Exact).unwrap();
+        let scale = Scale::new(&limit(rates[1])).unwrap();
+        let new = RateMeter::pending(scale, Depth::Short, RefundRule::Exact);
+        let (mut now, mut change) = (0, None);
+        let mut charges = Vec::new();
+        let mut open = Vec::new();
+        for (place, &(after, cost, share)) in rounds.iter().enumerate() {
+            if place == change_at {
+                new.take_over(&old, at(now));
+                change = Some(now);
+            }
+            now += after;
+            let meter = if change.is_some() { &new } else { &old };
+            let cost = Cost::new(cost).unwrap();
+            let receipt = meter.charge_anyway(at(now), cost, capacity).unwrap().receipt;
+            open.push((charges.len(), change.is_none(), receipt, cost.get() * share / 4));
+            charges.push((now, u128::from(cost.get())));
+        }
+        let change = change.unwrap_or_else(|| {
+            new.take_over(&old, at(now));
+            now
+        });
+        for pick in order {
+            if open.is_empty() {
+                break;
+            }
+            let (of, is_old, receipt, surplus) = open.swap_remove(pick.index(open.len()));
+            charges[of].1 -= u128::from(surplus);
+            if is_old {
+                let refunded = new.refund_carried(at(now), old.hand_on(&receipt, surplus));
+                prop_assert!(refunded.unwrap() <= surplus);
+            } else {
+                new.refund(at(now), &receipt, surplus);
+            }
+            let (used, ideal) = (new.used(at(now)), ideal(&charges, rates, change, now));
+            prop_assert!(u128::from(used) >= ideal, "{used} used, {ideal} in the ideal world");
+            prop_assert!(u128::from(used) <= ideal + 1, "{used} used, {ideal} in the ideal world");
+        }
+    }
+}
+
+#[test]
+fn receipts_are_handed_on_through_several_changes() {
+    let limit = |units| Limit::new(units, Duration::from_secs(3_600)).unwrap();
+    let first = RateMeter::new(&limit(100), Depth::Long, RefundRule::Exact).unwrap();
+    let receipt = take(&first, 0, 100);
+    let pending = |units| {
+        let scale = Scale::new(&limit(units)).unwrap();
+        RateMeter::pending(scale, Depth::Long, RefundRule::Exact)
+    };
+    let (second, third) = (pending(101), pending(999));
+    second.take_over(&first, at(0));
+    third.take_over(&second, at(0));
+    let further = second
+        .refund_carried(at(0), first.hand_on(&receipt, 100))
+        .unwrap_err();
+    assert!(third.refund_carried(at(0), further).unwrap() >= 99);
+    assert!(third.used(at(0)) <= 1);
+    let again = first.hand_on(&receipt, 100);
+    let again = second
+        .refund_carried(at(0), again)
+        .unwrap_or_else(|further| third.refund_carried(at(0), further).unwrap());
+    assert_eq!(again, 0, "what was handed on is not handed on again");
 }

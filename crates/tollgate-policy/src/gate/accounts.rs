@@ -133,26 +133,32 @@ impl Account {
         self.meter.as_deref().is_some_and(closed)
     }
 
-    /// Gives back up to `surplus` units of a charge, and returns how many: to its meter or, where receipts are handed on,
-    /// to the one that took over from that.
+    /// Gives back up to `surplus` units of a charge, and returns how many: to its meter or, if another took over from
+    /// that, to the one in force.
     pub(crate) fn refund(&self, at: Moment, receipt: &AnyReceipt, surplus: u64) -> u64 {
         let Some(meter) = &self.meter else {
             return 0;
         };
         let refunded = meter.refund(at, receipt, surplus);
-        if refunded > 0 || !meter.hands_on_receipts() {
+        if refunded > 0 {
             return refunded;
         }
+        let Some(mut handed_on) = meter.hand_on(receipt, surplus) else {
+            return 0;
+        };
         let (mut meter, mut next) = (Arc::clone(meter), self.next.get());
         while let Some(account) = next
             && let Some(new) = &account.meter
         {
-            new.take_over(&meter, at);
-            let refunded = new.refund(at, receipt, surplus);
-            if refunded > 0 {
-                return refunded;
+            // An account may be replaced and its meter stay.
+            if !Arc::ptr_eq(new, &meter) {
+                new.take_over(&meter, at);
+                match new.refund_handed_on(at, handed_on) {
+                    Ok(refunded) => return refunded,
+                    Err(further) => handed_on = further,
+                }
+                meter = Arc::clone(new);
             }
-            meter = Arc::clone(new);
             next = account.next.get();
         }
         0

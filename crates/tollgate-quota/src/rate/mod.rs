@@ -89,6 +89,16 @@ pub struct RateReceipt {
     before: Halves,
 }
 
+/// The number under which a meter has what it took over: it comes before all charges of its own.
+const CARRIED: u64 = 0;
+
+/// What a frozen meter would have given back of a charge, for the one that took over.
+#[derive(Clone, Copy, Debug)]
+pub struct Carried {
+    quanta: u128,
+    scale: Scale,
+}
+
 /// A frozen meter's last state.
 #[derive(Clone, Copy, Debug)]
 struct Frozen {
@@ -156,13 +166,14 @@ impl RateMeter {
 
     /// Takes over what `old` has committed, keeping the units: `old` is frozen, and this meter, made by
     /// [`Self::pending`], starts at the same backlog in units, rounded up. Anyone may call it, at any time and
-    /// more than once: the first one's answer stands. Receipts of `old` give nothing back any more.
+    /// more than once: the first one's answer stands. Receipts of `old` are honoured by [`Self::hand_on`] and
+    /// [`Self::refund_carried`].
     ///
     /// Across the change the limit holds with the larger capacity and the integral of the rates. Lock-free.
     pub fn take_over(&self, old: &Self, at: Moment) {
         let Some(frozen) = old.freeze() else {
             // Evicted: it had nothing committed.
-            self.fill(Word::new(0, 0));
+            self.fill(Word::new(0, CARRIED + 1));
             return;
         };
         let old_now = frozen.scale.quanta(at.now);
@@ -174,7 +185,7 @@ impl RateMeter {
                 .quanta(at.now)
                 .saturating_add(self.scale.converted(backlog, &frozen.scale)),
         };
-        self.fill(Word::new(tat, 0));
+        self.fill(Word::new(tat, CARRIED + 1));
     }
 
     fn fill(&self, word: Word) {
@@ -321,6 +332,82 @@ impl RateMeter {
         self.word
             .compare_exchange(after.0, back.0, AcqRel, Relaxed)
             .is_ok()
+    }
+
+    /// What of `surplus` units this meter, frozen since another has taken over, would give back of a charge: as much as
+    /// its own records allow. [`Self::refund_carried`] of the other one does the rest. Counted as given back here, so
+    /// that no two receipts are honoured for the same units.
+    #[must_use]
+    pub fn hand_on(&self, receipt: &RateReceipt, surplus: u64) -> Carried {
+        let worth = self.scale.worth(surplus.min(receipt.cost));
+        self.hand_on_quanta(receipt, worth)
+    }
+
+    fn hand_on_quanta(&self, receipt: &RateReceipt, surplus: u128) -> Carried {
+        let carried = |quanta| Carried {
+            quanta,
+            scale: self.scale,
+        };
+        // Acquire: all records and refunds that the word stands for are seen below.
+        let word = Word(self.word.load(Acquire));
+        let seq = receipt.before.whole().seq();
+        // Relaxed: as in `refund_exact`.
+        if !word.is_frozen() || seq < self.forgotten.load(Relaxed) {
+            return carried(0);
+        }
+        if self.rule == RefundRule::Eager {
+            return carried(surplus);
+        }
+        let Some(lowest) = self.history.lowest(seq, word.seq(), receipt.done) else {
+            return carried(0);
+        };
+        // Relaxed: read after the records' own sums (Acquire there), so it counts all that these add back.
+        let mut started = self.started.load(Relaxed);
+        loop {
+            let amount = self.allowed(receipt, lowest, started, surplus);
+            if amount == 0 {
+                return carried(0);
+            }
+            // The word changes no more, so this exchange decides between those who hand on. Relaxed, both: whoever reads
+            // a record's sum that includes this one reads it after the Release below.
+            match self.started.compare_exchange_weak(
+                started,
+                started.wrapping_add(amount),
+                Relaxed,
+                Relaxed,
+            ) {
+                Ok(_) => {
+                    self.history.refunded(seq, self.coarsened(amount));
+                    return carried(amount);
+                }
+                Err(held) => started = held,
+            }
+        }
+    }
+
+    /// Gives back what the meter that this one took over from handed on, as far as this one's own backlog since then
+    /// allows, and returns how many units' worth, rounded down.
+    ///
+    /// # Errors
+    /// What this meter hands on, if it was frozen too.
+    pub fn refund_carried(&self, at: Moment, carried: Carried) -> Result<u64, Carried> {
+        let surplus = self.scale.converted_down(carried.quanta, &carried.scale);
+        let receipt = RateReceipt {
+            cost: 0,
+            done: 0,
+            now: Nanos::ZERO,
+            before: Word::new(0, CARRIED).halves(),
+        };
+        let amount = match self.rule {
+            _ if surplus == 0 => 0,
+            RefundRule::Exact => self.refund_exact(at, &receipt, surplus),
+            RefundRule::Eager => self.refund_eager(at, &receipt, surplus),
+        };
+        // Acquire: as in `hand_on_quanta`.
+        if amount == 0 && Word(self.word.load(Acquire)).is_frozen() {
+            return Err(self.hand_on_quanta(&receipt, surplus));
+        }
+        Ok(self.scale.units_down(amount))
     }
 
     fn refund_exact(&self, at: Moment, receipt: &RateReceipt, surplus: u128) -> u128 {

@@ -120,6 +120,15 @@ impl Scale {
             .saturating_mul(here)
             .saturating_add((part * here).div_ceil(there))
     }
+
+    /// As [`converted`](Self::converted), rounded down.
+    pub(super) fn converted_down(&self, quanta: u128, from: &Self) -> u128 {
+        let (here, there) = (u128::from(self.interval), u128::from(from.interval));
+        let (whole, part) = (quanta / there, quanta % there);
+        whole
+            .saturating_mul(here)
+            .saturating_add(part * here / there)
+    }
 }
 
 /// The quotient, rounded up; the largest number where it does not fit. Quotients of short numbers are far cheaper.

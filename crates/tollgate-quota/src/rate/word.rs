@@ -59,6 +59,11 @@ impl Word {
         self.0 & FROZEN != 0
     }
 
+    /// True if another meter has taken over from this one.
+    pub(super) const fn is_frozen(self) -> bool {
+        self.is_mark() && self.0 < Self::PENDING.0
+    }
+
     pub(super) const fn frozen(self) -> Self {
         Self(self.0 | FROZEN)
     }

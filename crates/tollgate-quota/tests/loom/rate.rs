@@ -169,3 +169,33 @@ fn a_change_of_rate_keeps_the_units() {
         assert_eq!(new.used(at(0)), 2);
     });
 }
+
+/// Property: what receipts of before a change of rate give back is taken off the new meter, once each, and off no other.
+/// Shape: 2 units charged; two callers give back 1 each, on the old meter or, if it is frozen, handed on; one takes over.
+/// Three callers, at most two preemptions; seconds.
+#[test]
+fn a_change_of_rate_hands_receipts_on() {
+    bounded(2, || {
+        let old = meter();
+        let receipts = [1, 1].map(|units| charge(&old, 0, units).unwrap());
+        let faster = Limit::new(2, Duration::from_nanos(1))
+            .unwrap()
+            .with_capacity(CAPACITY);
+        let scale = Scale::new(&faster).unwrap();
+        let new = Arc::new(RateMeter::pending(scale, Depth::Short, RefundRule::Exact));
+        let givers = receipts.map(|receipt| {
+            let (old, new) = (Arc::clone(&old), Arc::clone(&new));
+            thread::spawn(move || {
+                let given = old.refund(at(0), &receipt, 1);
+                if given > 0 || !old.is_closed() {
+                    return given;
+                }
+                new.take_over(&old, at(0));
+                new.refund_carried(at(0), old.hand_on(&receipt, 1)).unwrap()
+            })
+        });
+        new.take_over(&old, at(0));
+        let given: u64 = givers.map(|giver| giver.join().unwrap()).iter().sum();
+        assert_eq!(new.used(at(0)) + given, 2);
+    });
+}
