@@ -47,7 +47,10 @@ pub(crate) struct Account {
     /// What it is an account of, in the policy of that version.
     pub(crate) limit: Arc<CompiledLimit>,
     pub(crate) rule: Rule,
+    /// None if it is unlimited.
     pub(crate) meter: Option<Arc<AnyMeter>>,
+    /// Of an account that was limited before it became unlimited: what it had committed, until it is limited again.
+    resting: Option<Arc<AnyMeter>>,
     /// Before this nobody is admitted: an account that was evicted may have been used then.
     floor: Moment,
     follows_wall: bool,
@@ -96,6 +99,7 @@ impl Account {
             limit: Arc::clone(limit),
             // Invariant: every rule of the limit was tried when it was compiled.
             meter: limit.meter(&rule, at).unwrap_or_default().map(Arc::new),
+            resting: None,
             floor,
             follows_wall: limit.follows_wall(),
             starts_whole: limit.used_at_start(&rule) == 0,
@@ -133,6 +137,11 @@ impl Account {
         self.meter.as_deref().is_some_and(closed)
     }
 
+    /// What holds its committed units, whether they limit anybody now or not.
+    fn committed(&self) -> Option<&Arc<AnyMeter>> {
+        self.meter.as_ref().or(self.resting.as_ref())
+    }
+
     /// Gives back up to `surplus` units of a charge, and returns how many: to its meter or, if another took over from
     /// that, to the one in force.
     pub(crate) fn refund(&self, at: Moment, receipt: &AnyReceipt, surplus: u64) -> u64 {
@@ -148,7 +157,7 @@ impl Account {
         };
         let (mut meter, mut next) = (Arc::clone(meter), self.next.get());
         while let Some(account) = next
-            && let Some(new) = &account.meter
+            && let Some(new) = account.committed()
         {
             // An account may be replaced and its meter stay.
             if !Arc::ptr_eq(new, &meter) {
@@ -334,17 +343,18 @@ impl Accounts {
             let next = account.next.get().unwrap_or_else(|| {
                 let values = account.values();
                 let rule = limit.rule_for(&values);
-                let successor = account
-                    .meter
-                    .as_deref()
-                    .and_then(|meter| limit.successor(&rule, meter));
-                let meter = match (successor, rule.max) {
-                    (Some(meter), _) => Some(Arc::new(meter)),
-                    (None, None) => None,
-                    (None, Some(_)) if account.meter.is_some() => account.meter.clone(),
-                    // It was unlimited: it has nothing committed.
-                    (None, Some(_)) => limit.meter(&rule, at).unwrap_or_default().map(Arc::new),
+                let committed = account.committed();
+                let successor = committed.and_then(|meter| limit.successor(&rule, meter));
+                let meter = match (successor, rule.max, committed) {
+                    (Some(meter), ..) => Some(Arc::new(meter)),
+                    (None, None, _) => None,
+                    (None, Some(_), Some(meter)) => Some(Arc::clone(meter)),
+                    // It was unlimited from the start: it has nothing committed.
+                    (None, Some(_), None) => {
+                        limit.meter(&rule, at).unwrap_or_default().map(Arc::new)
+                    }
                 };
+                let resting = committed.filter(|_| meter.is_none()).map(Arc::clone);
                 let next = Account {
                     key: account.key.clone(),
                     version: policy.version,
@@ -354,6 +364,7 @@ impl Accounts {
                     starts_whole: limit.used_at_start(&rule) == 0,
                     rule,
                     meter,
+                    resting,
                     next: OnceArc::new(),
                     line: Arc::clone(&account.line),
                 };
@@ -361,7 +372,7 @@ impl Accounts {
                 // Invariant: set just above, by this caller or another.
                 account.next.get().unwrap_or_else(|| Arc::clone(&account))
             });
-            if let (Some(new), Some(old)) = (next.meter.as_deref(), account.meter.as_deref()) {
+            if let (Some(new), Some(old)) = (&next.meter, account.committed()) {
                 new.take_over(old, at);
             }
             account = next;
@@ -424,8 +435,7 @@ impl Accounts {
         self.floor_now.fetch_max(rested.now.0, Relaxed);
         self.floor_wall.fetch_max(rested.wall.0, Relaxed);
         account
-            .meter
-            .as_ref()
+            .committed()
             .is_none_or(|meter| meter.close_at_rest(rested))
     }
 
