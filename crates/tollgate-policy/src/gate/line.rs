@@ -3,9 +3,10 @@
 //! A caller that waits stands in the line of every account that holds it back, and of no other. It may ask when it is
 //! the first of all of them, so that no small request overtakes a large one; and a caller that does not wait is refused
 //! by an account while others wait for that account. A better priority class passes a lower one, for which the rest of
-//! the capacity is kept free anyway: *first* is whoever has nobody of its own class or a better one ahead. A refusal moves the caller: it leaves the lines of accounts
-//! that no longer hold it back, so that nobody waits there for something else, and joins those of accounts that do.
-//! Each move is one step, so that of two callers one is before the other in every line that both stand in.
+//! the capacity is kept free anyway: *first* is whoever has nobody of its own class or a better one ahead. A refusal
+//! moves the caller: it leaves the lines of accounts that no longer hold it back, so that nobody waits there for
+//! something else, and joins those of accounts that do. Each move is one step, so that of two callers one is before
+//! the other in every line that both stand in.
 //!
 //! Lines are kept under one mutex, which is held for a few map operations and never while anybody sleeps; callers
 //! that do not wait never take it. Sleeping is left to those who know a runtime: see [`Place::poll`].

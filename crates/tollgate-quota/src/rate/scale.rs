@@ -113,21 +113,21 @@ impl Scale {
     /// What a backlog of `quanta` on the scale `from` is on this one: the same units, rounded up by less than a
     /// quantum.
     pub(super) fn converted(&self, quanta: u128, from: &Self) -> u128 {
+        self.converted_by(u128::div_ceil, quanta, from)
+    }
+
+    /// As [`converted`](Self::converted), rounded down.
+    pub(super) fn converted_down(&self, quanta: u128, from: &Self) -> u128 {
+        self.converted_by(|dividend, divisor| dividend / divisor, quanta, from)
+    }
+
+    fn converted_by(&self, divided: fn(u128, u128) -> u128, quanta: u128, from: &Self) -> u128 {
         let (here, there) = (u128::from(self.interval), u128::from(from.interval));
         let (whole, part) = (quanta / there, quanta % there);
         // The second product does not overflow, since `part` is less than an interval.
         whole
             .saturating_mul(here)
-            .saturating_add((part * here).div_ceil(there))
-    }
-
-    /// As [`converted`](Self::converted), rounded down.
-    pub(super) fn converted_down(&self, quanta: u128, from: &Self) -> u128 {
-        let (here, there) = (u128::from(self.interval), u128::from(from.interval));
-        let (whole, part) = (quanta / there, quanta % there);
-        whole
-            .saturating_mul(here)
-            .saturating_add(part * here / there)
+            .saturating_add(divided(part * here, there))
     }
 }
 
