@@ -2,15 +2,16 @@
 
 mod bench;
 mod icount;
-mod models;
 mod run;
 mod trace;
+mod verify;
 
 use bench::Bench;
 use clap::Parser;
 use icount::Icount;
 use run::{Failed, Steps};
 use std::process::ExitCode;
+use verify::Verify;
 
 /// The package of the benches.
 const BENCHES: &str = "tollgate-benches";
@@ -19,10 +20,10 @@ const BENCHES: &str = "tollgate-benches";
 #[derive(Parser)]
 #[command(name = "cargo xtask", version)]
 enum Task {
-    /// Formatting, lints, all tests with their documentation's, and the models of every interleaving.
+    /// Formatting, lints, all tests with their documentation's, and `verify --quick`.
     Test,
-    /// The models of every interleaving alone.
-    Models,
+    /// All that checks Tollgate's claims: models, histories, oracles, mutants and more, with a closing table.
+    Verify(Verify),
     /// The pages of the crates, warnings being errors.
     Doc,
     /// Everybody side by side; writes `benches/RESULTS.md` and its pictures.
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     let mut steps = Steps::default();
     let done = match Task::parse() {
         Task::Test => test(&mut steps),
-        Task::Models => models::run(&mut steps),
+        Task::Verify(verify) => verify::run(&mut steps, &verify),
         Task::Doc => doc(&mut steps),
         Task::Bench(bench) => bench::run(&mut steps, &bench),
         Task::Icount(icount) => icount::run(&mut steps, &icount),
@@ -63,7 +64,7 @@ fn test(steps: &mut Steps) -> Result<(), Failed> {
     }
     icount::run_if_possible(steps)?;
     doc(steps)?;
-    models::run(steps)
+    verify::run(steps, &Verify::default())
 }
 
 fn doc(steps: &mut Steps) -> Result<(), Failed> {

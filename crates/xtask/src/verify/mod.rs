@@ -1,0 +1,230 @@
+//! `cargo xtask verify`: everything that checks Tollgate's claims, for whoever wants to see it themselves.
+//!
+//! Parts are run one after the other, each telling how far it is; a table at the end says of each what was explored,
+//! how many executions that took, the time and the verdict. Any failure makes the exit code non-zero. A part whose tool
+//! is missing is *skipped*, and says how to get it: that is told apart from passing.
+//!
+//! # Adding a part
+//!
+//! 1. A file of its own in this folder, with `pub(crate) const PART: Part`, and its line in [`PARTS`], which is the order
+//!    of the table. `Part::from` says whether `--quick` (CI; at most six minutes in all on two cores) has it too, or
+//!    only `--full`. A part that is named on the command line is run whichever it is.
+//! 2. Its `run` is given a [`Run`] and returns an [`Outcome`]: `passed` with what was explored, `failed` with why, or
+//!    `skipped` with how to get what is missing. `run.quick()` says how deep to go.
+//! 3. Programs are started with [`Run::program`], which hands over every line of their output as it comes, and stops
+//!    them when their time is over. [`Run::say`] tells progress. Test programs are best built first and then run on
+//!    their own (see [`suite`]), since stopping `cargo test` leaves its child alive.
+//! 4. A table of the part's own is told with [`Run::show`], which the end of the run repeats above the closing table.
+
+mod models;
+mod outcome;
+mod program;
+mod suite;
+
+use crate::run::{Failed, Steps};
+use clap::Args;
+use outcome::{Outcome, Verdict};
+use std::{
+    cell::RefCell,
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+/// All parts, in the order of the table.
+const PARTS: &[Part] = &[models::PART];
+
+/// What is verified, and how deep.
+#[derive(Args, Default)]
+pub(crate) struct Verify {
+    /// At most six minutes on two cores; this is the default.
+    #[arg(long)]
+    quick: bool,
+    /// About an hour.
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// Only these parts; `list` lists them.
+    #[arg(value_name = "PART")]
+    parts: Vec<String>,
+}
+
+/// How deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Depth {
+    Quick,
+    Full,
+}
+
+/// One kind of check.
+pub(crate) struct Part {
+    /// As it is named on the command line.
+    pub(crate) name: &'static str,
+    /// What it shows, in a line.
+    pub(crate) shows: &'static str,
+    /// `Quick` if every run has it, `Full` if only full ones have.
+    pub(crate) from: Depth,
+    pub(crate) run: fn(&Run) -> Outcome,
+}
+
+/// What a part is given.
+pub(crate) struct Run {
+    depth: Depth,
+    part: &'static str,
+    start: Instant,
+    shown: RefCell<String>,
+}
+
+impl Run {
+    fn new(depth: Depth, part: &'static str) -> Self {
+        Self {
+            depth,
+            part,
+            start: Instant::now(),
+            shown: RefCell::default(),
+        }
+    }
+
+    /// Whether minutes must do.
+    pub(crate) fn quick(&self) -> bool {
+        self.depth == Depth::Quick
+    }
+
+    /// Tells how far the part is.
+    pub(crate) fn say(&self, progress: &str) {
+        eprintln!(
+            "[{} {:>4} s] {progress}",
+            self.part,
+            self.start.elapsed().as_secs()
+        );
+    }
+
+    /// Tells something that is also to be read at the end.
+    pub(crate) fn show(&self, table: &str) {
+        eprintln!("{table}");
+        let mut shown = self.shown.borrow_mut();
+        let _ = writeln!(shown, "{}:\n{}\n", self.part, table.trim_end());
+    }
+}
+
+/// Runs the parts and tells the table.
+pub(crate) fn run(steps: &mut Steps, verify: &Verify) -> Result<(), Failed> {
+    let depth = if verify.full {
+        Depth::Full
+    } else {
+        Depth::Quick
+    };
+    let parts = match chosen(depth, &verify.parts) {
+        Ok(parts) => parts,
+        Err(known) => {
+            eprintln!("{known}");
+            return Err(Failed);
+        }
+    };
+    let (mut shown, mut rows) = (String::new(), Vec::new());
+    for part in parts {
+        eprintln!("\n== {}: {}", part.name, part.shows);
+        let run = Run::new(depth, part.name);
+        let outcome = (part.run)(&run);
+        if let Verdict::Failed(why) = &outcome.verdict {
+            eprintln!("{why}\n{} FAILED", part.name);
+        }
+        let took = run.start.elapsed();
+        steps.note(
+            &format!("verify {}", part.name),
+            outcome.verdict.short(),
+            took,
+        );
+        shown += &run.shown.into_inner();
+        rows.push((part.name, outcome, took));
+    }
+    let table = table(&rows);
+    eprintln!("\n{shown}{table}");
+    let failed = rows
+        .iter()
+        .any(|(_, outcome, _)| matches!(outcome.verdict, Verdict::Failed(_)));
+    if failed { Err(Failed) } else { Ok(()) }
+}
+
+/// The parts of this run, or what there is to choose from.
+fn chosen(depth: Depth, named: &[String]) -> Result<Vec<&'static Part>, String> {
+    let named_or_deep = |part: &&Part| {
+        if named.is_empty() {
+            part.from <= depth
+        } else {
+            named.iter().any(|name| name == part.name)
+        }
+    };
+    let unknown = named
+        .iter()
+        .find(|name| PARTS.iter().all(|part| part.name != **name));
+    if unknown.is_none() {
+        return Ok(PARTS.iter().filter(named_or_deep).collect());
+    }
+    let mut known = String::from("the parts are:\n");
+    for part in PARTS {
+        let depth = match part.from {
+            Depth::Quick => "",
+            Depth::Full => " (not in --quick)",
+        };
+        let _ = writeln!(known, "  {:<16} {}{depth}", part.name, part.shows);
+    }
+    Err(known)
+}
+
+fn table(rows: &[(&str, Outcome, Duration)]) -> String {
+    let widest = rows
+        .iter()
+        .map(|(_, outcome, _)| outcome.explored.chars().count())
+        .max();
+    let wide = widest.unwrap_or(0).max("explored".len());
+    let mut table = String::new();
+    let _ = writeln!(
+        table,
+        "{:<16} {:<wide$} {:>14} {:>9}  verdict",
+        "part", "explored", "executions", "time"
+    );
+    for (name, outcome, took) in rows {
+        let executions = outcome
+            .executions
+            .map_or_else(|| "-".to_owned(), |count| count.to_string());
+        let _ = writeln!(
+            table,
+            "{name:<16} {:<wide$} {executions:>14} {:>7.1} s  {}",
+            outcome.explored,
+            took.as_secs_f64(),
+            outcome.verdict.short()
+        );
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_a_name_of_its_own() {
+        for (place, part) in PARTS.iter().enumerate() {
+            assert!(
+                PARTS[..place].iter().all(|other| other.name != part.name),
+                "{}",
+                part.name
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_part_lists_those_there_are() {
+        let Err(known) = chosen(Depth::Quick, &["no such".to_owned()]) else {
+            panic!("it is unknown");
+        };
+        assert!(known.contains("models"));
+    }
+
+    #[test]
+    fn a_skipped_part_is_not_told_as_passed() {
+        let rows = [("x", Outcome::skipped("apt-get install x"), Duration::ZERO)];
+        let table = table(&rows);
+        assert!(table.contains("skipped: apt-get install x"));
+        assert!(!table.contains("passed"));
+    }
+}

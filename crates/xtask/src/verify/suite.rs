@@ -1,0 +1,186 @@
+//! Test programs: built once, their tests listed, and each test then run as a process of its own, so that one that hangs
+//! or eats all memory is stopped alone, and each is timed.
+
+use super::{Run, program::lines_of};
+use serde_json::Value;
+use std::{
+    collections::VecDeque,
+    ffi::OsString,
+    path::PathBuf,
+    process::Command,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// As long as a build may take.
+const BUILD: Duration = Duration::from_secs(1800);
+
+/// How test programs are built.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Build<'a> {
+    pub(crate) package: &'a str,
+    /// As for `cargo test`: `--test loom`, `--lib`, `--release`, features.
+    pub(crate) arguments: &'a [&'a str],
+    /// Flags for the compiler, in addition to none.
+    pub(crate) flags: &'a str,
+    /// A target folder of its own, or every change of flags builds the world again.
+    pub(crate) target: &'a str,
+}
+
+/// A test program.
+#[derive(Clone, Debug)]
+pub(crate) struct TestProgram {
+    /// The target's name, such as `loom`.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// Where its tests expect to be run.
+    pub(crate) folder: PathBuf,
+}
+
+/// Builds them; `Err` says why not.
+pub(crate) fn build(run: &Run, build: &Build<'_>) -> Result<Vec<TestProgram>, String> {
+    run.say(&format!("building {}", build.package));
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["test", "--no-run", "--package", build.package])
+        .args(build.arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .env("CARGO_TARGET_DIR", build.target);
+    if !build.flags.is_empty() {
+        cargo.env("RUSTFLAGS", build.flags);
+    }
+    let lines = run.program(&mut cargo, BUILD, |_| {})?;
+    let programs: Vec<_> = lines.iter().filter_map(|line| test_program(line)).collect();
+    if programs.is_empty() {
+        return Err(format!("{}: no test program was built", build.package));
+    }
+    Ok(programs)
+}
+
+/// The test program that a line of cargo's output tells of.
+fn test_program(line: &str) -> Option<TestProgram> {
+    let told: Value = serde_json::from_str(line).ok()?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let is_test = told["profile"]["test"].as_bool() == Some(true);
+    let manifest = PathBuf::from(told["manifest_path"].as_str()?);
+    is_test.then_some(TestProgram {
+        name: text(&told["target"]["name"])?,
+        path: text(&told["executable"])?.into(),
+        folder: manifest.parent()?.to_owned(),
+    })
+}
+
+impl TestProgram {
+    /// The names of its tests, but for those that are ignored.
+    pub(crate) fn tests(&self) -> Result<Vec<String>, String> {
+        let mut list = self.command();
+        list.args(["--list", "--format=terse"]);
+        let lines = lines_of(&mut list, Duration::from_secs(60), |_| {})?;
+        let names = lines.iter().filter_map(|line| line.strip_suffix(": test"));
+        Ok(names.map(str::to_owned).collect())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.folder);
+        command
+    }
+}
+
+/// One test to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) program: TestProgram,
+    pub(crate) test: String,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+/// How a test ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) case: Case,
+    pub(crate) took: Duration,
+    /// All it said, or why it failed.
+    pub(crate) lines: Result<Vec<String>, String>,
+}
+
+/// Runs `cases`, as many at once as there are cores, each for at most `limit`. Returns them in the order they ended.
+pub(crate) fn run_each(run: &Run, cases: Vec<Case>, limit: Duration) -> Vec<Ran> {
+    let all = cases.len();
+    let waiting = Mutex::new(VecDeque::from(cases));
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            let (waiting, sender) = (&waiting, sender.clone());
+            scope.spawn(move || {
+                loop {
+                    let next = waiting.lock().ok().and_then(|mut cases| cases.pop_front());
+                    let Some(case) = next else { break };
+                    if sender.send(run_one(case, limit)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut ran = Vec::with_capacity(all);
+        for one in receiver {
+            let verdict = if one.lines.is_ok() { "" } else { " FAILED" };
+            run.say(&format!(
+                "{}/{all} {}::{} {:.1} s{verdict}",
+                ran.len() + 1,
+                one.case.program.name,
+                one.case.test,
+                one.took.as_secs_f64(),
+            ));
+            ran.push(one);
+        }
+        ran
+    })
+}
+
+fn run_one(case: Case, limit: Duration) -> Ran {
+    let start = Instant::now();
+    let mut command = case.program.command();
+    command
+        .args(["--exact", &case.test, "--nocapture", "--test-threads=1"])
+        .envs(case.environment.iter().map(|(name, value)| (name, value)));
+    let lines = lines_of(&mut command, limit, |_| {}).and_then(|lines| {
+        // A name that no test has is no failure to the program.
+        let one = lines
+            .iter()
+            .any(|line| line.contains("test result: ok. 1 passed"));
+        if one {
+            Ok(lines)
+        } else {
+            Err(format!("{} did not run\n{}", case.test, lines.join("\n")))
+        }
+    });
+    Ran {
+        case,
+        took: start.elapsed(),
+        lines,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_programs_are_found_in_what_cargo_says() {
+        let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/crates/a/Cargo.toml","target":{"name":"loom"},"profile":{"test":true},"executable":"/x/loom-1"}"#;
+        let program = test_program(line).expect("it is one");
+        assert_eq!(program.name, "loom");
+        assert_eq!(program.folder, PathBuf::from("/x/crates/a"));
+        for other in [
+            "warning: x",
+            r#"{"reason":"build-finished","success":true}"#,
+            r#"{"manifest_path":"/x/Cargo.toml","target":{"name":"a"},"profile":{"test":false},"executable":"/x/a"}"#,
+        ] {
+            assert!(test_program(other).is_none(), "{other}");
+        }
+    }
+}
