@@ -7,22 +7,12 @@
 
 mod scenarios;
 
-use loom::model::Builder;
 use scenarios::{
     planted::{DrawsFirst, Planted, ReadsTheClockFirst, Right},
     sharded,
 };
 use tollgate_core::{ManualClock, ShardedLimiter};
-
-fn exhaustive(race: impl Fn() + Sync + Send + 'static) {
-    Builder::new().check(race);
-}
-
-fn bounded(preemptions: usize, race: impl Fn() + Sync + Send + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(race);
-}
+use tollgate_sync::model::{bounded, exhaustive};
 
 /// Two callers of two units each, for capacities of 1 to 4. Exhaustive, 0.3 s.
 #[test]

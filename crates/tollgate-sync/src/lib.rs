@@ -11,6 +11,8 @@
 //! not modelled.
 
 pub mod atomic;
+#[cfg(any(model_loom, model_shuttle))]
+pub mod model;
 mod once_arc;
 mod swap_arc;
 mod thread_number;

@@ -7,8 +7,8 @@
 
 mod scenarios;
 
-use loom::model::Builder;
 use scenarios::Plan;
+use tollgate_sync::model::{bounded, exhaustive};
 use tollgate_table::{
     Flaw,
     models::{
@@ -16,16 +16,6 @@ use tollgate_table::{
         Start::{self, Dead, Outside, Published, Reserved},
     },
 };
-
-fn exhaustive(race: impl Fn() + Sync + Send + 'static) {
-    Builder::new().check(race);
-}
-
-fn bounded(preemptions: usize, race: impl Fn() + Sync + Send + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(race);
-}
 
 fn claims(preemptions: usize, starts: &'static [Start], slots: usize) {
     bounded(preemptions, move || models::race(starts, slots, None));

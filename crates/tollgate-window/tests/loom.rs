@@ -7,24 +7,12 @@
 
 mod scenarios;
 
-use loom::model::Builder;
 use scenarios::{SECOND, fixed, log, planted, ring, sharded};
 use tollgate_core::ManualClock;
+use tollgate_sync::model::{bounded, exhaustive};
 use tollgate_window::ShardedRing;
 
 type Sharded = ShardedRing<ManualClock>;
-
-fn exhaustive(race: impl Fn() + Sync + Send + 'static) {
-    Builder::new().check(race);
-}
-
-fn bounded(preemptions: usize, race: impl Fn() + Sync + Send + 'static) {
-    let mut builder = Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    // What is checked after the race counts too.
-    builder.max_branches = 10_000;
-    builder.check(race);
-}
 
 /// Two callers of two charges, at every ceiling that matters; exhaustive.
 #[test]

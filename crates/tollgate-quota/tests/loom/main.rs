@@ -7,16 +7,4 @@ mod crossing;
 mod rate;
 mod tally;
 
-use loom::model::Builder;
-
-/// Runs `scenario` in every interleaving.
-fn exhaustive(scenario: impl Fn() + Sync + Send + 'static) {
-    Builder::new().check(scenario);
-}
-
-/// Runs `scenario` in every interleaving of at most `preemptions` preemptions.
-fn bounded(preemptions: usize, scenario: impl Fn() + Sync + Send + 'static) {
-    let mut model = Builder::new();
-    model.preemption_bound = Some(preemptions);
-    model.check(scenario);
-}
+use tollgate_sync::model::{bounded, exhaustive};

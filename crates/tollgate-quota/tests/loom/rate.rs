@@ -1,10 +1,10 @@
 //! The rate meter: charge, refund, debt, take-over and eviction.
 
 use super::{bounded, exhaustive};
-use loom::{sync::Arc, thread};
 use std::time::Duration;
 use tollgate_core::{Cost, Limit, Meter, Moment, Nanos, Refused, Wall};
 use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
+use tollgate_sync::{Arc, thread};
 
 /// A unit is worth a nanosecond; at most four at once.
 const CAPACITY: u64 = 4;

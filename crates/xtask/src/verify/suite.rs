@@ -5,8 +5,9 @@ use super::{Run, program::lines_of};
 use serde_json::Value;
 use std::{
     collections::VecDeque,
+    env,
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::Mutex,
     thread,
@@ -26,6 +27,8 @@ pub(crate) struct Build<'a> {
     pub(crate) flags: &'a str,
     /// A target folder of its own, or every change of flags builds the world again.
     pub(crate) target: &'a str,
+    /// The root of a workspace other than this one.
+    pub(crate) folder: Option<&'a Path>,
 }
 
 /// A test program.
@@ -40,13 +43,19 @@ pub(crate) struct TestProgram {
 
 /// Builds them; `Err` says why not.
 pub(crate) fn build(run: &Run, build: &Build<'_>) -> Result<Vec<TestProgram>, String> {
-    run.say(&format!("building {}", build.package));
-    let mut cargo = Command::new("cargo");
+    run.say(&format!(
+        "building {} {}",
+        build.package,
+        build.arguments.join(" ")
+    ));
+    // The one that runs this, whatever toolchain a scratch copy would choose.
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["test", "--no-run", "--package", build.package])
         .args(build.arguments)
         .arg("--message-format=json-render-diagnostics")
-        .env("CARGO_TARGET_DIR", build.target);
+        .env("CARGO_TARGET_DIR", build.target)
+        .current_dir(build.folder.unwrap_or(Path::new(".")));
     if !build.flags.is_empty() {
         cargo.env("RUSTFLAGS", build.flags);
     }
@@ -91,9 +100,21 @@ impl TestProgram {
 /// One test to be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
+    pub(crate) package: String,
     pub(crate) program: TestProgram,
     pub(crate) test: String,
     pub(crate) environment: Vec<(OsString, OsString)>,
+}
+
+impl Case {
+    pub(crate) fn new(package: &str, program: &TestProgram, test: String) -> Self {
+        Self {
+            package: package.to_owned(),
+            program: program.clone(),
+            test,
+            environment: Vec::new(),
+        }
+    }
 }
 
 /// How a test ended.
@@ -103,6 +124,17 @@ pub(crate) struct Ran {
     pub(crate) took: Duration,
     /// All it said, or why it failed.
     pub(crate) lines: Result<Vec<String>, String>,
+}
+
+impl Ran {
+    /// How much it explored, by the lines `explored: 12 executions` that it printed.
+    pub(crate) fn executions(&self) -> u64 {
+        let told = |line: &String| {
+            let (_, rest) = line.split_once("explored: ")?;
+            rest.split_once(" executions")?.0.parse::<u64>().ok()
+        };
+        self.lines.iter().flatten().filter_map(told).sum()
+    }
 }
 
 /// Runs `cases`, as many at once as there are cores, each for at most `limit`. Returns them in the order they ended.
@@ -129,11 +161,13 @@ pub(crate) fn run_each(run: &Run, cases: Vec<Case>, limit: Duration) -> Vec<Ran>
         for one in receiver {
             let verdict = if one.lines.is_ok() { "" } else { " FAILED" };
             run.say(&format!(
-                "{}/{all} {}::{} {:.1} s{verdict}",
+                "{}/{all} {} {} {}: {:.1} s, {} executions{verdict}",
                 ran.len() + 1,
+                one.case.package,
                 one.case.program.name,
                 one.case.test,
                 one.took.as_secs_f64(),
+                one.executions(),
             ));
             ran.push(one);
         }
@@ -141,7 +175,8 @@ pub(crate) fn run_each(run: &Run, cases: Vec<Case>, limit: Duration) -> Vec<Ran>
     })
 }
 
-fn run_one(case: Case, limit: Duration) -> Ran {
+/// Runs one test for at most `limit`.
+pub(crate) fn run_one(case: Case, limit: Duration) -> Ran {
     let start = Instant::now();
     let mut command = case.program.command();
     command
