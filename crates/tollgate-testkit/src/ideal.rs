@@ -22,7 +22,7 @@ pub use world::IdealWorld;
 pub use worth::Worth;
 
 /// What is left of a charge: how much of it may still be refunded, and where it was filed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
     /// The number of the charge among all charges of its meter.
     pub(crate) number: u64,

@@ -12,6 +12,7 @@
 //! | How much may a refund give back? | [`ideal`] |
 //! | Which limits and histories to try? | [`strategy`] |
 //! | Do threads that race get exactly what there is? | [`stress`] |
+//! | Could one caller at a time have heard what threads heard? | [`linear`] |
 //! | What time is it in this test? | [`ManualClock`] |
 //!
 //! # Example
@@ -66,6 +67,7 @@ mod limit;
 
 pub mod ideal;
 pub mod law;
+pub mod linear;
 pub mod model;
 pub mod strategy;
 pub mod stress;

@@ -37,7 +37,7 @@ impl RateLimit {
 const QUANTA_PER_NS_MAX: u64 = 1 << 32;
 
 /// The time that one unit is worth: `parts / per_ns` nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Interval {
     pub(crate) parts: Wide,
     pub(crate) per_ns: u64,
@@ -84,10 +84,10 @@ impl Interval {
 /// assert_eq!(months.start(3), Some(90));
 /// assert_eq!(months.start(4), None);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Periods(Shape);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Shape {
     Every { period: u64, phase: u64 },
     Between(Vec<u64>),

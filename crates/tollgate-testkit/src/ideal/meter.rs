@@ -11,7 +11,7 @@ use crate::{
     limit::{Interval, RateLimit},
 };
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Layer {
     number: u64,
     parts: Wide,
@@ -29,7 +29,7 @@ struct Layer {
 /// assert_eq!(meter.refund(0, &mut alone, 40).units_floor(), 40);
 /// assert_eq!(meter.tat().ns_ceil(), 100);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdealMeter {
     pub(crate) interval: Interval,
     pub(crate) tat: Wide,

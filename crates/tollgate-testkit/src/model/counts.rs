@@ -4,7 +4,7 @@ use super::{Model, Receipt};
 use crate::answer::Answer;
 
 /// Units committed and not given back.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Count {
     units: u128,
     charges: u64,
@@ -37,7 +37,7 @@ impl Count {
 macro_rules! counted {
     ($(#[$docs:meta])* $name:ident) => {
         $(#[$docs])*
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub struct $name {
             max: u64,
             count: Count,

@@ -12,7 +12,7 @@ use crate::{
 ///
 /// Admits when `max(TAT, now) + cost × T - now <= capacity × T`. Refunds give back what [`crate::ideal`] says.
 /// A limit that starts with `n` units less than its capacity is one with a charge of `n` at its start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gcra {
     limit: RateLimit,
     meter: IdealMeter,

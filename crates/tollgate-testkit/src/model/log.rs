@@ -14,7 +14,7 @@ use crate::answer::Answer;
 /// assert_eq!(log.try_acquire(90, 2), Answer::Wait(10));
 /// assert_eq!(log.try_acquire(90, 3), Answer::Wait(50));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SlidingLog {
     window: u64,
     max: u64,

@@ -19,7 +19,7 @@ use crate::{
 /// assert_eq!(minute.look(59, 6), Answer::Wait(1));
 /// assert_eq!(minute.look(59, 7), Answer::Wait(61), "the next minute pays the four first");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeriodBudget {
     periods: Periods,
     max: u64,

@@ -14,7 +14,7 @@ use crate::answer::Answer;
 /// assert_eq!(ring.try_acquire(124, 1), Answer::Wait(1));
 /// assert_eq!(ring.try_acquire(125, 1), Answer::Admit);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SlottedRing {
     window: u64,
     slots: u32,

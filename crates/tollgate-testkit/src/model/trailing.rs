@@ -3,14 +3,14 @@
 use super::Receipt;
 use std::collections::VecDeque;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     mark: u128,
     units: u128,
 }
 
 /// What was charged under each mark.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Trail {
     entries: VecDeque<Entry>,
     /// The sum of all entries.
