@@ -192,6 +192,21 @@ fn what_was_refilled_in_between_is_not_given_back() {
     assert_eq!(meter.used(at(200)), 50);
 }
 
+/// Charged 1 of 14 above 13, and released when all had been refilled: the word went back to what it was, and the
+/// answer said that a unit had come back though none was committed any more.
+#[test]
+fn a_refund_does_not_tell_of_units_that_were_refilled_before_it() {
+    let meter = slow(14);
+    take(&meter, 0, 13);
+    let receipt = take(&meter, 0, 1);
+    assert_eq!(meter.refund(at(140), &receipt, 1), 0);
+    assert_eq!(meter.used(at(0)), 13);
+
+    let meter = slow(14);
+    let receipt = take(&meter, 0, 4);
+    assert_eq!(meter.refund(at(30), &receipt, 4), 1);
+}
+
 #[test]
 fn a_reset_forfeits_earlier_receipts() {
     for rule in [RefundRule::Exact, RefundRule::Eager] {

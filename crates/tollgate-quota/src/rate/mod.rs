@@ -318,8 +318,9 @@ impl RateMeter {
     }
 
     /// Gives back a whole charge if nothing happened since: the TAT that it replaced is put back. Its record stays
-    /// and binds nobody: whoever comes next sees no larger backlog.
-    fn back_out(&self, receipt: &RateReceipt) -> bool {
+    /// and binds nobody: whoever comes next sees no larger backlog. Returns the units that come back as of `at`: what was
+    /// refilled since does not.
+    fn back_out(&self, at: Moment, receipt: &RateReceipt) -> Option<u64> {
         let before = receipt.before.whole();
         // As `commit` made it.
         let tat = before.tat().max(self.scale.quanta(receipt.now));
@@ -331,7 +332,19 @@ impl RateMeter {
         // AcqRel: as any exchange of the word.
         self.word
             .compare_exchange(after.0, back.0, AcqRel, Relaxed)
-            .is_ok()
+            .ok()?;
+        let now = self.scale.quanta(at.now);
+        if back.tat() >= now {
+            return Some(receipt.cost);
+        }
+        Some(
+            self.scale.units_down(
+                after
+                    .tat()
+                    .saturating_sub(now)
+                    .min(self.scale.worth(receipt.cost)),
+            ),
+        )
     }
 
     /// What of `surplus` units this meter, frozen since another has taken over, would give back of a charge: as much as
@@ -522,8 +535,10 @@ impl Meter for RateMeter {
 
     fn refund(&self, at: Moment, receipt: &RateReceipt, surplus: u64) -> u64 {
         let surplus = surplus.min(receipt.cost);
-        if surplus == receipt.cost && self.back_out(receipt) {
-            return surplus;
+        if surplus == receipt.cost
+            && let Some(units) = self.back_out(at, receipt)
+        {
+            return units;
         }
         let worth = self.scale.worth(surplus);
         let amount = match self.rule {
