@@ -75,8 +75,14 @@ pub fn record<A: Send, H: Send>(
                     calls: Vec::new(),
                 };
                 ready.fetch_add(1, SeqCst);
+                let mut turns = 0_u32;
                 while ready.load(SeqCst) < threads as u64 {
-                    thread::yield_now();
+                    // With fewer cores than threads some must go to sleep for the last to come.
+                    turns += 1;
+                    if turns.is_multiple_of(1 << 10) {
+                        thread::yield_now();
+                    }
+                    std::hint::spin_loop();
                 }
                 work(&mut scribe);
                 scribe.calls

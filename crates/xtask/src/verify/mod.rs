@@ -16,6 +16,7 @@
 //!    their own (see [`suite`]), since stopping `cargo test` leaves its child alive.
 //! 4. A table of the part's own is told with [`Run::show`], which the end of the run repeats above the closing table.
 
+mod linearizability;
 mod models;
 mod outcome;
 mod program;
@@ -31,7 +32,7 @@ use std::{
 };
 
 /// All parts, in the order of the table.
-const PARTS: &[Part] = &[models::PART];
+const PARTS: &[Part] = &[models::PART, linearizability::PART];
 
 /// What is verified, and how deep.
 #[derive(Args, Default)]
@@ -42,6 +43,9 @@ pub(crate) struct Verify {
     /// About an hour.
     #[arg(long, conflicts_with = "quick")]
     full: bool,
+    /// Where random parts begin; they print the seed with which a failure comes again.
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
     /// Only these parts; `list` lists them.
     #[arg(value_name = "PART")]
     parts: Vec<String>,
@@ -68,15 +72,17 @@ pub(crate) struct Part {
 /// What a part is given.
 pub(crate) struct Run {
     depth: Depth,
+    seed: Option<u64>,
     part: &'static str,
     start: Instant,
     shown: RefCell<String>,
 }
 
 impl Run {
-    fn new(depth: Depth, part: &'static str) -> Self {
+    fn new(depth: Depth, verify: &Verify, part: &'static str) -> Self {
         Self {
             depth,
+            seed: verify.seed,
             part,
             start: Instant::now(),
             shown: RefCell::default(),
@@ -86,6 +92,11 @@ impl Run {
     /// Whether minutes must do.
     pub(crate) fn quick(&self) -> bool {
         self.depth == Depth::Quick
+    }
+
+    /// The seed that was asked for.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// Tells how far the part is.
@@ -122,7 +133,7 @@ pub(crate) fn run(steps: &mut Steps, verify: &Verify) -> Result<(), Failed> {
     let (mut shown, mut rows) = (String::new(), Vec::new());
     for part in parts {
         eprintln!("\n== {}: {}", part.name, part.shows);
-        let run = Run::new(depth, part.name);
+        let run = Run::new(depth, verify, part.name);
         let outcome = (part.run)(&run);
         if let Verdict::Failed(why) = &outcome.verdict {
             eprintln!("{why}\n{} FAILED", part.name);
