@@ -214,8 +214,11 @@ impl<'a> Recorded<'a> {
             let limit = &self.limits[index / ACCOUNTS];
             let mut events = events.clone();
             match limit.algorithm {
-                Algorithm::Gcra { .. } => raise_debts(&mut events),
-                _ => raise_all(&mut events),
+                // A wall clock that was set back is counted in the period that had begun, and these two know no time.
+                Algorithm::Calendar | Algorithm::Lifetime | Algorithm::Concurrency => {
+                    raise_all(&mut events);
+                }
+                _ => raise_debts(&mut events),
             }
             events.retain(|event| event.units > 0 || event.kind != Kind::Admitted);
             let verdict = limit.law(index % ACCOUNTS).check(events, 0);

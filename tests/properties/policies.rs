@@ -157,9 +157,10 @@ impl Limit {
                 Box::new(SlottedRing::new(self.per, slots, WALL % self.per, max))
             }
             Algorithm::Log => Box::new(SlidingLog::new(self.per, max)),
-            Algorithm::Fixed | Algorithm::Calendar => Box::new(PeriodBudget::new(
+            // A max of nothing pays nothing.
+            Algorithm::Fixed => Box::new(PeriodBudget::new(self.periods(), self.max_of(account))),
+            Algorithm::Calendar => Box::new(PeriodBudget::of_calendar(
                 self.periods(),
-                // A max of nothing pays nothing.
                 self.max_of(account),
             )),
             Algorithm::Lifetime => Box::new(Lifetime::new(max)),

@@ -23,8 +23,8 @@
 //!
 //! # Clocks that step back
 //! A debt recorded under an older `now` than an admission before it must not be judged as if it had come first:
-//! [`raise_debts`] gives each debt the latest instant recorded before it. Ordered structures (logs, windows,
-//! periods) take an old `now` for the latest instant they admitted; [`raise_all`] says the same of a record.
+//! [`raise_debts`] gives each debt the latest instant recorded before it. A calendar takes an old `now` for the latest
+//! instant it charged, so that time is the law's; [`raise_all`] says the same of a record.
 //!
 //! # Cost
 //! Every law is O(n) on events in order of time, and O(n log n) otherwise. [`Judge`] takes a stream of any
@@ -251,8 +251,8 @@ fn in_order(mut events: Vec<Event>) -> Vec<Event> {
 /// Raises the instant of each debt to the latest instant before it in `events`, which stand in the order in which
 /// they were recorded.
 ///
-/// A gcra cell takes a debt at an old `now` on top of all it admitted before, so this is the instant from which the
-/// debt counts. See the module page.
+/// A limit takes a debt at an old `now` on top of all it admitted before, so this is the instant from which the debt
+/// counts. See the module page.
 pub fn raise_debts(events: &mut [Event]) {
     let mut latest = 0;
     for event in events {
@@ -264,7 +264,7 @@ pub fn raise_debts(events: &mut [Event]) {
 }
 
 /// Raises every instant to the latest before it in `events`, which stand in the order in which they were recorded:
-/// how ordered structures read a clock that steps back.
+/// how a calendar reads a wall clock that was set back.
 pub fn raise_all(events: &mut [Event]) {
     let mut latest = 0;
     for event in events {

@@ -4,9 +4,11 @@
 //! which it would, were nobody else to come (a nanosecond less is denied). `now` is nanoseconds since any epoch.
 //!
 //! # Clocks that step back
-//! [`Gcra`] takes `now` as it is given: an older one sees a larger backlog. The ordered structures
-//! ([`SlidingLog`], [`SlottedRing`], [`PeriodBudget`]) take an old `now` for the latest instant at which they
-//! charged; their waits count from the `now` that was given. [`Lifetime`] and [`Concurrency`] know no time.
+//! An older `now` never makes an answer looser: the first law holds by the times given. [`Gcra`] sees a larger backlog
+//! by an older `now`. The ordered structures ([`SlidingLog`], [`SlottedRing`], [`PeriodBudget`]) file charges under the
+//! latest instant so far, and judge by the `now` that is given, as far as they remember. Only a calendar's budget
+//! ([`PeriodBudget::of_calendar`]) takes an old `now` for the latest at which it charged: so the time of the law is, too.
+//! What is told as used is as of the latest charge. [`Lifetime`] and [`Concurrency`] know no time.
 //!
 //! # A cost of nothing
 //! A cost of zero goes through the same comparison as any other: it is denied only where debt already stands
@@ -58,7 +60,7 @@ pub trait Model: Debug {
     /// Gives back up to `surplus` units of a charge, as far as the rule of this limit goes.
     fn refund(&mut self, now: u64, receipt: &mut Receipt, surplus: u64);
 
-    /// Units committed as of `now`, rounded up. Debt may raise them above [`Self::max`].
+    /// Units committed as of `now`, or of the latest charge where charges are filed in order; rounded up. Debt may raise them above [`Self::max`].
     fn used(&self, now: u64) -> u128;
 
     /// What a caller of the top class hears. Changes nothing.

@@ -7,7 +7,7 @@ mod compare;
 mod probe;
 mod record;
 
-pub use compare::{Disagreement, check_against};
+pub use compare::{Disagreement, check_against, check_against_if_in_order};
 pub use probe::{Misstep, denials_change_nothing, waits_are_least};
 pub use record::ModelSubject;
 

@@ -45,9 +45,11 @@
 //! 3. **A denial changes nothing** and writes nothing; but one that lost a race while a ring rotates may have helped
 //!    to rotate it.
 //!
-//! Time in these is the instant from which a charge counts: its `now`, or that of the latest charge before it if that
-//! is later. So a clock that steps back neither loosens the limit as of the latest charge nor stops anybody until it
-//! has caught up. Receipts tell it, as an instant, a slot or a period. Waits are told from the `now` that was given.
+//! Time in these is the `now` that each decision was given. It may step back: an old `now` only makes the answer
+//! stricter, since units are filed under the latest instant, slot or window so far (receipts tell it) and leave by the
+//! caller's own clock. Where it is forgotten what an old `now` would see, the answer is a denial, with the wait until it can be
+//! told by that clock. Figures are told as of the latest charge, refunds and debt are taken whatever the `now`. Periods
+//! ([`PeriodCounter`]) are another matter: an older one is counted in the one already begun, for wall clocks are set back.
 //!
 //! Refunds touch only the units of their own charge: of its entry, its slot or its period, while they count. Debt
 //! (units spent beyond an estimate) counts like any other units, above the ceiling if it must. Where units end with

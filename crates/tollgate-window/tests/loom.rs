@@ -22,6 +22,12 @@ fn fixed_rollover_loses_no_charge() {
     }
 }
 
+/// Two callers of up to two charges, one of them late; exhaustive.
+#[test]
+fn fixed_late_caller_waits_for_the_window() {
+    exhaustive(fixed::late_caller_waits_for_the_window);
+}
+
 /// A refund and a charge; exhaustive.
 #[test]
 fn fixed_refund_touches_no_other_period() {
@@ -214,6 +220,12 @@ fn ring_rotations_agree() {
     }
 }
 
+/// Two callers of one charge, one of them late; exhaustive.
+#[test]
+fn ring_late_caller_sees_what_has_left_since() {
+    exhaustive(ring::late_caller_sees_what_has_left_since);
+}
+
 /// Three callers of one charge; to 3. 25 s.
 #[test]
 fn ring_three_rotate() {
@@ -262,7 +274,7 @@ fn sharded_stock_serves_no_later_tick() {
 /// Two callers of two charges, of which the first draw; to 3.
 #[test]
 fn sharded_draws_of_two_ticks_lose_nothing() {
-    exhaustive(|| sharded::draws_of_two_ticks_lose_nothing::<Sharded>(7));
+    bounded(3, || sharded::draws_of_two_ticks_lose_nothing::<Sharded>(7));
 }
 
 /// A charge from stock and one that needs it, in the same tick and in the next; to 3.

@@ -20,8 +20,7 @@ const WALL_AGE_MAX: Duration = Duration::from_millis(100);
 
 /// A time line for rates, and where the wall clock lies on it for calendars.
 ///
-/// `now` counts from the clock's own epoch. It may step back a little: gcra limits then only answer more strictly, and
-/// windows, logs and periods take it for the latest `now` that they have charged, so that nobody is shut out. How much
+/// `now` counts from the clock's own epoch. It may step back a little: limits then only answer more strictly. How much
 /// later than its `now` a decision can land is the clock's *d*: against true time, each decision adds at most
 /// `rate × d` to what a limit admits. Every clock says what its d is made of; common to all is the time that a thread
 /// may be stopped between its reading and its exchange.

@@ -15,7 +15,8 @@ use tollgate_window::{PeriodCounter, PeriodNumber, PeriodReceipt, PeriodRefusal}
 ///
 /// Only the wall clock matters, and only which period it is in. A clock that is set back into an earlier period
 /// finds the later one already begun, and stays in it: charges are counted there, and a denial's wait is until
-/// *that* period ends, counted from the wall time given. So no period can be spent twice. A clock that was set
+/// *that* period ends, counted from the wall time given. So no period can be spent twice, and the time of the law is the
+/// later of the wall time given and the period begun, which the receipt tells. A clock that was set
 /// ahead by mistake and corrected leaves the meter in the later period until that ends; [`Meter::reset`] forgives
 /// what was used, but does not bring the earlier period back.
 ///

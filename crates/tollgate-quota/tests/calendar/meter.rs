@@ -114,7 +114,7 @@ proptest! {
 
     #[test]
     fn calendar_decides_as_the_model_and_keeps_the_laws((stretch, max, history) in cases()) {
-        let model = PeriodBudget::new(stretch.periods(), max);
+        let model = PeriodBudget::of_calendar(stretch.periods(), max);
         let mut events = check_against(&stretch.subject(max), model, history.clone(), 0)?;
         // A clock that was set back is counted in the period that had begun.
         raise_all(&mut events);

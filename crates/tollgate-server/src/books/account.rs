@@ -22,6 +22,10 @@ pub(super) struct Account {
     pub(super) events: Vec<Event>,
     pub(super) admitted: u128,
     pub(super) debt: u128,
+    /// The latest instant that anything was charged at.
+    latest: u64,
+    /// Admitted requests that a calendar counted in a later period than their own.
+    pub(super) counted_later: u64,
     /// Estimated and not used, of requests that are not settled yet.
     surplus_in_flight: u64,
     most_surplus_in_flight: u64,
@@ -64,6 +68,8 @@ impl Account {
             events,
             admitted: 0,
             debt: 0,
+            latest: 0,
+            counted_later: 0,
             surplus_in_flight: 0,
             most_surplus_in_flight: 0,
             model,
@@ -81,6 +87,25 @@ impl Account {
         }
     }
 
+    /// Whether the account may have forgotten what a caller of `now` would see.
+    pub(super) fn may_have_forgotten(&self, now: u64, promise: &Promise) -> bool {
+        now < self.latest && matches!(promise, Promise::Window { slots: None, .. })
+    }
+
+    /// The instant at which the law sees what is charged at `now`. A calendar whose clock was set back counts in the
+    /// period that had begun.
+    fn instant(&mut self, now: u64, promise: &Promise) -> u64 {
+        let before = self.latest;
+        self.latest = before.max(now);
+        match promise {
+            Promise::Periods {
+                periods,
+                calendar: true,
+            } if periods.number(now) < periods.number(before) => before,
+            _ => now,
+        }
+    }
+
     /// Enters an admitted request.
     pub(super) fn admit(&mut self, now: u64, concern: &mut Concern, promise: &Promise) {
         if concern.estimate == 0 {
@@ -88,7 +113,9 @@ impl Account {
         }
         let kept = kept(concern, promise);
         self.admitted += u128::from(kept);
-        self.events.push(Event::admitted(now, kept));
+        let at = self.instant(now, promise);
+        self.counted_later += u64::from(at > now);
+        self.events.push(Event::admitted(at, kept));
         let surplus = concern.estimate - kept;
         self.surplus_in_flight = self.surplus_in_flight.saturating_add(surplus);
         self.most_surplus_in_flight = self.most_surplus_in_flight.max(self.surplus_in_flight);
@@ -117,7 +144,8 @@ impl Account {
         let debt = concern.actual - kept;
         if debt > 0 {
             self.debt += u128::from(debt);
-            self.events.push(Event::debt(now, debt));
+            let at = self.instant(now, promise);
+            self.events.push(Event::debt(at, debt));
         }
     }
 

@@ -56,12 +56,18 @@ impl Books {
     }
 }
 
-/// The account's events as its kind of limit reads a clock that steps back.
+/// The account's events as the law sees them where rows step back: each at its own time, but for debts, which count from
+/// what came before them. (Those of a calendar were entered in the period that had begun.)
 fn recorded(account: &Account, promise: &Promise) -> Vec<Event> {
     let mut events = account.events.clone();
     match promise {
-        Promise::Rate { .. } => law::raise_debts(&mut events),
-        _ => law::raise_all(&mut events),
+        Promise::Rate { .. } | Promise::Window { .. } | Promise::Periods { .. } => {
+            law::raise_debts(&mut events);
+        }
+        // These know no time: what counts is the order.
+        Promise::Unknown | Promise::Lifetime | Promise::Concurrency => {
+            law::raise_all(&mut events);
+        }
     }
     events
 }

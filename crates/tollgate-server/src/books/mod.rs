@@ -68,6 +68,7 @@ pub(crate) struct Sums {
     pub(crate) admitted: u128,
     pub(crate) debt: u128,
     pub(crate) most_in_window: u128,
+    pub(crate) counted_later: u64,
 }
 
 impl Books {
@@ -158,6 +159,7 @@ impl Books {
         for account in &book.accounts {
             sums.admitted += account.admitted;
             sums.debt += account.debt;
+            sums.counted_later += account.counted_later;
             sums.most_in_window = sums
                 .most_in_window
                 .max(account.most_in_window(&book.promise));
@@ -219,15 +221,30 @@ impl Books {
 
     /// Holds a decision against that of the exact models, and keeps these in step with the gate.
     fn compare(&mut self, row: u64, now: u64, concerns: &mut [Concern], decision: &Decision) {
+        let said = decision
+            .as_ref()
+            .err()
+            .map(|(limit, wait)| (*limit, wait.map(|wait| wait.as_nanos())));
         let mut binding: Option<(usize, Option<u128>)> = None;
         for concern in concerns.iter() {
-            let account = &self.limits[concern.limit].accounts[concern.account];
-            let wait = match account.look(now, concern) {
-                Answer::Admit => continue,
+            let book = &self.limits[concern.limit];
+            let account = &book.accounts[concern.account];
+            let mut wait = match account.look(now, concern) {
+                Answer::Admit => Some(0),
                 // The gate tells waits in 64 bits of nanoseconds: 584 years stand for all that are longer.
                 Answer::Wait(wait) => Some(wait.min(u64::MAX.into())),
                 Answer::Never => None,
             };
+            // A row that steps back may be told to wait until the log remembers.
+            if let Some((limit, Some(longer))) = said
+                && limit == concern.limit
+                && account.may_have_forgotten(now, &book.promise)
+            {
+                wait = wait.map(|wait| wait.max(longer));
+            }
+            if wait == Some(0) {
+                continue;
+            }
             // The longest wait binds; none at all is longer than any; the first of equals stays.
             let longer = binding.is_none_or(|(_, bound)| match (bound, wait) {
                 (None, _) => false,
@@ -238,10 +255,6 @@ impl Books {
                 binding = Some((concern.limit, wait));
             }
         }
-        let said = decision
-            .as_ref()
-            .err()
-            .map(|(limit, wait)| (*limit, wait.map(|wait| wait.as_nanos())));
         if said != binding && self.disagreement.is_none() {
             let words = |answer: Option<(usize, Option<u128>)>| match answer {
                 None => "admitted".to_owned(),

@@ -115,7 +115,14 @@ impl Promise {
                 per_ns,
                 slots: None,
             } => Box::new(SlidingLog::new(*per_ns, max)),
-            Self::Periods { periods, .. } => Box::new(PeriodBudget::new(periods.clone(), max)),
+            Self::Periods { periods, calendar } => {
+                let budget = if *calendar {
+                    PeriodBudget::of_calendar
+                } else {
+                    PeriodBudget::new
+                };
+                Box::new(budget(periods.clone(), max))
+            }
             Self::Unknown => return None,
             Self::Lifetime => Box::new(Lifetime::new(max)),
             Self::Concurrency => Box::new(Concurrency::new(max)),

@@ -1,6 +1,7 @@
 //! Feeding a trace through a gate, on a clock that only the trace moves.
 //!
-//! Rows ask in file order, each at its own time, which may step back. What is admitted settles at the
+//! Rows ask in file order, each at its own time, which may step back: an old one is only judged more strictly. (A calendar
+//! counts it in the period that had begun, and the report says how many it did so.) What is admitted settles at the
 //! row's time plus its hold; settlements due at or before a row's time happen first, by time and then by
 //! row. Slots, fixed windows and calendars begin where they do by the clock of the wall, in UTC or the
 //! zone of the policy.

@@ -177,6 +177,7 @@ impl<'a, W: Write> Run<'a, W> {
                 units_admitted: sums.admitted,
                 units_debt: sums.debt,
                 max_in_any_window: sums.most_in_window,
+                counted_later: sums.counted_later,
             }
         });
         let limits: Vec<_> = limits.collect();

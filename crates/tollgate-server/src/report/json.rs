@@ -62,6 +62,7 @@ struct ByLimit<'a> {
     max_in_any_window: u128,
     units_debt: u128,
     would_refuse: u64,
+    counted_later: u64,
     unit: &'static str,
     window: &'a str,
     rule: &'a str,
@@ -110,6 +111,7 @@ impl<'a> Json<'a> {
                 max_in_any_window: limit.max_in_any_window,
                 units_debt: limit.units_debt,
                 would_refuse: limit.would_refuse,
+                counted_later: limit.counted_later,
                 unit: units::name(limit.unit),
                 window: &limit.window,
                 rule: &limit.rule,
@@ -227,7 +229,7 @@ mod tests {
         assert_eq!(
             value["by_limit"]["agent-rpm"],
             json!({"refused": 300, "units_admitted": 19_000, "max_in_any_window": 70,
-                "units_debt": 0, "would_refuse": 0, "unit": "requests", "window": "1m",
+                "units_debt": 0, "would_refuse": 0, "counted_later": 0, "unit": "requests", "window": "1m",
                 "rule": "60 requests per 1m, gcra, by agent"})
         );
         assert_eq!(

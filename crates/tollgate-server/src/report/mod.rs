@@ -81,6 +81,8 @@ pub(crate) struct LimitReport {
     pub(crate) units_debt: u128,
     /// The most of `units_admitted` in any window of one account.
     pub(crate) max_in_any_window: u128,
+    /// Requests that a calendar counted in a later period than their own, since that had begun.
+    pub(crate) counted_later: u64,
 }
 
 /// What is said about one law.
@@ -227,6 +229,7 @@ pub(crate) mod made {
                     units_admitted: 19_000,
                     units_debt: 0,
                     max_in_any_window: 70,
+                    counted_later: 0,
                 },
                 LimitReport {
                     name: "team \"usd\"".into(),
@@ -238,6 +241,7 @@ pub(crate) mod made {
                     units_admitted: 24_999_000,
                     units_debt: 7,
                     max_in_any_window: 24_999_000,
+                    counted_later: 3,
                 },
             ],
             classes: vec![("batch".into(), 500_000)],

@@ -218,6 +218,16 @@ fn details(out: &mut String, report: &Report) -> std::fmt::Result {
             grouped(limit.would_refuse.into())
         )?;
     }
+    for limit in report.limits.iter().filter(|limit| limit.counted_later > 0) {
+        writeln!(
+            out,
+            "  {:<14}  {} counted {} rows of an earlier {} in the one that had begun",
+            "clock set back",
+            short(&limit.name),
+            grouped(limit.counted_later.into()),
+            limit.window,
+        )?;
+    }
     worst(out, "worst second", &report.worst_second)?;
     worst(out, "worst minute", &report.worst_minute)
 }
@@ -287,6 +297,7 @@ mod tests {
             "  retry after     2 s on average, 9 s at most, of 360 refusals",
             "  never           6 refusals that no waiting helps",
             "  shadow          team \"usd\" would have refused 5",
+            "  clock set back  team \"usd\" counted 3 rows of an earlier day in the one that had begun",
             "  worst second    12 requests admitted (from 18:15:46), 34,000 tokens (from 18:15:46)",
             "  worst minute    340 requests admitted (from 18:15:46), 340,000 tokens (from 18:15:46)",
             "",

@@ -177,7 +177,7 @@ fn debt_under_an_old_now_counts_from_the_admission_before_it() {
 }
 
 #[test]
-fn an_old_now_of_an_ordered_structure_counts_as_the_latest() {
+fn a_clock_of_a_calendar_that_was_set_back_counts_as_the_latest() {
     let mut events = [
         Event::admitted(50, 1),
         Event::admitted(49, 1),

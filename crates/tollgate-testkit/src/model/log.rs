@@ -32,7 +32,7 @@ impl SlidingLog {
         }
     }
 
-    /// The instant that `now` stands for: never before the latest charge.
+    /// The instant under which a charge at `now` is filed: never before the latest.
     fn instant(&self, now: u64) -> u128 {
         u128::from(now).max(self.trail.latest())
     }
@@ -52,7 +52,7 @@ impl Model for SlidingLog {
         let Some(room) = max.min(self.max).checked_sub(cost) else {
             return Answer::Never;
         };
-        let gone = self.is_gone(self.instant(now));
+        let gone = self.is_gone(u128::from(now));
         match self.trail.leaves_for(u128::from(room), gone) {
             None => Answer::Admit,
             Some(mark) => Answer::Wait(mark + u128::from(self.window) - u128::from(now)),

@@ -10,6 +10,9 @@ use crate::{
 /// max. A refund counts only while the period of its receipt lasts, and touches no other; what debt is carried into a
 /// period is fixed when that period begins.
 ///
+/// Only the latest period charged in is remembered. A `now` before it is denied until that one begins; that of a calendar
+/// is taken for it.
+///
 /// ```
 /// use tollgate_testkit::{Answer, Periods, model::{Model, PeriodBudget}};
 /// let mut minute = PeriodBudget::new(Periods::every(60, 0), 10);
@@ -22,6 +25,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeriodBudget {
     periods: Periods,
+    is_calendar: bool,
     max: u64,
     /// The largest max in force in the period of `number`.
     largest: u64,
@@ -36,11 +40,22 @@ impl PeriodBudget {
     pub fn new(periods: Periods, max: u64) -> Self {
         Self {
             periods,
+            is_calendar: false,
             max,
             largest: max,
             number: 0,
             used: 0,
             charges: 0,
+        }
+    }
+
+    /// The budget of a calendar, whose wall clock may be set back: a `now` before the latest period charged in is taken
+    /// for that one.
+    #[must_use]
+    pub fn of_calendar(periods: Periods, max: u64) -> Self {
+        Self {
+            is_calendar: true,
+            ..Self::new(periods, max)
         }
     }
 
@@ -96,13 +111,13 @@ impl Model for PeriodBudget {
         let Some(room) = max.min(self.max).checked_sub(cost) else {
             return Answer::Never;
         };
-        if self.used(now) <= u128::from(room) {
-            return Answer::Admit;
-        }
-        let start = self
-            .periods_until(u128::from(room))
-            .and_then(|later| self.periods.start(self.number + later));
-        match start {
+        let is_late = !self.is_calendar && self.periods.number(now) < self.number;
+        let later = match self.used(now) <= u128::from(room) {
+            true if is_late => Some(0),
+            true => return Answer::Admit,
+            false => self.periods_until(u128::from(room)),
+        };
+        match later.and_then(|later| self.periods.start(self.number + later)) {
             Some(start) => Answer::Wait(start - u128::from(now)),
             None => Answer::Never,
         }

@@ -7,6 +7,9 @@ use crate::answer::Answer;
 /// until that slot has left the window entirely, so `slots + 1` ticks are looked at. The least wait is until the
 /// first tick at which the cost fits.
 ///
+/// One tick more is remembered than the latest one needs. So a `now` whose tick is the one before is judged by that; an
+/// older one is denied until then, unless nothing was forgotten yet.
+///
 /// ```
 /// use tollgate_testkit::{Answer, model::{Model, SlottedRing}};
 /// let mut ring = SlottedRing::new(100, 4, 0, 10); // ticks of 25 ns
@@ -41,9 +44,16 @@ impl SlottedRing {
             / u128::from(self.window)
     }
 
-    /// The tick that `now` stands for: never before the latest charge's.
+    /// The tick under which a charge at `now` is filed: never before the latest.
     fn current(&self, now: u64) -> u128 {
         self.tick(now).max(self.trail.latest())
+    }
+
+    /// True if nothing is forgotten that counts in `tick`.
+    fn remembers(&self, tick: u128) -> bool {
+        let slots = u128::from(self.slots);
+        let forgotten = self.trail.latest().saturating_sub(slots + 1);
+        tick.saturating_sub(slots) >= forgotten
     }
 
     /// How long from `now` to the first instant of `tick`, which has not begun.
@@ -67,8 +77,14 @@ impl Model for SlottedRing {
         let Some(room) = max.min(self.max).checked_sub(cost) else {
             return Answer::Never;
         };
-        let gone = self.is_gone(self.current(now));
-        match self.trail.leaves_for(u128::from(room), gone) {
+        let tick = self.tick(now);
+        let told = if self.remembers(tick) {
+            tick
+        } else {
+            self.trail.latest() - 1
+        };
+        match self.trail.leaves_for(u128::from(room), self.is_gone(told)) {
+            None if told > tick => Answer::Wait(self.until(told, now)),
             None => Answer::Admit,
             Some(tick) => Answer::Wait(self.until(tick + u128::from(self.slots) + 1, now)),
         }

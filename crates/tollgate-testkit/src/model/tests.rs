@@ -39,6 +39,7 @@ enum Kind {
         max: u64,
     },
     Periods(Periods, u64),
+    Calendar(Periods, u64),
     Lifetime(u64),
     Concurrency(u64),
 }
@@ -56,6 +57,7 @@ impl Kind {
                 max,
             } => Box::new(SlottedRing::new(window, slots, phase, max)),
             Self::Periods(periods, max) => Box::new(PeriodBudget::new(periods, max)),
+            Self::Calendar(periods, max) => Box::new(PeriodBudget::of_calendar(periods, max)),
             Self::Lifetime(max) => Box::new(Lifetime::new(max)),
             Self::Concurrency(max) => Box::new(Concurrency::new(max)),
         }
@@ -67,7 +69,9 @@ impl Kind {
             Self::Log { window, max } | Self::Ring { window, max, .. } => {
                 Law::Window { window, max }
             }
-            Self::Periods(periods, max) => Law::Periods { periods, max },
+            Self::Periods(periods, max) | Self::Calendar(periods, max) => {
+                Law::Periods { periods, max }
+            }
             Self::Lifetime(max) => Law::Lifetime { max },
             Self::Concurrency(max) => Law::Concurrency { max },
         }
@@ -87,7 +91,8 @@ fn kinds() -> impl Strategy<Value = Kind> {
         1 => (1_u64..40, 0_u64..12).prop_map(|(window, max)| Kind::Log { window, max }),
         2 => (1_u64..40, 1_u32..9, 0_u64..40, 0_u64..12)
             .prop_map(|(window, slots, phase, max)| Kind::Ring { window, slots, phase, max }),
-        2 => (periods, 0_u64..12).prop_map(|(periods, max)| Kind::Periods(periods, max)),
+        2 => (periods.clone(), 0_u64..12).prop_map(|(periods, max)| Kind::Periods(periods, max)),
+        1 => (periods, 0_u64..12).prop_map(|(periods, max)| Kind::Calendar(periods, max)),
         1 => (0_u64..40).prop_map(Kind::Lifetime),
         1 => (0_u64..12).prop_map(Kind::Concurrency),
     ]
@@ -147,10 +152,10 @@ proptest! {
             }
         }
         match kind {
-            Kind::Gcra(..) => raise_debts(&mut events),
+            Kind::Calendar(..) => raise_all(&mut events),
             // These two know no time: what counts is the order.
             Kind::Lifetime(_) | Kind::Concurrency(_) => events.iter_mut().for_each(|event| event.at = 0),
-            _ => raise_all(&mut events),
+            _ => raise_debts(&mut events),
         }
         let verdict = kind.law().check(events, 0);
         prop_assert!(verdict.held(), "{verdict}");

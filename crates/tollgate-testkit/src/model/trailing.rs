@@ -15,6 +15,8 @@ pub(super) struct Trail {
     entries: VecDeque<Entry>,
     /// The sum of all entries.
     units: u128,
+    /// What was gone as of the latest charge, and is not for an older `now`.
+    gone: Vec<Entry>,
     charges: u64,
 }
 
@@ -24,7 +26,7 @@ impl Trail {
         self.entries.back().map_or(0, |entry| entry.mark)
     }
 
-    /// Files `cost` under `mark`, which is not before the latest. Forgets what `is_gone` by then.
+    /// Files `cost` under `mark`, which is not before the latest. What `is_gone` by then counts for older `now`s only.
     pub(super) fn charge(
         &mut self,
         mark: u128,
@@ -33,6 +35,9 @@ impl Trail {
     ) -> Receipt {
         while let Some(entry) = self.entries.pop_front_if(|entry| is_gone(entry.mark)) {
             self.units -= entry.units;
+            if entry.units > 0 {
+                self.gone.push(entry);
+            }
         }
         let units = u128::from(cost);
         self.units += units;
@@ -48,7 +53,7 @@ impl Trail {
         }
     }
 
-    /// Takes up to `surplus` units of a charge from under its mark, if that is still there.
+    /// Takes up to `surplus` units of a charge from under its mark, if that was there as of the latest charge.
     pub(super) fn refund(&mut self, receipt: &mut Receipt, surplus: u64) {
         let surplus = u128::from(receipt.lower(surplus));
         if let Ok(found) = self
@@ -62,8 +67,14 @@ impl Trail {
 
     /// Units under the marks that are not gone.
     pub(super) fn units(&self, is_gone: impl Fn(u128) -> bool) -> u128 {
+        let sum = |units: u128, entry: &Entry| units + entry.units;
         let gone = self.entries.iter().take_while(|entry| is_gone(entry.mark));
-        self.units - gone.map(|entry| entry.units).sum::<u128>()
+        self.units - gone.fold(0, sum) + self.back(is_gone).iter().fold(0, sum)
+    }
+
+    /// Of what was gone as of the latest charge, that which is not yet.
+    fn back(&self, is_gone: impl Fn(u128) -> bool) -> &[Entry] {
+        &self.gone[self.gone.partition_point(|entry| is_gone(entry.mark))..]
     }
 
     /// The first mark whose leaving brings the units still there down to `room`, of those that are not gone.
@@ -71,7 +82,8 @@ impl Trail {
     pub(super) fn leaves_for(&self, room: u128, is_gone: impl Fn(u128) -> bool) -> Option<u128> {
         let mut units = self.units(&is_gone);
         let mut last = None;
-        for entry in self.entries.iter().skip_while(|entry| is_gone(entry.mark)) {
+        let entries = self.back(&is_gone).iter().chain(&self.entries);
+        for entry in entries.skip_while(|entry| is_gone(entry.mark)) {
             if units <= room {
                 break;
             }

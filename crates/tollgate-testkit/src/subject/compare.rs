@@ -68,12 +68,7 @@ pub fn check_against(
     let model = ModelSubject::new(model);
     let (mut of_model, mut of_subject) = (Record::default(), Record::default());
     for (step, op) in history.into_iter().enumerate() {
-        let disagreement = |expected, found| Disagreement {
-            step,
-            op,
-            expected,
-            found,
-        };
+        let disagreement = disagreement(step, op);
         match (of_model.apply(&model, op), of_subject.apply(subject, op)) {
             (Outcome::Answered(expected), Outcome::Answered(found))
                 if !found.agrees(expected, tolerance) =>
@@ -85,4 +80,84 @@ pub fn check_against(
         }
     }
     Ok(of_subject.events)
+}
+
+/// As [`check_against`] with a tolerance of nothing, for a subject that forgets what only a clock that steps back could
+/// ask for: a `now` older than the latest charge may be denied where the model admits, or told to wait longer.
+///
+/// # Errors
+/// The first [`Disagreement`].
+///
+/// ```
+/// use std::cell::Cell;
+/// use tollgate_testkit::{Answer, model::SlidingLog, strategy::Op, subject::check_against_if_in_order};
+///
+/// // One unit every 10 ns, and nothing before the latest.
+/// let latest = Cell::new(None::<u64>);
+/// let limiter = |_cost: u64, now: u64| match latest.get().map(|latest| latest + 10) {
+///     Some(free) if now < free => Answer::Wait(u128::from(free - now)),
+///     _ => {
+///         latest.set(Some(now));
+///         Answer::Admit
+///     }
+/// };
+/// let history = [30, 5, 40].map(|at| Op::Acquire { at, cost: 1 });
+/// let events = check_against_if_in_order(&limiter, SlidingLog::new(10, 1), history)?;
+/// assert_eq!(events.len(), 2);
+/// # Ok::<(), tollgate_testkit::subject::Disagreement>(())
+/// ```
+pub fn check_against_if_in_order(
+    subject: &impl Subject,
+    model: impl Model,
+    history: impl IntoIterator<Item = Op>,
+) -> Result<Vec<Event>, Disagreement> {
+    let model = ModelSubject::new(model);
+    let (mut of_model, mut of_subject) = (Record::default(), Record::default());
+    let mut latest = 0;
+    for (step, op) in history.into_iter().enumerate() {
+        let disagreement = disagreement(step, op);
+        let found = of_subject.apply(subject, op);
+        if let (Op::Acquire { at, cost }, Outcome::Answered(found)) = (op, found)
+            && at < latest
+            && !found.admitted()
+        {
+            let expected = model.look(at, cost);
+            if !stricter(found, expected) {
+                return Err(disagreement(Some(expected), Some(found)));
+            }
+            continue;
+        }
+        match (of_model.apply(&model, op), found) {
+            (Outcome::Answered(expected), Outcome::Answered(found)) if found != expected => {
+                return Err(disagreement(Some(expected), Some(found)));
+            }
+            (_, Outcome::Unsupported) => return Err(disagreement(None, None)),
+            (Outcome::Answered(Answer::Admit), _) | (Outcome::Taken, _)
+                if !matches!(op, Op::Refund { .. }) =>
+            {
+                latest = latest.max(op.at());
+            }
+            _ => {}
+        }
+    }
+    Ok(of_subject.events)
+}
+
+/// True if `found` denies for as long as `expected`, or longer.
+fn stricter(found: Answer, expected: Answer) -> bool {
+    match (found, expected) {
+        (_, Answer::Admit) => true,
+        (Answer::Wait(found), Answer::Wait(expected)) => found >= expected,
+        (found, Answer::Wait(_)) => found == Answer::Never,
+        (found, Answer::Never) => found == Answer::Never,
+    }
+}
+
+fn disagreement(step: usize, op: Op) -> impl Fn(Option<Answer>, Option<Answer>) -> Disagreement {
+    move |expected, found| Disagreement {
+        step,
+        op,
+        expected,
+        found,
+    }
 }

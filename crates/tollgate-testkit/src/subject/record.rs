@@ -27,6 +27,11 @@ impl<M: Model> ModelSubject<M> {
     pub fn new(model: M) -> Self {
         Self(RefCell::new((model, Vec::new())))
     }
+
+    /// What the model would answer. Changes nothing.
+    pub(super) fn look(&self, now: u64, cost: u64) -> Answer {
+        self.0.borrow().0.look(now, cost)
+    }
 }
 
 impl<M: Model> Subject for ModelSubject<M> {

@@ -33,7 +33,8 @@ pub enum PeriodRefusal {
         period: u64,
         /// Units used in it, which debt may raise above any ceiling.
         used: u64,
-        /// How many periods after it the cost fits: one, unless a debt is to be paid first.
+        /// How many periods after it the cost fits: one, unless a debt is to be paid first. None for a caller of an older
+        /// period who is not to be counted in this one, and for whom there is room once it is in it.
         later: u64,
     },
     /// It fits no period: it is above the ceiling or the max, or there is a debt that no period pays.
@@ -132,6 +133,18 @@ impl PeriodCounter {
             .map(|_| ())
     }
 
+    /// What [`Self::charge_on_time_in`] would answer, changing nothing.
+    pub(super) fn look_on_time_in(
+        &self,
+        period: impl PeriodNumber,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<(), PeriodRefusal> {
+        let state = self.state().ok_or(PeriodRefusal::Closed)?;
+        self.charged(self.as_of(state, period), cost, ceiling)?;
+        on_time(state, period)
+    }
+
     /// Takes `cost` in `period` if no more than `ceiling` units, and than the max, are then used in it. A `period`
     /// older than one already begun is taken for that one.
     ///
@@ -146,6 +159,21 @@ impl PeriodCounter {
         self.charge_by(ceiling, |state| {
             let before = self.as_of(state, period);
             Ok((before, self.charged(before, cost, ceiling)?))
+        })
+    }
+
+    /// As [`Self::charge_in`], but a `period` older than one already begun is refused: what was used in it is forgotten.
+    pub(super) fn charge_on_time_in(
+        &self,
+        period: impl PeriodNumber,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<PeriodReceipt>, PeriodRefusal> {
+        self.charge_by(ceiling, |state| {
+            let before = self.as_of(state, period);
+            let after = self.charged(before, cost, ceiling)?;
+            on_time(state, period)?;
+            Ok((before, after))
         })
     }
 
@@ -186,11 +214,16 @@ impl PeriodCounter {
             .map_or(0, |state| self.as_of(state, period).used)
     }
 
-    /// Closes the counter if nothing is used as of `period`: no charge succeeds after. False if something is used or
-    /// another counter took over, and then nothing changes. True if it was closed before.
+    /// Closes the counter if nothing is used as of `period`: no charge succeeds after. False if something is used,
+    /// a later period was begun (what was used in this one is forgotten) or another counter took over, and then nothing
+    /// changes. True if it was closed before.
     pub fn close_at_rest_in(&self, period: impl PeriodNumber) -> bool {
         let closed = self.exchange(|word| match word {
-            Word::Open(state) if self.as_of(state, period).used == 0 => Ok((CLOSED, true)),
+            Word::Open(state)
+                if on_time(state, period).is_ok() && self.as_of(state, period).used == 0 =>
+            {
+                Ok((CLOSED, true))
+            }
             Word::Open(_) | Word::Frozen(_) | Word::Pending => Err(false),
             Word::Closed => Err(true),
         });
@@ -346,6 +379,18 @@ impl PeriodCounter {
             }
         }
     }
+}
+
+/// Refuses a `period` older than the stored one, for which there is room in that.
+fn on_time(state: State, period: impl PeriodNumber) -> Result<(), PeriodRefusal> {
+    if period.number() < state.period {
+        return Err(PeriodRefusal::Full {
+            period: state.period,
+            used: state.used,
+            later: 0,
+        });
+    }
+    Ok(())
 }
 
 impl fmt::Debug for PeriodCounter {

@@ -16,7 +16,8 @@
 //! A charge reads the word. If the caller's period is later than the stored one, the caller sees only that used which is
 //! left of a debt: the rollover is part of the same exchange that takes its cost, and no event, timer or request is
 //! needed in between. The stored number never steps back: a caller with an older number (a late thread, a clock that
-//! was set back) is counted in the stored, later period. A denial is the read alone, and rolls nothing over.
+//! was set back) is counted in the stored, later period, or, of a fixed window, denied until that begins: what the
+//! older one had used is forgotten. A denial is the read alone, and rolls nothing over.
 //!
 //! Debt is what the stored period has used beyond its max, which only `charge_anyway` can bring about: no ceiling lifts
 //! the max. So it needs no bits of its own. Each period between the stored one and the caller's has paid a max of it.

@@ -15,8 +15,10 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wait};
 /// What a window has used beyond its max ([`Meter::charge_anyway`]) is debt: the windows after it pay that first, each
 /// up to its max. The least wait is until the next window starts, or, in debt, that one which has room.
 ///
-/// A `now` older than a window already begun is taken for the start of that one, and its wait is told from the `now`
-/// given. One word that changes; every operation is lock-free, one exchange when uncontended, and allocates nothing.
+/// A `now` older than a window already begun is denied until that one begins by the caller's own clock, or until there
+/// is room: what its own window had used is forgotten. Refunds and debt are taken all the same, debt in the window
+/// already begun. One word that changes; every operation is lock-free, one exchange when uncontended, and allocates
+/// nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -110,13 +112,13 @@ impl FixedWindow {
         self.charge(at(now), cost, self.max())
     }
 
-    /// Units used in the window of `now`.
+    /// Units used in the window of `now`, or in a later one that was already begun.
     #[must_use]
     pub fn count(&self, now: Nanos) -> u64 {
         self.counter.used_in(self.number(now))
     }
 
-    /// Units left in the window of `now`; none in debt.
+    /// Units left in the window of `now`, or in a later one that was already begun; none in debt.
     #[must_use]
     pub fn remaining(&self, now: Nanos) -> u64 {
         self.max().saturating_sub(self.count(now))
@@ -169,7 +171,8 @@ impl Meter for FixedWindow {
     type Receipt = PeriodReceipt;
 
     fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
-        let look = self.counter.look_in(self.number(at.now), cost, ceiling);
+        let number = self.number(at.now);
+        let look = self.counter.look_on_time_in(number, cost, ceiling);
         look.map_err(|refusal| self.refused(refusal, at.now))
     }
 
@@ -179,7 +182,8 @@ impl Meter for FixedWindow {
         cost: Cost,
         ceiling: u64,
     ) -> Result<Charged<PeriodReceipt>, Refused> {
-        let charge = self.counter.charge_in(self.number(at.now), cost, ceiling);
+        let number = self.number(at.now);
+        let charge = self.counter.charge_on_time_in(number, cost, ceiling);
         charge.map_err(|refusal| self.refused(refusal, at.now))
     }
 
@@ -249,15 +253,21 @@ mod tests {
     }
 
     #[test]
-    fn older_now_waits_for_the_window_already_begun_to_end() {
-        let window = FixedWindow::new(1, SECOND).unwrap();
-        window
-            .try_record_at(Cost::ONE, Nanos::from_secs(5))
-            .unwrap();
-        assert_eq!(
-            window.wait_time(Cost::ONE, Nanos::from_secs(2)),
-            Some(4 * SECOND)
-        );
+    fn older_now_waits_for_the_window_already_begun_or_for_its_end() {
+        let window = FixedWindow::new(2, SECOND).unwrap();
+        let (old, now) = (Nanos::from_secs(2), Nanos::from_secs(5));
+        let receipt = window.try_record_at(Cost::ONE, now).unwrap().receipt;
+        assert_eq!(window.wait_time(Cost::ONE, old), Some(3 * SECOND));
+        assert_eq!(window.wait_time(cost(2), old), Some(4 * SECOND));
+        assert_eq!(window.wait_time(cost(3), old), None);
+        let Err(Refused::Denied(denial)) = window.try_record_at(Cost::ONE, old) else {
+            panic!("its own window is forgotten")
+        };
+        assert_eq!((denial.committed, window.count(now)), (1, 1));
+        assert!(!window.close_at_rest(at(old)));
+        window.charge_anyway(at(old), cost(3), 2).unwrap();
+        assert_eq!(window.refund(at(old), &receipt, 1), 1);
+        assert_eq!(window.count(now), 3);
     }
 
     #[test]

@@ -29,13 +29,16 @@ struct View {
     head: Point,
     tail: Tail,
     floor: u64,
-    /// Nanoseconds, not before the head's stamp.
-    now: u64,
+    /// The instant, in nanoseconds.
+    as_of: u64,
     /// How many points of the trail have left.
     left: usize,
     /// Whether any unit in the window may have been given back.
     has_refunds: bool,
+    /// Units in the window, or, where it is not known any more which have left, all that may be.
     used: u64,
+    /// Units in the window as of the head's stamp, if that is later: what is told.
+    told: u64,
 }
 
 impl Cell {
@@ -94,7 +97,7 @@ impl Cell {
                 }
             }
             if let Some(next) = self.commit(word, &view, cost, ceiling) {
-                return Ok(charged(next.receipt(cost), view.used, cost, ceiling));
+                return Ok(charged(next.receipt(cost), view.told, cost, ceiling));
             }
         }
     }
@@ -115,11 +118,11 @@ impl Cell {
         loop {
             let word = self.load();
             let head = Point::of_head(word).ok_or(Refused::Closed)?;
-            let Some(view) = self.view(head, now) else {
+            let Some(view) = self.view_latest(head, now) else {
                 continue;
             };
             if let Some(next) = self.commit(word, &view, taken, ceiling) {
-                return Ok(charged(next.receipt(units), view.used, taken, ceiling));
+                return Ok(charged(next.receipt(units), view.told, taken, ceiling));
             }
         }
     }
@@ -166,13 +169,13 @@ impl Cell {
         }
     }
 
-    /// Units in the window as of `now`.
+    /// Units in the window as of `now`, or of the latest charge if that is later.
     pub(super) fn used(&self, now: Nanos) -> u64 {
         loop {
             let Some(head) = Point::of_head(self.load()) else {
                 return 0;
             };
-            if let Some(view) = self.view(head, now) {
+            if let Some(view) = self.view_latest(head, now) {
                 return view.used;
             }
         }
@@ -236,40 +239,62 @@ impl Cell {
         point.stamp + self.window_ns <= now
     }
 
-    /// The log as of `now`; none if it changed while it was looked at.
+    /// The log as a caller of `now` sees it; none if it changed while it was looked at.
     fn view(&self, head: Point, now: Nanos) -> Option<View> {
-        let now = now.clamped().0.max(head.stamp);
-        let floor = self.floor();
-        let tail = self.trail.tail();
-        if tail.newest.total > head.total {
-            return None;
-        }
-        let has_left = |point: Point| point.total <= floor || self.has_left(point, now);
+        self.view_as_of(head, now.clamped().0)
+    }
+
+    /// The log as of `now`, or of the head's stamp if that is later; none if it changed while it was looked at.
+    fn view_latest(&self, head: Point, now: Nanos) -> Option<View> {
+        self.view_as_of(head, now.clamped().0.max(head.stamp))
+    }
+
+    fn view_as_of(&self, head: Point, as_of: u64) -> Option<View> {
         let mut view = View {
             head,
-            tail,
-            floor,
-            now,
-            left: tail.places,
+            floor: self.floor(),
+            tail: self.trail.tail(),
+            as_of,
+            left: 0,
             has_refunds: false,
             used: 0,
+            told: 0,
         };
-        if !has_left(head) {
-            view.left = self.trail.count_while(tail, has_left);
-            // Where the newest point that has left is forgotten, all down to the floor is taken to be in the window.
-            let base = view
-                .left
-                .checked_sub(1)
-                .map_or(floor, |age| self.trail.get(tail, age).total.max(floor));
-            // Relaxed: as in `refund`.
-            view.has_refunds = self.refunded.load(Relaxed) > base;
-            view.used = if view.has_refunds {
-                self.intervals(&view).map(|(units, _)| units).sum()
-            } else {
-                head.total.saturating_sub(base)
-            };
+        if view.tail.newest.total > head.total {
+            return None;
         }
-        self.trail.is_unchanged(tail).then_some(view)
+        if as_of < head.stamp {
+            self.count(&mut view, head.stamp);
+            view.told = view.used;
+            self.count(&mut view, as_of);
+        } else {
+            self.count(&mut view, as_of);
+            view.told = view.used;
+        }
+        self.trail.is_unchanged(view.tail).then_some(view)
+    }
+
+    /// Fills in what is in the window as of an instant.
+    fn count(&self, view: &mut View, as_of: u64) {
+        let (head, tail, floor) = (view.head, view.tail, view.floor);
+        let has_left = |point: Point| point.total <= floor || self.has_left(point, as_of);
+        if has_left(head) {
+            (view.left, view.used) = (tail.places, 0);
+            return;
+        }
+        view.left = self.trail.count_while(tail, has_left);
+        // Where the newest point that has left is forgotten, all down to the floor is taken to be in the window.
+        let base = view
+            .left
+            .checked_sub(1)
+            .map_or(floor, |age| self.trail.get(tail, age).total.max(floor));
+        // Relaxed: as in `refund`.
+        view.has_refunds = self.refunded.load(Relaxed) > base;
+        view.used = if view.has_refunds {
+            self.intervals(view).map(|(units, _)| units).sum()
+        } else {
+            head.total.saturating_sub(base)
+        };
     }
 
     /// The intervals in the window, from the newest back: units kept, and by which stamp they were taken.
@@ -297,7 +322,7 @@ impl Cell {
 
     /// The denial of a cost that does not fit `view`; none if the trail changed meanwhile.
     fn denied(&self, view: &View, now: Nanos, cost: u64, ceiling: u64) -> Option<Refused> {
-        let committed = view.used.into();
+        let committed = view.told.into();
         let room = ceiling.min(CHARGE_MAX).checked_sub(cost);
         let Some(room) = room.filter(|_| view.head.total.checked_add(cost).is_some()) else {
             return Some(Refused::denied(Wait::Never, committed));
@@ -308,7 +333,7 @@ impl Cell {
         if !self.trail.is_unchanged(view.tail) {
             return None;
         }
-        // Later than `view.now`, since it has not left, and so than `now`.
+        // Later than `now`, since it has not left.
         let wait = (stamp + self.window_ns).saturating_sub(now.clamped().0);
         Some(Refused::denied(Wait::nanos(wait), committed))
     }
@@ -325,7 +350,7 @@ impl Cell {
             return self
                 .intervals(view)
                 .find(exceeds)
-                .map_or(view.now, |(_, stamp)| stamp);
+                .map_or(view.as_of, |(_, stamp)| stamp);
         }
         let enough = view.head.total.saturating_sub(room);
         let age = self
@@ -338,15 +363,16 @@ impl Cell {
         }
     }
 
-    /// Adds `units` at the instant of `view`, and returns the head after them; none if another caller came first.
+    /// Adds `units` at the instant of `view`, or the head's if that is later, and returns the head after them; none if
+    /// another caller came first.
     fn commit(&self, word: u128, view: &View, units: u64, ceiling: u64) -> Option<Point> {
         let head = view.head;
         // A head of this very stamp is the end of its interval anyway, once the units are added to it.
         let is_apart =
-            head.stamp < view.now && view.tail.newest.total < head.total && !self.is_hole(view);
+            head.stamp < view.as_of && view.tail.newest.total < head.total && !self.is_hole(view);
         if is_apart {
             let has_left =
-                |point: Point| point.total <= view.floor || self.has_left(point, view.now);
+                |point: Point| point.total <= view.floor || self.has_left(point, view.as_of);
             let wanted = places(ceiling.clamp(self.max, self.max_largest), self.room);
             if self.trail.record(view.tail, head, wanted, has_left) == Recorded::Raced {
                 return None;
@@ -354,7 +380,7 @@ impl Cell {
         }
         let next = Point {
             total: head.total.saturating_add(units),
-            stamp: view.now,
+            stamp: view.as_of.max(head.stamp),
         };
         // Linearization point of a charge. What `view` saw of the trail and the refunds still makes at least that much
         // room: points and refunds are only ever added.

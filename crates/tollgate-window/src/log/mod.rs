@@ -3,7 +3,11 @@
 //! # Protocol
 //! The *head* is one word of 128 bits: the total of all units ever taken (bits 64-127), the stamp of the latest
 //! charge (0-62) and the mark of a closed log (63). A charge is one exchange of the head, to (total + cost, latest of
-//! its own `now` and the stamp). So the head alone orders all charges, and an older `now` is taken for the stamp.
+//! its own `now` and the stamp). So the head alone orders all charges.
+//!
+//! What has left the window is judged by the caller's own `now`, which may be older than the stamp. That is law 1 by the
+//! times given: of the charges in an interval of the window's length the last in order was let pass by a `now` in that
+//! interval, and all before it have stamps not before their own `now`, so none of them had left.
 //!
 //! What makes the window slide are *points* of the past: a point (total, stamp) says that all units up to that total
 //! had been taken by that stamp. The units in the window are then the head's total less that of the newest point that
@@ -15,7 +19,8 @@
 //!
 //! The newest point that has left must stay, or nobody could tell what has left. So the oldest point may be
 //! overwritten only if the one after it has left as well. (A late caller, for whom it has not, finds it gone, and then
-//! counts all units down to the next older point, or to the floor.) If it has not left, the level is *full*: whoever
+//! counts all units down to the next older point, or to the floor, so that it is denied until the oldest point that is
+//! left has left by its own `now`. Figures are then told as of the stamp.) If it has not left, the level is *full*: whoever
 //! finds that marks the place as the last of this level, by exchange of the very word that anybody would exchange who
 //! records there, and goes on to the next level, which is four times as large. So a level that is over never changes
 //! again, and the points of all levels, one level after the other, are one row in order, in which one search finds

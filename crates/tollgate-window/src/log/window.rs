@@ -14,8 +14,9 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// 170 bytes for each; whatever the costs are, and whatever the max. A fresh log takes a few hundred bytes. For many
 /// charges a window use [`SlottedRing`](crate::SlottedRing).
 ///
-/// A `now` older than the latest charge is taken for that one's, and its wait is told from the `now` given. The least
-/// wait is exact, refunds counted. Debt leaves the window like anything else.
+/// A `now` older than the latest charge is judged as it is: what has not left by it counts, the later charges too. As
+/// long as the log remembers what had left since is that all; else the wait is a little longer. The units then count
+/// from the latest charge on. The least wait is exact, refunds counted. Debt leaves the window like anything else.
 ///
 /// Every operation is lock-free; only a charge or a refund that comes to need memory allocates. An admission is two exchanges (one for a further charge at the
 /// same instant) and a search, O(log max); a denial is two searches and writes nothing. While units are in the window
@@ -88,13 +89,13 @@ impl ExactLog {
         self.charge(at(now), cost, self.max)
     }
 
-    /// Units in the window at `now`.
+    /// Units in the window at `now`, or at the latest charge if that is later.
     #[must_use]
     pub fn count(&self, now: Nanos) -> u64 {
         self.cell.used(now)
     }
 
-    /// Units left at `now`; none in debt.
+    /// Units left at `now`, or at the latest charge if that is later; none in debt.
     #[must_use]
     pub fn remaining(&self, now: Nanos) -> u64 {
         self.max.saturating_sub(self.count(now))
@@ -218,12 +219,52 @@ mod tests {
     }
 
     #[test]
-    fn older_now_is_taken_for_the_latest_charge() {
+    fn older_now_is_charged_at_the_latest() {
         let log = log(2, 0);
         take(&log, 1, 100).unwrap();
         let late = take(&log, 1, 40).unwrap();
         assert_eq!(late.counts_from(), Nanos(100));
         assert_eq!(wait(&log, 1, 40), Some(SECOND + 60));
+    }
+
+    /// It used to be judged as of the latest charge, by which the first had left: two within a window of one.
+    #[test]
+    fn older_now_sees_what_has_left_since() {
+        let log = log(2, 0);
+        for now in [0, SECOND] {
+            take(&log, 1, now).unwrap();
+        }
+        assert_eq!(wait(&log, 1, SECOND), Some(0));
+        assert_eq!(wait(&log, 1, SECOND - 7), Some(7));
+        let Err(Refused::Denied(denial)) = log.try_record_at(cost(1), Nanos(SECOND - 7)) else {
+            panic!("two are in its window")
+        };
+        assert_eq!(
+            denial.committed, 1,
+            "what is told is as of the latest charge"
+        );
+        assert!(!log.close_at_rest(at(Nanos(5))));
+        let debt = log.charge_anyway(at(Nanos(5)), cost(1), 2).unwrap();
+        assert_eq!(
+            (debt.before, debt.receipt.counts_from()),
+            (1, Nanos(SECOND))
+        );
+        assert_eq!(log.refund(at(Nanos(5)), &debt.receipt, 1), 1);
+        assert_eq!(log.count(Nanos(5)), 1);
+    }
+
+    #[test]
+    fn older_now_waits_for_what_is_remembered_to_leave() {
+        let log = log(1, 0);
+        // The places have lapped many times.
+        for lap in 0..1_000 {
+            take(&log, 1, lap * SECOND).unwrap();
+        }
+        let now = 400 * SECOND + 3;
+        let told = wait(&log, 1, now).unwrap();
+        assert!(told > 580 * SECOND, "{told}");
+        assert_eq!(wait(&log, 1, now + told - 1), Some(1));
+        assert!(take(&log, 1, now + told).is_ok());
     }
 
     #[test]

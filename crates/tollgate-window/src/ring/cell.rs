@@ -19,12 +19,16 @@ pub(super) struct Cell {
     history: History,
 }
 
-/// What a caller sees who is counted in `tick`.
+/// What a caller sees.
 struct View {
+    /// The caller's tick. If a later one is open, the caller's units are counted in that.
     tick: u64,
-    /// Units that count in it.
+    /// Units that count in it, those of later ticks too.
     committed: u64,
 }
+
+/// More than any ceiling: the units of ticks that are no longer remembered.
+const FORGOTTEN: u64 = u64::MAX;
 
 /// One state of the ring, as of an instant.
 pub(super) struct Seen {
@@ -83,7 +87,7 @@ impl Cell {
                 }
             }
             if let Some(receipt) = self.commit(word, hot, &view, cost) {
-                return Ok(charged(receipt, view.committed, cost, ceiling));
+                return Ok(charged(receipt, view.told(hot), cost, ceiling));
             }
         }
     }
@@ -95,6 +99,17 @@ impl Cell {
             let word = self.load();
             let hot = Hot::unpack(word)?;
             if let Some(view) = self.view(hot, now) {
+                return Some(Seen { word, hot, view });
+            }
+        }
+    }
+
+    /// The ring as of `now`, or in the open tick if that is later; none if it was closed.
+    pub(super) fn see_latest(&self, now: Nanos) -> Option<Seen> {
+        loop {
+            let word = self.load();
+            let hot = Hot::unpack(word)?;
+            if let Some(view) = self.view_latest(hot, now) {
                 return Some(Seen { word, hot, view });
             }
         }
@@ -123,7 +138,10 @@ impl Cell {
         };
         let view = View {
             tick: seen.view.tick,
-            committed: seen.view.committed.saturating_sub(spare),
+            committed: match seen.view.committed {
+                FORGOTTEN => FORGOTTEN,
+                committed => committed.saturating_sub(spare),
+            },
         };
         self.denied(hot, view, now, cost, ceiling)
     }
@@ -145,7 +163,7 @@ impl Cell {
         loop {
             let word = self.load();
             let hot = Hot::unpack(word).ok_or(Refused::Closed)?;
-            let Some(view) = self.view(hot, now) else {
+            let Some(view) = self.view_latest(hot, now) else {
                 continue;
             };
             if let Some(receipt) = self.commit(word, hot, &view, extra) {
@@ -193,13 +211,13 @@ impl Cell {
         }
     }
 
-    /// Units that count as of `now`.
+    /// Units that count as of `now`, or in the open tick if that is later.
     pub(super) fn used(&self, now: Nanos) -> u64 {
         loop {
             let Some(hot) = Hot::unpack(self.load()) else {
                 return 0;
             };
-            if let Some(view) = self.view(hot, now) {
+            if let Some(view) = self.view_latest(hot, now) {
                 return view.committed;
             }
         }
@@ -259,7 +277,7 @@ impl Cell {
             .is_ok()
     }
 
-    /// The tick in which a caller of `now` is counted. A sealed tick is over: somebody has seen a later one.
+    /// The tick in which the units of a caller of `now` are counted. A sealed tick is over: somebody has seen a later one.
     fn tick_of(&self, hot: Hot, now: Nanos) -> u64 {
         self.ticks
             .tick_from(hot.tick + u64::from(hot.is_sealed), now)
@@ -268,6 +286,36 @@ impl Cell {
     /// What a caller of `now` sees; none if the ring rotated meanwhile, so that places may have been overwritten.
     #[inline]
     fn view(&self, hot: Hot, now: Nanos) -> Option<View> {
+        if hot.is_sealed || !self.ticks.is_open(hot.tick, now) {
+            return self.view_elsewhen(hot, now);
+        }
+        Some(View {
+            tick: hot.tick,
+            committed: hot.committed(),
+        })
+    }
+
+    /// What a caller sees whose tick is not the open one.
+    fn view_elsewhen(&self, hot: Hot, now: Nanos) -> Option<View> {
+        if self.ticks.is_over(hot.tick, now) {
+            return self.view_later(hot, now);
+        }
+        if hot.is_sealed {
+            // The tick that the units of a late caller are to be counted in is about to be opened.
+            self.open_next(hot.pack(), hot);
+            return None;
+        }
+        let tick = self.ticks.tick_from(0, now);
+        let committed = if self.remembers(hot, tick) {
+            self.sum(hot, tick)
+        } else {
+            FORGOTTEN
+        };
+        self.still_open(hot).then_some(View { tick, committed })
+    }
+
+    /// What is seen of the tick of `now`, or of the open one if that is later.
+    fn view_latest(&self, hot: Hot, now: Nanos) -> Option<View> {
         if hot.is_sealed || self.ticks.is_over(hot.tick, now) {
             return self.view_later(hot, now);
         }
@@ -284,15 +332,21 @@ impl Cell {
         self.still_open(hot).then_some(View { tick, committed })
     }
 
+    /// True if the places of all ticks that count in `tick`, which is over, still hold them.
+    fn remembers(&self, hot: Hot, tick: u64) -> bool {
+        let first = tick.saturating_sub(self.slots()).max(self.history.floor());
+        first >= hot.tick.saturating_sub(self.slots() + 1)
+    }
+
     /// The ticks before `hot`'s own that count in `tick`.
     fn earlier(&self, hot: Hot, tick: u64) -> std::ops::Range<u64> {
         let first = tick.saturating_sub(self.slots()).max(self.history.floor());
         first.min(hot.tick)..hot.tick
     }
 
-    /// Units that will count in `tick`, which is later than `hot`'s, if nothing else happens.
+    /// Units that count in `tick`, which is another than `hot`'s and remembered, if nothing else happens.
     fn sum(&self, hot: Hot, tick: u64) -> u64 {
-        let own = if tick - hot.tick <= self.slots() {
+        let own = if tick.saturating_sub(hot.tick) <= self.slots() {
             hot.used
         } else {
             0
@@ -312,17 +366,20 @@ impl Cell {
     /// The denial of a cost that does not fit `view`; none if the ring rotated meanwhile.
     #[inline]
     fn denied(&self, hot: Hot, view: View, now: Nanos, cost: u64, ceiling: u64) -> Option<Refused> {
-        let committed = view.committed.into();
+        let committed = view.told(hot).into();
         let Some(room) = ceiling.min(UNITS_MAX).checked_sub(cost) else {
             return Some(Refused::denied(Wait::Never, committed));
         };
-        let tick = if hot.used > room {
+        let tick = if view.committed == FORGOTTEN {
+            // The tick before the open one is the first that can be told of.
+            self.leaves_for(hot, hot.tick.saturating_sub(2), room)?
+        } else if hot.used > room {
             // The open slot itself must leave.
             (hot.tick + self.slots()).max(view.tick) + 1
         } else {
             self.leaves_for(hot, view.tick, room)?
         };
-        // Later than `now`, whose own tick is at most the view's.
+        // Later than `now`, whose own tick is not after the view's.
         let wait = self.ticks.start_ns(tick).saturating_sub(now.clamped().0);
         Some(Refused::denied(Wait::nanos(wait), committed))
     }
@@ -352,9 +409,11 @@ impl Cell {
         (leaves + self.slots() + 1).max(tick + 1)
     }
 
-    /// Adds `units` in the tick of `view`, opening it if need be; none if another exchange came first.
+    /// Adds `units` in the tick of `view`, opening it if need be, or in the open one if that is later; none if another
+    /// exchange came first.
     fn commit(&self, word: u128, hot: Hot, view: &View, units: u64) -> Option<SlotReceipt> {
-        let (word, next, receipt) = if view.tick == hot.tick {
+        // Invariant: no view of a sealed tick or of one before it was taken.
+        let (word, next, receipt) = if view.tick <= hot.tick {
             (word, hot.charged_word(word, units), hot.receipt())
         } else {
             let sealed = self.seal(word, hot)?;
@@ -409,10 +468,22 @@ impl Cell {
     }
 }
 
+impl View {
+    /// Units that count as of this view, or in the open tick if that is later.
+    #[inline]
+    const fn told(&self, hot: Hot) -> u64 {
+        if self.tick < hot.tick {
+            hot.committed()
+        } else {
+            self.committed
+        }
+    }
+}
+
 impl Seen {
     /// The tick of the caller, or the open one if that is later.
-    pub(super) const fn tick(&self) -> u64 {
-        self.view.tick
+    pub(super) fn tick(&self) -> u64 {
+        self.view.tick.max(self.hot.tick)
     }
 
     /// The open tick.
@@ -420,7 +491,7 @@ impl Seen {
         self.hot.tick
     }
 
-    /// Units that count.
+    /// Units that count; more than any ceiling if that is no longer remembered.
     pub(super) const fn units(&self) -> u64 {
         self.view.committed
     }

@@ -32,7 +32,14 @@
 //! - **Reset**: raises the *floor*, below which the history is forgotten, then exchanges the hot word for one without
 //!   units. Within the same tick the number of resets grows, so that receipts of before are void.
 //!
-//! A caller whose tick is older than the open one is counted in the open one. Two fields may reach their end: units
+//! A caller whose tick is older than the open one is judged by its own: all that counts in that, the later ticks too, must
+//! leave room for the cost, which is then counted in the open tick. That is law 1 by the times given: of the
+//! charges within one window the last in order has a tick in it, and saw all before it, which are filed under their own
+//! tick or a later one. The history has one place more than the open tick needs, so it can tell what the tick before
+//! that needs: threads that race across an edge lose nothing. Older ones are denied until that tick by their own clock,
+//! unless the ring is young. A late caller who finds a tick sealed opens the next one first.
+//!
+//! Two fields may reach their end: units
 //! that do (by debt) stay there until their slot has left, and after three resets within one tick its receipts can no
 //! longer be told apart, so refunds of that tick are forfeited. Both lean towards denying.
 //!

@@ -72,6 +72,16 @@ impl Ticks {
         self.parts(now) >= u128::from(tick + 1) * u128::from(self.window_ns)
     }
 
+    /// True if `tick` has begun by `now` and no later one has.
+    #[inline]
+    pub(super) fn is_open(&self, tick: u64, now: Nanos) -> bool {
+        // No overflow, as in `is_over`; before the tick it wraps far beyond any window.
+        let since = self
+            .parts(now)
+            .wrapping_sub(u128::from(tick) * u128::from(self.window_ns));
+        since < u128::from(self.window_ns)
+    }
+
     /// The time up to `now`, in parts of which a tick has as many as the window has nanoseconds.
     #[inline]
     fn parts(&self, now: Nanos) -> u128 {
@@ -117,7 +127,9 @@ mod tests {
             let start = ticks.start_ns(tick);
             for open in [0, tick - 1, tick, tick + 1] {
                 assert_eq!(ticks.tick_from(open, Nanos(start)), tick.max(open));
+                assert_eq!(ticks.is_open(open, Nanos(start)), open == tick);
             }
+            assert!(ticks.is_open(tick - 1, Nanos(start - 1)));
             assert_eq!(ticks.tick_from(0, Nanos(start - 1)), tick - 1);
         }
         assert_eq!(

@@ -17,8 +17,9 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// caller gets the whole rate less 1/(slots + 1). More slots cost memory (16 bytes each) and, once a slot, a sum over
 /// all of them.
 ///
-/// A `now` older than the tick already open is counted in that one, and its wait is told from the `now` given. The
-/// least wait is exact: the start of the first slot in which the cost fits. Debt leaves the window like anything
+/// A `now` older than the tick already open is judged by its own tick, in which later ones count too, if that is the one
+/// before; older ones are denied until then, for what counts in them is forgotten. The units are then counted in
+/// the open tick. The least wait is exact: the start of the first slot in which the cost fits. Debt leaves the window like anything
 /// else. Every operation is lock-free and allocates nothing; an admission is one exchange, but for the first of a
 /// slot, which takes four.
 ///
@@ -103,13 +104,13 @@ impl SlottedRing {
         self.charge(at(now), cost, self.max)
     }
 
-    /// Units that count at `now`. O(slots) if no charge came in the slot of `now` yet.
+    /// Units that count at `now`, or in the open slot if that is later. O(slots) if no charge came in the slot of `now` yet.
     #[must_use]
     pub fn count(&self, now: Nanos) -> u64 {
         self.cell.used(now)
     }
 
-    /// Units left at `now`; none in debt.
+    /// Units left at `now`, or in the open slot if that is later; none in debt.
     #[must_use]
     pub fn remaining(&self, now: Nanos) -> u64 {
         self.max.saturating_sub(self.count(now))
@@ -233,11 +234,51 @@ mod tests {
     }
 
     #[test]
-    fn older_now_is_counted_in_the_open_slot() {
+    fn older_now_of_the_slot_before_is_counted_in_the_open_one() {
+        let ring = ring(3, 2);
+        for tick in [2, 5] {
+            take(&ring, 1, tick * SECOND).unwrap();
+        }
+        let late = 5 * SECOND - 1;
+        assert_eq!(
+            wait(&ring, 2, late),
+            Some(1),
+            "it sees the slot that has left"
+        );
+        let Err(Refused::Denied(denial)) = ring.try_record_at(cost(2), Nanos(late)) else {
+            panic!("three would be in its window")
+        };
+        assert_eq!(denial.committed, 1, "what is told is of the open slot");
+        assert_eq!(take(&ring, 1, late).unwrap().tick(), 5);
+        assert_eq!(wait(&ring, 1, late), Some(1));
+        assert_eq!(ring.remaining(Nanos(late)), 1);
+        take(&ring, 1, late + 1).unwrap();
+        assert_eq!(wait(&ring, 1, late), Some(3 * SECOND + 1));
+    }
+
+    #[test]
+    fn older_now_is_denied_until_the_slot_before_the_open_one() {
         let ring = ring(2, 2);
-        take(&ring, 1, 5 * SECOND).unwrap();
-        assert_eq!(take(&ring, 1, 0).unwrap().tick(), 5);
-        assert_eq!(wait(&ring, 1, 0), Some(8 * SECOND));
+        let receipt = take(&ring, 1, 5 * SECOND).unwrap();
+        assert_eq!(wait(&ring, 1, 0), Some(4 * SECOND));
+        assert_eq!(wait(&ring, 2, 0), Some(8 * SECOND));
+        assert!(take(&ring, 1, 4 * SECOND - 1).is_err());
+        assert_eq!(take(&ring, 1, 4 * SECOND).unwrap().tick(), 5);
+        assert!(!ring.close_at_rest(at(Nanos(0))));
+        assert_eq!(ring.refund(at(Nanos(0)), &receipt, 1), 1);
+        let debt = ring.charge_anyway(at(Nanos(0)), cost(3), 2).unwrap();
+        assert_eq!((debt.before, debt.receipt.tick()), (1, 5));
+    }
+
+    #[test]
+    fn older_now_is_told_all_that_a_young_ring_remembers() {
+        let ring = ring(4, 3);
+        for tick in [1, 4] {
+            take(&ring, 1, tick * SECOND).unwrap();
+        }
+        assert_eq!(wait(&ring, 2, 0), Some(0));
+        assert_eq!(wait(&ring, 3, 0), Some(5 * SECOND));
+        assert_eq!(take(&ring, 2, 0).unwrap().tick(), 4);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-use super::{charge, end, go, moment, passed, units};
+use super::{SECOND, charge, end, go, moment, passed, units};
 use std::time::Duration;
-use tollgate_core::{Charged, Meter, Nanos};
+use tollgate_core::{Charged, Meter, Nanos, Refused, Wait};
 use tollgate_sync::Arc;
 use tollgate_window::{FixedWindow, PeriodCounter, PeriodReceipt, PeriodRefusal};
 
@@ -42,6 +42,26 @@ pub(crate) fn rollover_loses_no_charge(ceiling: u64) {
         "{taken} of {ceiling}"
     );
     assert_eq!(counter.used_in(2), taken);
+}
+
+/// A late caller and one who begins the next window: each is counted in its own or denied until the next begins, and a
+/// denial leaves nothing.
+pub(crate) fn late_caller_waits_for_the_window() {
+    let window = Arc::new(fresh());
+    charge(&*window, 1, 2, 3).expect("it is fresh");
+    let late = go(&window, |window| {
+        window.charge(moment(SECOND - 7), units(1), 3)
+    });
+    let early = go(&window, |window| {
+        [(); 2].map(|()| charge(window, SECOND, 1, 3))
+    });
+    match end(late) {
+        Ok(charged) => assert_eq!((charged.receipt.period(), charged.after), (0, 3)),
+        Err(Refused::Denied(denial)) => assert_eq!(denial.wait, Wait::nanos(7)),
+        Err(Refused::Closed) => panic!("nobody closed it"),
+    }
+    assert_eq!(passed(&end(early)), 2);
+    assert_eq!(window.count(Nanos(SECOND)), 2);
 }
 
 /// A refund of the period before, while the next one begins: it never touches the next.

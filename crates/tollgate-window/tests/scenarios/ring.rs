@@ -1,6 +1,6 @@
 use super::{SECOND, charge, end, go, moment, passed, units};
 use std::time::Duration;
-use tollgate_core::{Meter, Nanos};
+use tollgate_core::{Meter, Nanos, Refused, Wait};
 use tollgate_sync::Arc;
 use tollgate_window::SlottedRing;
 
@@ -143,4 +143,19 @@ pub(crate) fn reset_meets_rotation() {
     let now = ring.count(Nanos(tick(1)));
     assert!(now <= 1, "{now}");
     assert_eq!(ring.count(Nanos(tick(2))), now);
+}
+
+/// A late caller, for whom the first units have not left yet, and one of a later tick, for whom they have: the late one
+/// finds them, whether the other has opened its tick, sealed the one before or not come yet.
+pub(crate) fn late_caller_sees_what_has_left_since() {
+    let ring = Arc::new(fresh(2, 1));
+    charge(&*ring, tick(0), 2, 2).expect("it is fresh");
+    let early = go(&ring, |ring| charge(ring, tick(2), 1, 2).is_some());
+    let late = go(&ring, |ring| ring.charge(moment(tick(1)), units(1), 2));
+    assert!(end(early));
+    let Err(Refused::Denied(denial)) = end(late) else {
+        panic!("two are in its window")
+    };
+    assert_eq!(denial.wait, Wait::nanos(SECOND), "by its own clock");
+    assert_eq!(ring.count(Nanos(tick(2))), 1, "and it left nothing");
 }

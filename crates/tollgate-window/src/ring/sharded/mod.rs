@@ -4,8 +4,8 @@
 //! The ring is that of the [module above](super), and counts what was drawn from it. Each shard is one word: the number
 //! of a tick, and units of that tick which the ring has counted and nobody was admitted for.
 //!
-//! - **Admission from stock**: one exchange of the shard's word, if it has enough of the caller's tick, or of a later
-//!   one that was already open. The ring knows of it already.
+//! - **Admission from stock**: one exchange of the shard's word, if it has enough of the caller's tick. The ring knows of
+//!   it already. A caller whose tick is over draws from the ring.
 //! - **Draw**: one exchange of the ring takes the cost and up to a batch more, but only so much that there is as much
 //!   for every other shard twice over; the rest is put into the shard. An older tick's units that are still in there
 //!   are dead: they come out in the same exchange and are given back to the ring, as a refund to their own tick. So

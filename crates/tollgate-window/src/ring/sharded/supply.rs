@@ -67,9 +67,9 @@ impl Supply {
         let home = self.home(number);
         if let Some(shard) = self.shards.get(home) {
             let mut held = shard.load();
-            // Stock of an older tick than the caller's is dead. Stock of a newer one is that of a tick already open, in
-            // which a late caller is counted.
-            while held.units >= cost && !self.ring.ticks.is_over(held.tick, now) {
+            // Stock of an older tick than the caller's is dead. Stock of a newer one is not for a late caller, who sees more
+            // units than that tick does: the ring knows them.
+            while held.units >= cost && self.ring.ticks.is_open(held.tick, now) {
                 if shard.take(held, cost) {
                     return Ok(SlotReceipt::of(held.tick));
                 }
@@ -122,7 +122,7 @@ impl Supply {
 
     /// Units that count as of `now`.
     pub(super) fn used(&self, now: Nanos) -> u64 {
-        let Some(seen) = self.ring.see(now) else {
+        let Some(seen) = self.ring.see_latest(now) else {
             return 0;
         };
         let stocks = self.stocks(&seen);
