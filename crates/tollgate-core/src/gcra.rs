@@ -119,6 +119,7 @@ impl Gcra {
     ///
     /// # Errors
     /// [`CostExceedsCapacity`] if `cost` could never fit.
+    #[inline]
     pub fn step(&self, tat: u64, now: Nanos, cost: Cost) -> Result<Step, CostExceedsCapacity> {
         self.step_since(tat, now, 0, cost)
     }

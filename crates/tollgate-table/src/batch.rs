@@ -1,16 +1,16 @@
 //! Many keys at once: the waits for memory overlap.
 //!
 //! By sixteens, which is about what a core can wait for at a time: all keys are hashed and their home lines asked for;
-//! then each is looked for there, and the other lines asked for of those that are away; then all are decided in order.
+//! then those who are there are decided, and the other lines asked for of those who are away; then these are decided.
 
 use crate::{
     KeyedClass, KeyedDecision, UnequalBatch,
     class::Rule,
-    lines::find,
+    decision::Full,
     pair::stored,
-    place::{Place, prefetch},
+    place::prefetch,
     table::Ask,
-    word::Now,
+    word::{GRACE, Now},
 };
 use std::{
     borrow::Borrow,
@@ -64,6 +64,9 @@ pub(crate) fn decide<K: Hash + ?Sized, C: Clock, S: BuildHasher, B: Borrow<K>>(
     Ok(())
 }
 
+/// Decides for those at home in order, then for the others in order, when their lines have had time to come: to wait for
+/// each where it stands takes a fifth longer. So of one key the order stays, unless another caller brings it in between,
+/// and of several new keys it may be a later one that gets the last free slot.
 fn decide_chunk<K: Hash + ?Sized, C: Clock, S: BuildHasher>(
     class: &KeyedClass<'_, K, C, S>,
     gcra: &Gcra,
@@ -73,24 +76,29 @@ fn decide_chunk<K: Hash + ?Sized, C: Clock, S: BuildHasher>(
     out: &mut Answers,
 ) {
     let table = &class.limiter().table;
-    let lines = table.lines().all();
-    let mut found = [None; CHUNK];
-    for (found, hash) in found.iter_mut().zip(hashes) {
-        let place = Place::new(lines, *hash);
-        *found = find(place.home(), *hash);
-        if found.is_none() {
-            place.others().for_each(prefetch);
-        }
-    }
     let now = Now::new(now);
-    let asks = hashes.iter().zip(costs).zip(found);
-    out.extend(asks.map(|((hash, cost), slot)| {
+    let first = out.len();
+    let mut away = 0_u32;
+    let asks = hashes.iter().zip(costs).enumerate();
+    out.extend(asks.map(|(number, (hash, cost))| {
+        let place = table.place(*hash);
         let ask = Ask {
             hash: *hash,
             gcra,
             cost: *cost,
             now,
         };
-        table.decide_found(slot, Place::new(lines, *hash), &ask)
+        if let Some(answer) = table.decide_at_home(place, &ask).transpose() {
+            return answer;
+        }
+        place.others().for_each(prefetch);
+        away |= 1 << number;
+        // Until it is answered below.
+        Ok(KeyedDecision::Full(Full::new(GRACE)))
     }));
+    while away != 0 {
+        let number = away.trailing_zeros() as usize;
+        away &= away - 1;
+        out[first + number] = table.decide_elsewhere(hashes[number], gcra, costs[number], now);
+    }
 }

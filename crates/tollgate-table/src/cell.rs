@@ -95,37 +95,40 @@ impl<'t> Cell<'t> {
         let mut word = self.word.load(Acquire);
         // Lock-free: an exchange fails only if another's succeeded. A retry reads everything anew.
         loop {
-            let Word::Tat(before) = Word::of(word) else {
-                return Ok(None);
-            };
             if !trusting && !self.is_own() {
                 return Ok(None);
             }
-            word = match gcra.step(before, now.nanos(), cost)? {
+            // A mark lies further ahead than every tolerance: no step takes from it, and only those need to look for it
+            // who take nothing.
+            word = match gcra.step(word, now.nanos(), cost)? {
                 // Linearization point of `Allowed`: this exchange.
                 // Acquire, both: the hash read after it is that of the owner whose TAT was met, or later.
                 Step::Take { tat: own, allowed } => {
-                    match self.word.compare_exchange(before, own, Acquire, Acquire) {
+                    debug_assert!(matches!(Word::of(word), Word::Tat(_)));
+                    match self.word.compare_exchange(word, own, Acquire, Acquire) {
                         Ok(_) if trusting || self.is_own() => {
                             let charge = Charge {
                                 cell: *self,
                                 own,
-                                before,
+                                before: word,
                                 made_at: now.quanta(),
                             };
                             return Ok(Some(Charged::Allowed(allowed, charge)));
                         }
                         Ok(_) => {
-                            self.spare_stranger(own, before);
+                            self.spare_stranger(own, word);
                             return Ok(None);
                         }
                         Err(seen) => seen,
                     }
                 }
                 // Linearization point of `Denied`: this load, or the one of the hash.
-                Step::Deny(denied) => match self.word.load(Acquire) {
-                    seen if seen == before => return Ok(Some(Charged::Denied(denied))),
-                    seen => seen,
+                Step::Deny(denied) => match (Word::of(word), self.word.load(Acquire)) {
+                    (Word::Tat(before), seen) if seen == before => {
+                        return Ok(Some(Charged::Denied(denied)));
+                    }
+                    (Word::Tat(_), seen) => seen,
+                    _ => return Ok(None),
                 },
             };
         }

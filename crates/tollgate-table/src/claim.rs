@@ -40,6 +40,7 @@
 
 use crate::{
     cell::{Cell, Charge, Charged},
+    choice::Choice,
     lines::{SLOTS, Slot, slots},
     place::Place,
     planted::Flaw,
@@ -61,9 +62,6 @@ const ROUNDS_MAX: usize = if cfg!(any(model_loom, model_shuttle)) {
 } else {
     32
 };
-
-/// Free slots that a line keeps for keys whose other lines are full, while there is more room elsewhere.
-const LINE_KEEPS: usize = 1;
 
 /// A published claim.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +161,7 @@ impl Table {
     fn look<'t>(&self, place: Place<'t>, ask: &Ask<'_>) -> Sight<'t> {
         let horizon = ask.now.horizon();
         let mut claim = None;
-        let mut roomiest: Option<(usize, Free<'t>)> = None;
+        let mut choice = Choice::new();
         let mut frees_at = u64::MAX;
         for (way, line) in place.candidate_lines().enumerate() {
             let (mut room, mut first) = (0, None);
@@ -197,16 +195,11 @@ impl Table {
                     }));
                 }
             }
-            // The first line with more room than it keeps, so that few keys are far from home; else the one with most.
-            let Some(first) = first else { continue };
-            let room = room.min(LINE_KEEPS + 1);
-            if roomiest.is_none_or(|(most, _)| room > most) {
-                roomiest = Some((room, first));
-            }
+            choice.line(room, first);
         }
-        match (claim, roomiest) {
+        match (claim, choice.slot()) {
             (Some(claim), _) => Sight::Claimed(claim),
-            (None, Some((_, free))) => Sight::Free(free),
+            (None, Some(free)) => Sight::Free(free),
             // Claims under way end at once, one way or the other; nobody knows which.
             (None, None) if frees_at == u64::MAX => Sight::Full(GRACE),
             (None, None) => Sight::Full(ask.now.until_free(frees_at)),

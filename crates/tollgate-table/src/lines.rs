@@ -4,7 +4,7 @@
 //! when the table is built, so that no request ever waits for the system to find one. Where the system has no huge
 //! pages, or will not give them, the table works all the same, slower by what the processor needs to find its pages.
 
-use std::{fmt, io};
+use std::{fmt, hint::select_unpredictable, io};
 use tollgate_sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Slots in a line. A model checker has no time for full ones.
@@ -39,21 +39,24 @@ pub(crate) fn slots(line: &Line) -> impl Iterator<Item = Slot<'_>> {
         .map(|(hash, word)| Slot { hash, word })
 }
 
-/// The slot of `line` that holds `hash`, or did when it was looked at. Without a branch for each slot, which is quicker
-/// where many lines are searched one after the other, and slower for one.
+/// The slot of `line` that holds `hash`, or did when it was looked at.
+///
+/// Without a branch for each slot: which one it is cannot be foretold, and a wrong guess would be noticed only when the line
+/// has come from memory, with all that was begun after it.
 #[inline]
 pub(crate) fn find(line: &Line, hash: u64) -> Option<Slot<'_>> {
     let (hashes, words) = line.split_at(SLOTS);
-    let mut matching = 0_usize;
-    for (number, held) in hashes.iter().enumerate() {
+    let mut number = 0;
+    for (other, held) in hashes.iter().enumerate().skip(1) {
         // Relaxed: only a hint, verified by whoever follows it.
-        matching |= usize::from(held.load(Relaxed) == hash) << number;
+        number = select_unpredictable(held.load(Relaxed) == hash, other, number);
     }
-    let number = usize::try_from(matching.trailing_zeros()).unwrap_or(SLOTS);
-    match (hashes.get(number), words.get(number)) {
-        (Some(hash), Some(word)) => Some(Slot { hash, word }),
-        _ => None,
-    }
+    let slot = Slot {
+        hash: &hashes[number],
+        word: &words[number],
+    };
+    // Relaxed: as above.
+    (slot.hash.load(Relaxed) == hash).then_some(slot)
 }
 
 /// All lines of a table.

@@ -8,7 +8,6 @@
 use crate::{
     cell::Charged,
     decision::{Full, KeyedDecision},
-    place::Place,
     table::{Answer, Ask, Table},
     word::Now,
 };
@@ -27,15 +26,15 @@ pub(crate) const fn stored(hash: u64) -> u64 {
 
 impl Table {
     #[inline(never)]
-    pub(crate) fn charge_pair<'t>(
-        &'t self,
-        place: Place<'t>,
+    pub(crate) fn charge_pair(
+        &self,
         hash: u64,
         limits: [&Gcra; 2],
         cost: Cost,
         now: Now,
         again: impl FnOnce() -> Now,
     ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        let place = self.place(hash);
         let [first, second] =
             [(limits[0], hash), (limits[1], second_hash(hash))].map(|(gcra, hash)| Ask {
                 hash,

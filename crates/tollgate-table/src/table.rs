@@ -3,7 +3,7 @@
 use crate::{
     cell::{Cell, Charge, Charged},
     decision::{Full, KeyedDecision},
-    lines::{Lines, Slot, slots},
+    lines::{Lines, Slot, find},
     overflow::Overflow,
     pair::second_hash,
     place::{Place, prefetch},
@@ -107,46 +107,44 @@ impl Table {
         place: Place<'_>,
         ask: &Ask<'_>,
     ) -> Result<KeyedDecision, CostExceedsCapacity> {
-        let charged = self.charge_at_home(place, ask)?;
-        self.decide_by(charged, place, ask)
-    }
-
-    /// As [`Self::decide`], where the home line was searched before: `slot` is the key's, or was then.
-    #[inline(always)]
-    pub(crate) fn decide_found(
-        &self,
-        slot: Option<Slot<'_>>,
-        place: Place<'_>,
-        ask: &Ask<'_>,
-    ) -> Result<KeyedDecision, CostExceedsCapacity> {
-        let charged = match slot {
-            Some(slot) => self.hit(slot, ask)?,
-            None => None,
-        };
-        self.decide_by(charged, place, ask)
-    }
-
-    #[inline(always)]
-    fn decide_by(
-        &self,
-        at_home: Option<Charged<'_>>,
-        place: Place<'_>,
-        ask: &Ask<'_>,
-    ) -> Result<KeyedDecision, CostExceedsCapacity> {
-        match at_home {
-            Some(Charged::Allowed(allowed, _)) => Ok(KeyedDecision::Allowed(allowed)),
-            Some(Charged::Denied(denied)) => Ok(KeyedDecision::Denied(denied)),
-            None => self.decide_elsewhere(place, ask),
+        match self.decide_at_home(place, ask)? {
+            Some(decision) => Ok(decision),
+            None => self.decide_elsewhere(ask.hash, ask.gcra, ask.cost, ask.now),
         }
     }
 
-    #[inline(never)]
-    fn decide_elsewhere(
+    /// The answer for a key in its home line; none if it is not there.
+    #[inline(always)]
+    pub(crate) fn decide_at_home(
         &self,
         place: Place<'_>,
         ask: &Ask<'_>,
+    ) -> Result<Option<KeyedDecision>, CostExceedsCapacity> {
+        let Some(slot) = find(place.home(), ask.hash) else {
+            return Ok(None);
+        };
+        Ok(self.hit(slot, ask)?.map(|charged| match charged {
+            Charged::Allowed(allowed, _) => KeyedDecision::Allowed(allowed),
+            Charged::Denied(denied) => KeyedDecision::Denied(denied),
+        }))
+    }
+
+    /// Takes no more than registers hold, so that a key at home costs nothing for those who are not.
+    #[inline(never)]
+    pub(crate) fn decide_elsewhere(
+        &self,
+        hash: u64,
+        gcra: &Gcra,
+        cost: Cost,
+        now: Now,
     ) -> Result<KeyedDecision, CostExceedsCapacity> {
-        Ok(match self.charge_elsewhere(place, 0, ask)? {
+        let ask = Ask {
+            hash,
+            gcra,
+            cost,
+            now,
+        };
+        Ok(match self.charge_elsewhere(self.place(hash), 0, &ask)? {
             Answer::Charged(Charged::Allowed(allowed, _)) | Answer::Uncounted(allowed) => {
                 KeyedDecision::Allowed(allowed)
             }
@@ -162,26 +160,12 @@ impl Table {
         limit: usize,
         ask: &Ask<'_>,
     ) -> Result<Answer<'t>, CostExceedsCapacity> {
-        match self.charge_at_home(place, ask)? {
-            Some(charged) => Ok(Answer::Charged(charged)),
-            None => self.charge_elsewhere(place, limit, ask),
+        if let Some(slot) = find(place.home(), ask.hash)
+            && let Some(charged) = self.hit(slot, ask)?
+        {
+            return Ok(Answer::Charged(charged));
         }
-    }
-
-    /// Charges the key if it is in its home line.
-    #[inline(always)]
-    fn charge_at_home<'t>(
-        &self,
-        place: Place<'t>,
-        ask: &Ask<'_>,
-    ) -> Result<Option<Charged<'t>>, CostExceedsCapacity> {
-        for slot in slots(place.home()) {
-            // Relaxed: only a hint, verified by whoever follows it.
-            if slot.hash.load(Relaxed) == ask.hash {
-                return self.hit(slot, ask);
-            }
-        }
-        Ok(None)
+        self.charge_elsewhere(place, limit, ask)
     }
 
     fn charge_elsewhere<'t>(
@@ -194,9 +178,8 @@ impl Table {
         place.others().for_each(prefetch);
         // A model goes on as if the hints were missed, which at any time they may be: the look below finds the same.
         if !cfg!(any(model_loom, model_shuttle)) {
-            for slot in place.others().flat_map(slots) {
-                // Relaxed: as above.
-                if slot.hash.load(Relaxed) == ask.hash
+            for line in place.others() {
+                if let Some(slot) = find(line, ask.hash)
                     && let Some(charged) = self.hit(slot, ask)?
                 {
                     return Ok(Answer::Charged(charged));

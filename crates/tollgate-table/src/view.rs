@@ -3,6 +3,7 @@ use crate::{
     batch::{self, Answers},
     class::Rule,
     pair::{second_hash, stored},
+    place::{Place, prefetch},
     table::Ask,
     word::Now,
 };
@@ -42,9 +43,7 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
     /// [`CostExceedsCapacity`] if `cost` could never pass. Nothing changes.
     #[inline]
     pub fn try_acquire(&self, key: &K, cost: Cost) -> Result<KeyedDecision, CostExceedsCapacity> {
-        // The line is on its way while the clock is read: a processor may wait at its counter for all loads before.
-        let hash = self.limiter.prefetch(key);
-        self.try_acquire_hashed_at(hash, cost, self.limiter.clock.now())
+        self.try_acquire_hashed(self.limiter.hash(key), cost)
     }
 
     /// Takes `cost` from `key` at `now`, or says how long to wait; see [`Self::try_acquire`].
@@ -75,8 +74,11 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
         hash: u64,
         cost: Cost,
     ) -> Result<KeyedDecision, CostExceedsCapacity> {
-        self.limiter.prefetch_hashed(hash);
-        self.try_acquire_hashed_at(hash, cost, self.limiter.clock.now())
+        let hash = stored(hash);
+        let place = self.limiter.table.place(hash);
+        // The line is on its way while the clock is read: a processor may wait at its counter for all loads before.
+        prefetch(place.home());
+        self.decide(place, hash, cost, self.limiter.clock.now())
     }
 
     /// Takes `cost` at `now` from the key with this hash; see [`Self::try_acquire_hashed`].
@@ -90,14 +92,24 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
         cost: Cost,
         now: Nanos,
     ) -> Result<KeyedDecision, CostExceedsCapacity> {
-        let table = &self.limiter.table;
         let hash = stored(hash);
-        let place = table.place(hash);
+        self.decide(self.limiter.table.place(hash), hash, cost, now)
+    }
+
+    #[inline(always)]
+    fn decide(
+        &self,
+        place: Place<'_>,
+        hash: u64,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        let table = &self.limiter.table;
         let now = Now::new(now);
         let Rule { first, second } = self.rule;
         if let Some(second) = second {
             let again = || Now::new(self.limiter.clock.now());
-            return table.charge_pair(place, hash, [first, second], cost, now, again);
+            return table.charge_pair(hash, [first, second], cost, now, again);
         }
         let ask = Ask {
             hash,
@@ -108,8 +120,9 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
         table.decide(place, &ask)
     }
 
-    /// Decides for many keys: `out` then holds an answer for each, in their order, as if they had been asked one by one
-    /// at one `now`. What it held before is dropped, its memory is used again.
+    /// Decides for many keys: `out` then holds an answer for each, in their order, as if each key's requests had been
+    /// asked one by one, in order, at one `now`. Which of several new keys get the last free slots is left open. What
+    /// `out` held before is dropped, its memory is used again.
     ///
     /// All are hashed and their lines asked for, then the clock is read, once, then they are decided: so the waits for
     /// memory overlap. Pays from about four keys; beyond 16 it goes by sixteens.

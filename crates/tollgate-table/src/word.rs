@@ -6,6 +6,7 @@
 //! slot has to exceed; and as each reservation of a slot has a number above all before it, no mark ever stands
 //! for two claims.
 
+use std::hint::cold_path;
 use tollgate_core::{Nanos, gcra::QUANTA_PER_NANO};
 
 /// The first word that is no TAT.
@@ -127,7 +128,14 @@ pub(crate) struct Now(Nanos);
 impl Now {
     #[inline]
     pub(crate) const fn new(now: Nanos) -> Self {
-        Self(Nanos::new(now.0.saturating_add(LEAD_NS)).clamped())
+        const LAST: u64 = Nanos::MAX.0 - LEAD_NS;
+        if now.0 <= LAST {
+            Self(Nanos::new(now.0 + LEAD_NS))
+        } else {
+            // Never in 30 years, so that it costs a compare and no dependency.
+            cold_path();
+            Self(Nanos::MAX)
+        }
     }
 
     /// As the arithmetic of a cell takes it.

@@ -112,6 +112,12 @@ fn hash(key: u64, together: bool) -> u64 {
     }
 }
 
+fn batch(asks: &[Ask]) -> (Vec<u64>, Vec<Cost>) {
+    asks.iter()
+        .map(|ask| (hash(ask.key, false), cost(ask.units)))
+        .unzip()
+}
+
 fn answer(decision: &KeyedDecision) -> Option<Answer> {
     match decision {
         KeyedDecision::Allowed(_) => Some(Answer::Admit),
@@ -210,22 +216,20 @@ proptest! {
         }
     }
 
-    /// A batch is answered as its keys would be one by one.
+    /// A batch in a table with room is answered as its keys would be one by one.
     #[test]
     fn a_batch_is_its_keys_one_by_one(
         plain in limits(),
-        lines in 1..=5_usize,
         asks in asks(24),
         cut in 1..40_usize,
     ) {
-        let (one_by_one, batched) = (table(limit(plain), lines), table(limit(plain), lines));
+        let (one_by_one, batched) = (table(limit(plain), 100), table(limit(plain), 100));
         let mut clock = START;
         let mut answers = Vec::new();
         for asks in asks.chunks(cut) {
             clock += asks[0].step;
             let now = Nanos::new(clock);
-            let keys: Vec<u64> = asks.iter().map(|ask| hash(ask.key, false)).collect();
-            let costs: Vec<Cost> = asks.iter().map(|ask| cost(ask.units)).collect();
+            let (keys, costs) = batch(asks);
             batched.try_acquire_batch_at(&keys, &costs, now, &mut answers).expect("as many");
             let singly: Vec<_> = keys
                 .iter()
@@ -233,6 +237,37 @@ proptest! {
                 .map(|(key, cost)| one_by_one.try_acquire_at(key, *cost, now))
                 .collect();
             prop_assert_eq!(&answers, &singly);
+        }
+    }
+
+    /// In a batch, too, each key is answered as if it had a limiter of its own, but for being told that there is no slot.
+    #[test]
+    fn each_key_of_a_batch_has_a_limiter_of_its_own(
+        plain in limits(),
+        lines in 1..=5_usize,
+        asks in asks(24),
+        cut in 1..40_usize,
+    ) {
+        let subject = table(limit(plain), lines);
+        let mut models: HashMap<u64, Gcra> = HashMap::new();
+        let mut clock = START;
+        let mut answers = Vec::new();
+        for asks in asks.chunks(cut) {
+            clock += asks[0].step;
+            let (keys, costs) = batch(asks);
+            subject
+                .try_acquire_batch_at(&keys, &costs, Nanos::new(clock), &mut answers)
+                .expect("as many");
+            for (ask, decision) in asks.iter().zip(&answers) {
+                let model = models
+                    .entry(ask.key)
+                    .or_insert_with(|| Gcra::quantized(plain, QUANTA_PER_NANO));
+                match decision.as_ref().map(answer) {
+                    Ok(Some(answer)) => prop_assert_eq!(answer, model.try_acquire(clock, ask.units)),
+                    Ok(None) => prop_assert_eq!(model.used(clock), 0, "a key in use has its slot"),
+                    Err(_) => prop_assert_eq!(model.try_acquire(clock, ask.units), Answer::Never),
+                }
+            }
         }
     }
 
