@@ -20,12 +20,6 @@ pub(crate) const ALGORITHMS: [&str; 8] = [
 
 pub(crate) const CONCURRENCY: &str = "algorithm = \"concurrency\"";
 
-/// Whether every unit that is released comes back, whoever races. An exact refund of a rate may err towards giving
-/// back less.
-pub(crate) fn gives_all_back(algorithm: &str) -> bool {
-    !algorithm.contains("gcra") || algorithm.contains("eager")
-}
-
 pub(crate) fn limit(name: &str, unit: &str, max: u64, algorithm: &str) -> String {
     format!("[[limit]]\nname = \"{name}\"\nunit = \"{unit}\"\nmax = {max}\n{algorithm}\n\n")
 }

@@ -10,12 +10,20 @@
 //! lowers the TAT by just that, by the records made since (`history`), and settling leaves the meter
 //! where it would be had the actual cost been known at admission.
 //!
+//! Records err towards refunding less: where refunds were in flight, and where old charges share a slot. But the backlog
+//! since `t0` was also never lower than what the charge itself was worth, less the time served since: whatever else is
+//! given back, its own units stand in the queue. So a refund gives back the surplus less the time from `t0` to
+//! the latest charge, at the least, whatever the records say; what matters is the latest `now` of any charge in the word,
+//! since refilled units can only have been admitted again by a charge. While no time passes, no unit is lost in any race.
+//!
 //! # Synchronization
 //! - `word`: exchanged by chargers (Release: publishes their record) and by refunders (Release: publishes `started`).
 //!   Loaded with Acquire by both, so that all records of charges numbered in it, and all refunds in its TAT, are seen.
 //! - `started`: raised by a refunder before its exchange and lowered if that fails. Read after `word`: at least all
 //!   refunds in it.
 //! - `done`: raised after the exchange (Release). Read before `word` (Acquire): at most the refunds in it.
+//! - `latest`: raised to its `now` by each charger before its exchange. Read after `word`: at least the `now` of all
+//!   charges in it; a charge that came since makes the exchange of the refund fail.
 //!
 //! A record holds `backlog + done` and a refunder subtracts `started`, so what lies between the two, a refund in
 //! flight, errs towards refunding less.
@@ -75,6 +83,8 @@ pub struct RateMeter {
     word: AtomicU128,
     started: AtomicU128,
     done: AtomicU128,
+    /// The latest instant of any charge, in nanoseconds. Kept for exact refunds only.
+    latest: AtomicU64,
     history: History,
 }
 
@@ -141,6 +151,7 @@ impl RateMeter {
             word: AtomicU128::new(word.0),
             started: AtomicU128::new(0),
             done: AtomicU128::new(0),
+            latest: AtomicU64::new(0),
             history: History::new(depth),
         }
     }
@@ -267,6 +278,10 @@ impl RateMeter {
                 let seen = backlog.min(1 << (61 + self.coarse));
                 self.history
                     .note(word.seq(), self.coarsened(done.wrapping_add(seen)));
+                // Relaxed, both: published by the exchange below. It only grows, so a stale value costs time only.
+                if self.latest.load(Relaxed) < at.now.0 {
+                    self.latest.fetch_max(at.now.0, Relaxed);
+                }
             }
             let next = Word::new(now.saturating_add(after), word.next_seq());
             // Linearization point of a charge. Release: publishes its record. Acquire: keeps the chain of
@@ -315,6 +330,14 @@ impl RateMeter {
             lowest.saturating_sub(1)
         };
         surplus.min(u128::from(lowest) << self.coarse)
+    }
+
+    /// What of `surplus` quanta of a charge has surely not been served: the charge was worth as much at least, and no
+    /// charge in the word that was loaded before came later than `latest`.
+    fn unserved(&self, charged_at: Nanos, surplus: u128) -> u128 {
+        // Relaxed: published by the exchange of the word (Release), which was loaded before (Acquire).
+        let latest = self.scale.quanta(Nanos(self.latest.load(Relaxed)));
+        surplus.saturating_sub(latest.saturating_sub(self.scale.quanta(charged_at)))
     }
 
     /// Gives back a whole charge if nothing happened since: the TAT that it replaced is put back. Its record stays
@@ -413,7 +436,8 @@ impl RateMeter {
         };
         let amount = match self.rule {
             _ if surplus == 0 => 0,
-            RefundRule::Exact => self.refund_exact(at, &receipt, surplus),
+            // Its units were charged to another meter, so no instant is known from which they stood in this one.
+            RefundRule::Exact => self.refund_exact(at, &receipt, surplus, None),
             RefundRule::Eager => self.refund_eager(at, &receipt, surplus),
         };
         // Acquire: as in `hand_on_quanta`.
@@ -423,7 +447,13 @@ impl RateMeter {
         Ok(self.scale.units_down(amount))
     }
 
-    fn refund_exact(&self, at: Moment, receipt: &RateReceipt, surplus: u128) -> u128 {
+    fn refund_exact(
+        &self,
+        at: Moment,
+        receipt: &RateReceipt,
+        surplus: u128,
+        charged_at: Option<Nanos>,
+    ) -> u128 {
         let now = self.scale.quanta(at.now);
         let base = receipt.done;
         loop {
@@ -434,21 +464,21 @@ impl RateMeter {
                 return 0;
             }
             let backlog = word.tat().saturating_sub(now);
-            let Some(lowest) = self
+            let unserved = charged_at.map_or(0, |at| self.unserved(at, surplus));
+            // None if it is too old to tell, or the slots were taken by charges newer than the word.
+            let lowest = self
                 .history
-                .lowest(receipt.before.whole().seq(), word.seq(), base)
-            else {
-                // Too old to tell, or the slots were taken by charges newer than the word.
-                // Relaxed: only compared.
-                if self.word.load(Relaxed) == word.0 {
-                    return 0;
-                }
-                continue;
-            };
+                .lowest(receipt.before.whole().seq(), word.seq(), base);
             // Relaxed, here and below: the loads before are Acquire and the exchange of the word is Release.
             let started = self.started.load(Relaxed);
-            let amount = self.allowed(receipt, lowest, started, surplus.min(backlog));
+            let recorded =
+                lowest.map_or(0, |lowest| self.allowed(receipt, lowest, started, surplus));
+            let amount = recorded.max(unserved).min(backlog);
             if amount == 0 {
+                // Relaxed: only compared.
+                if lowest.is_none() && self.word.load(Relaxed) != word.0 {
+                    continue;
+                }
                 return 0;
             }
             if self
@@ -543,7 +573,7 @@ impl Meter for RateMeter {
         let worth = self.scale.worth(surplus);
         let amount = match self.rule {
             _ if surplus == 0 => 0,
-            RefundRule::Exact => self.refund_exact(at, receipt, worth),
+            RefundRule::Exact => self.refund_exact(at, receipt, worth, Some(receipt.now)),
             RefundRule::Eager => self.refund_eager(at, receipt, worth),
         };
         self.scale.units_down(amount)

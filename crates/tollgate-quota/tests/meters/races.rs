@@ -4,9 +4,11 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::SeqCst},
 };
-use tollgate_core::{Cost, Meter, Moment, Refused};
+use std::time::Duration;
+
+use tollgate_core::{Cost, Limit, Meter, Moment, Nanos, Refused, Wall};
 use tollgate_quota::{
-    Calendar, CalendarMeter, Concurrency, Lifetime,
+    Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule,
     calendar::CalendarPeriod,
     threshold::{Share, Thresholds},
 };
@@ -23,6 +25,11 @@ fn cost(units: u64) -> Cost {
 fn daily() -> CalendarMeter {
     let days = Calendar::new(CalendarPeriod::Day, "Europe/Berlin").unwrap();
     CalendarMeter::new(Arc::new(days), MAX)
+}
+
+fn hourly(depth: Depth) -> RateMeter {
+    let limit = Limit::new(MAX, Duration::from_secs(3_600)).unwrap();
+    RateMeter::new(&limit, depth, RefundRule::Exact).unwrap()
 }
 
 /// All ask for one unit each, three times as often as there are units.
@@ -64,6 +71,37 @@ fn no_refund_is_lost_or_counted_twice() {
     keeps_what_was_not_refunded(&Lifetime::new());
     keeps_what_was_not_refunded(&Concurrency::new());
     keeps_what_was_not_refunded(&daily());
+    // Whatever is in flight, and however many charges came while a racer stood still.
+    keeps_what_was_not_refunded(&hourly(Depth::Long));
+    keeps_what_was_not_refunded(&hourly(Depth::Short));
+}
+
+/// Six callers admit, extend and settle at nothing, while a clock moves by a nanosecond a step. All of it refills
+/// 12 units, and what each refund leaves is what was served since its charge: a few nanoseconds' worth.
+#[test]
+fn racing_refunds_of_a_rate_strand_next_to_nothing() {
+    const CAPACITY: u64 = 100;
+    const CALLS: usize = 10_000;
+    let limit = Limit::new(100, Duration::from_millis(1)).unwrap();
+    let limit = limit.with_capacity(CAPACITY);
+    let meter = RateMeter::new(&limit, Depth::Long, RefundRule::Exact).unwrap();
+    let clock = AtomicU64::new(0);
+    let tick = || Moment::new(Nanos(clock.fetch_add(1, SeqCst)), Wall::default());
+    let race = race_for(6, CALLS, |thread, number| {
+        let charge = |units| meter.charge(tick(), cost(units), CAPACITY);
+        let Ok(admitted) = charge(1 + (thread + number) as u64 % 16) else {
+            return 0;
+        };
+        let extended = charge(1 + number as u64 % 5);
+        for charged in [Some(admitted), extended.ok()].into_iter().flatten() {
+            meter.refund(tick(), &charged.receipt, u64::MAX);
+        }
+        1
+    });
+    let used = meter.used(tick());
+    assert!(used <= 5, "{used} of {CAPACITY} are stranded");
+    let calls = 6 * CALLS as u128;
+    assert!(race.total > calls / 2, "{} of {calls} pass", race.total);
 }
 
 #[test]
