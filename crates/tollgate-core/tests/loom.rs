@@ -71,6 +71,14 @@ fn reset_forgets_all_or_nothing() {
     exhaustive(scenarios::reset_forgets_all_or_nothing);
 }
 
+/// Two who take a turn, for capacities of 1 and 2. Exhaustive, 10 ms.
+#[test]
+fn turns_are_due_one_after_the_other() {
+    for capacity in 1..=2 {
+        exhaustive(move || scenarios::turns_are_due_one_after_the_other(2, capacity));
+    }
+}
+
 /// A turn and a caller, for capacities of 1 and 2. Exhaustive, 10 ms.
 #[test]
 fn dropped_turn_gives_back_or_forfeits() {
@@ -127,6 +135,20 @@ fn three_callers_of_two_shards_take_what_there_is() {
         bounded(3, move || {
             sharded::callers_take_what_there_is(3, 1, 2, initial)
         });
+    }
+}
+
+/// Two callers of two units each. Exhaustive, 20 ms.
+#[test]
+fn callers_under_a_ceiling_leave_the_rest() {
+    exhaustive(|| sharded::callers_under_a_ceiling_leave_the_rest(2, 2));
+}
+
+/// A draw and a take. Exhaustive, 10 ms.
+#[test]
+fn a_fill_beside_a_take_loses_neither() {
+    for swapped in [false, true] {
+        exhaustive(move || sharded::a_fill_beside_a_take_loses_neither(swapped));
     }
 }
 

@@ -17,55 +17,7 @@ use tollgate_testkit::{
     law::{Event, Law},
 };
 
-const ROUNDS: usize = 300;
-
-fn repeat(race: impl Fn()) {
-    (0..ROUNDS).for_each(|_| race());
-}
-
-#[test]
-fn races_end_as_the_models_say() {
-    repeat(|| scenarios::callers_take_exactly_the_capacity(4, 20, 50));
-    repeat(scenarios::unequal_costs_fit_the_capacity);
-    repeat(|| scenarios::change_keeps_the_units(2, 10, 8, 12));
-    repeat(|| scenarios::change_keeps_the_units(2, 10, 12, 4));
-    repeat(|| scenarios::changes_in_a_row_keep_the_units(10));
-    repeat(scenarios::changers_take_turns);
-    repeat(scenarios::reset_forgets_all_or_nothing);
-    repeat(|| scenarios::dropped_turn_gives_back_or_forfeits(1));
-    repeat(|| scenarios::dropped_turn_gives_back_or_forfeits(2));
-    repeat(scenarios::dropped_turns_never_give_back_twice);
-    repeat(scenarios::turn_dropped_in_a_change_gives_back_once);
-    repeat(|| scenarios::peeks_see_what_was_there(false));
-    repeat(|| scenarios::peeks_see_what_was_there(true));
-}
-
-#[test]
-fn races_for_stock_end_as_the_models_say() {
-    use scenarios::sharded;
-
-    for initial in [1, 3, 8] {
-        repeat(|| sharded::callers_take_what_there_is(3, 10, 2, initial));
-        repeat(|| sharded::callers_take_what_there_is(2, 10, 1, initial));
-        repeat(|| sharded::a_seat_has_one_owner(initial));
-    }
-    repeat(sharded::a_seat_is_claimed_once);
-    repeat(sharded::two_draws_hold_no_more_than_the_room::<ShardedLimiter<ManualClock>>);
-    for swapped in [false, true] {
-        let others = [1, 2, 1].as_slice();
-        repeat(|| sharded::a_gathered_cost_is_taken_whole_or_not_at_all(5, 4, others, swapped));
-        repeat(|| sharded::a_handle_shares_its_seat(5, 3, swapped));
-        repeat(|| {
-            sharded::a_draw_is_no_older_than_its_room::<ShardedLimiter<ManualClock>>(swapped);
-        });
-        repeat(|| sharded::a_handle_draws_no_older_than_its_room(swapped));
-        for same in [false, true] {
-            let shard = usize::from(!same);
-            repeat(|| sharded::stock_is_used_no_earlier_than_drawn(shard, swapped));
-            repeat(|| sharded::a_seat_is_used_no_earlier_than_filled(same, swapped));
-        }
-    }
-}
+scenarios::mixes::mixes!(tollgate_testkit::stress::repeat);
 
 /// Starts `callers` threads at once and adds up what they return.
 fn race(callers: usize, caller: impl Fn(usize) -> u64 + Sync) -> u64 {

@@ -16,11 +16,13 @@ pub mod model;
 mod once_arc;
 mod swap_arc;
 mod thread_number;
+mod trusted;
 mod unique;
 
 pub use once_arc::OnceArc;
 pub use swap_arc::SwapArc;
 pub use thread_number::thread_number;
+pub use trusted::Trusted;
 pub use unique::unique;
 
 #[cfg(model_loom)]

@@ -68,12 +68,15 @@ fn builder() -> loom::model::Builder {
     builder
 }
 
-/// Runs `scenario` in so many random interleavings, and in as many that PCT chooses, which finds whatever needs few
-/// preemptions with a known probability. A failure prints the schedule, for `shuttle::replay`.
+/// Runs `scenario` in random interleavings, and in as many that PCT chooses, which finds whatever needs few preemptions
+/// with a known probability: so many as `TOLLGATE_EXECUTIONS` says, else some hundreds. A failure prints the schedule, for
+/// `shuttle::replay`.
 #[cfg(all(model_shuttle, not(model_loom)))]
-pub fn random(executions: usize, scenario: impl Fn() + Send + Sync + 'static) {
+pub fn random(scenario: impl Fn() + Send + Sync + 'static) {
     /// The preemptions that PCT goes by, and one.
     const DEPTH: usize = 3;
+    let executions = std::env::var("TOLLGATE_EXECUTIONS").ok();
+    let executions = executions.and_then(|text| text.parse().ok()).unwrap_or(300);
     let scenario = Arc::new(scenario);
     let again = Arc::clone(&scenario);
     counted(

@@ -19,25 +19,7 @@ use tollgate_testkit::{
     law::{Event, Judge, Law},
 };
 
-const ROUNDS: usize = 300;
-
-#[test]
-fn races_end_as_the_models_say() {
-    for _ in 0..ROUNDS {
-        let sound = |plan| plan;
-        scenarios::a_new_key_gets_one_slot(4, 4, 1, sound);
-        scenarios::a_new_key_gets_one_slot(4, 1, 3, sound);
-        scenarios::a_new_key_gets_one_slot_whoever_sees_it_free(2, 2, sound);
-        scenarios::a_new_key_gets_one_slot_whoever_sees_it_free(4, 4, sound);
-        scenarios::a_late_hit_never_charges_the_new_owner(2, 2, sound);
-        scenarios::one_slot_has_one_owner(sound);
-        scenarios::two_new_keys_get_a_slot_each(sound);
-        scenarios::two_limits_are_charged_both_or_none(4, true, sound);
-        scenarios::two_limits_are_charged_both_or_none(4, false, sound);
-        scenarios::a_reset_forgets_all_or_nothing(sound);
-        scenarios::keys_without_a_slot_share_a_cell(sound);
-    }
-}
+scenarios::mixes::mixes!(tollgate_testkit::stress::repeat);
 
 /// A small generator, apart for each thread.
 struct Random(u64);

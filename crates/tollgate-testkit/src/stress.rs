@@ -3,7 +3,7 @@
 //! No thread sleeps or reads a clock here: give the limiter a frozen `now`, and exactly its capacity must pass.
 
 use crate::law::Event;
-use std::{sync::Barrier, thread};
+use std::{env, sync::Barrier, thread};
 
 /// Who admitted how much in a race.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,15 @@ pub fn race_for(
         total: per_thread.iter().sum(),
         per_thread,
     }
+}
+
+/// Runs a race of threads again and again: so often as `TOLLGATE_EXECUTIONS` says, else 300 times. Tells how often, in a
+/// line that `cargo xtask verify` reads.
+pub fn repeat(race: impl Fn()) {
+    let times = env::var("TOLLGATE_EXECUTIONS").ok();
+    let times: u64 = times.and_then(|text| text.parse().ok()).unwrap_or(300);
+    (0..times).for_each(|_| race());
+    println!("explored: {times} executions, on threads");
 }
 
 /// What one thread admitted, stamped with the `now` of each decision.

@@ -3,85 +3,20 @@
 
 mod scenarios;
 
-use scenarios::{SECOND, charge, fixed, log, moment, ring, sharded, units};
+use scenarios::{SECOND, charge, moment, units};
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
-use tollgate_core::{ManualClock, Meter};
+use tollgate_core::Meter;
 use tollgate_testkit::{
     Periods,
     law::Law,
     stress::{race_for, race_recorded},
 };
-use tollgate_window::{ExactLog, FixedWindow, ShardedRing, SlottedRing};
+use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
-const TIMES: usize = 300;
-
-fn many_times(race: impl Fn()) {
-    (0..TIMES).for_each(|_| race());
-}
-
-#[test]
-fn fixed_races() {
-    many_times(|| fixed::rollover_loses_no_charge(3));
-    many_times(fixed::late_caller_waits_for_the_window);
-    many_times(fixed::refund_touches_no_other_period);
-    many_times(fixed::refunds_and_charges_add_up);
-    many_times(|| fixed::rollover_carries_debt(3, &[1, 2], &[2, 3]));
-    many_times(fixed::lowered_max_makes_no_debt);
-    many_times(|| fixed::refund_meets_a_change_of_max(1));
-    many_times(|| fixed::change_of_max_has_one_period(1));
-    many_times(|| scenarios::closing_loses_no_charge(fixed::fresh(), 0));
-    many_times(|| scenarios::refund_of_before_a_reset_is_void(fixed::fresh(), 0));
-}
-
-#[test]
-fn log_races() {
-    many_times(|| log::charges_take_exactly_the_max(3, &[1, 3], &[2, 3]));
-    many_times(|| log::units_leave_in_their_time(&[1, 2], &[1, 3]));
-    many_times(log::charges_see_what_has_left);
-    many_times(log::look_sees_one_state);
-    many_times(log::late_caller_forgets_nothing);
-    many_times(|| {
-        log::law_holds_across_a_lap(&[SECOND, SECOND + 10], &[SECOND + 5, 2 * SECOND + 5])
-    });
-    many_times(|| log::refund_makes_room(false));
-    many_times(|| log::refund_makes_room(true));
-    many_times(log::refunds_are_counted_once);
-    many_times(|| log::refund_meets_the_next_level(16));
-    many_times(|| log::refund_on_the_next_level_is_found(16));
-    many_times(|| log::next_level_meets_a_lap(16));
-    many_times(|| log::debt_in_a_full_ring_stays_long_enough(&[1, 3], &[2, 4]));
-    many_times(log::denial_tells_a_wait_of_one_state);
-    many_times(|| scenarios::closing_loses_no_charge(log::fresh(1), 0));
-    many_times(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0));
-}
-
-#[test]
-fn ring_races() {
-    many_times(|| ring::rotation_loses_no_charge(4, 1));
-    many_times(|| ring::rotation_loses_no_charge(4, 2));
-    many_times(ring::look_sees_one_state);
-    many_times(|| ring::rotations_agree([1, 3]));
-    many_times(|| ring::refund_meets_rotation(2));
-    many_times(|| ring::refunds_meet_rotation(2));
-    many_times(ring::late_caller_sees_what_has_left_since);
-    many_times(ring::three_rotate);
-    many_times(ring::reset_meets_rotation);
-    many_times(|| scenarios::closing_loses_no_charge(ring::fresh(1, 1), 0));
-    many_times(|| scenarios::refund_of_before_a_reset_is_void(ring::fresh(2, 1), 0));
-}
-
-#[test]
-fn sharded_races() {
-    type Ring = ShardedRing<ManualClock>;
-    many_times(sharded::stock_serves_no_later_tick::<Ring>);
-    many_times(|| sharded::draws_of_two_ticks_lose_nothing::<Ring>(7));
-    many_times(|| sharded::stock_is_taken_once::<Ring>(0));
-    many_times(|| sharded::stock_is_taken_once::<Ring>(SECOND));
-    many_times(sharded::stock_is_gathered_once::<Ring>);
-}
+scenarios::mixes::mixes!(tollgate_testkit::stress::repeat);
 
 /// Threads at one instant take exactly `max` units of costs one to three, whatever is left being too small for them.
 fn exactly_the_max<M: Meter>(meter: &M, max: u64) {

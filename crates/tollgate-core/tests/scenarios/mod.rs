@@ -1,6 +1,8 @@
 //! Races on one limiter, at one instant, each with what must hold whoever wins. One call is one race: a model checker
 //! runs each under every interleaving, plain threads run them many times.
 
+#[cfg(not(model_loom))]
+pub(crate) mod mixes;
 #[cfg(model_loom)]
 pub(crate) mod planted;
 pub(crate) mod sharded;
@@ -200,6 +202,30 @@ pub(crate) fn dropped_turns_never_give_back_twice() {
     assert_eq!(taken, 1);
     let counted = 3 - remaining(&limiter);
     assert!((1..=3).contains(&counted), "{counted} units count");
+}
+
+/// Callers take a turn each: the instants at which those are due lie an interval apart, whoever came first.
+pub(crate) fn turns_are_due_one_after_the_other(callers: u64, capacity: u64) {
+    const PER_UNIT: u64 = 30;
+    let limiter = limiter(limit(PER_UNIT, capacity));
+    let turns: Vec<_> = (0..callers)
+        .map(|_| {
+            go(&limiter, |limiter| {
+                let turn = limiter.turn(Cost::ONE, Duration::from_secs(1));
+                let turn = turn.expect("it is soon enough");
+                let ready_at = turn.ready_at();
+                turn.take();
+                ready_at.0
+            })
+        })
+        .collect();
+    let mut ready_at: Vec<u64> = turns.into_iter().map(end).collect();
+    ready_at.sort_unstable();
+    let due = |number: u64| NOW.0 + PER_UNIT * (number + 1).saturating_sub(capacity);
+    assert!(
+        ready_at.iter().copied().eq((0..callers).map(due)),
+        "{ready_at:?}"
+    );
 }
 
 /// A turn is dropped while the limit changes: it gives back before, or is forfeited after, and never touches the

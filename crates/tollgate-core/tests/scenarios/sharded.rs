@@ -138,6 +138,28 @@ pub(crate) fn callers_take_what_there_is(
     ends_well(&limiter, initial, taken);
 }
 
+/// Room for two units, one of which is there: one caller draws and fills the room beside it, another takes it. Neither is
+/// lost.
+pub(crate) fn a_fill_beside_a_take_loses_neither(swapped: bool) {
+    const INITIAL: u64 = 16;
+    let limiter = ShardedLimiter::builder(limit(UNIT_NS, INITIAL))
+        .shards(1)
+        .seats(0)
+        .build_with_clock(ManualClock::starting_at(NOW))
+        .expect("a limit");
+    assert_eq!(limiter.stock_per_shard(), 2);
+    let limiter = Arc::new(limiter);
+    assert_eq!(take(&limiter, 0, &[1]), 1);
+    let (drawn, taken) = race(
+        &limiter,
+        swapped,
+        |limiter| take(limiter, 0, &[2]),
+        |limiter| take(limiter, 0, &[1]),
+    );
+    assert_eq!((drawn, taken), (2, 1));
+    ends_well(&limiter, INITIAL, 4);
+}
+
 /// A cost that must be gathered from the parent and both shards, beside one who takes from any of them: whoever loses
 /// puts everything back.
 pub(crate) fn a_gathered_cost_is_taken_whole_or_not_at_all(
@@ -183,6 +205,22 @@ pub(crate) fn a_seat_has_one_owner(initial: u64) {
     assert!(one_has || other_has);
     assert!(one + other <= initial, "{one} + {other} of {initial}");
     ends_well(&limiter, initial, one + other);
+}
+
+/// Callers of a lower class at once: they take their share of the capacity, exactly, and the rest is there for others.
+pub(crate) fn callers_under_a_ceiling_leave_the_rest(callers: u64, calls: u64) {
+    const SHARE: u64 = 3;
+    let limiter = sharded(1, 0, 8);
+    let take = move |limiter: &Sharded| {
+        // The stock of one unit is for callers without a ceiling.
+        let decide = || limiter.try_acquire_under(Cost::ONE, SHARE + 1);
+        let passed = |_: &u64| decide().is_ok_and(|decision| decision.is_allowed());
+        (0..calls).filter(passed).count() as u64
+    };
+    let callers: Vec<_> = (0..callers).map(|_| go(&limiter, take)).collect();
+    let taken: u64 = callers.into_iter().map(end).sum();
+    assert_eq!(taken, SHARE);
+    assert_eq!(drain(&limiter), 8 - SHARE);
 }
 
 /// Two live handles for one seat: one of them has it.

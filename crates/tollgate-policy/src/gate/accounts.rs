@@ -21,10 +21,10 @@ use crate::{
 };
 use crossbeam::queue::SegQueue;
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 use tollgate_core::{Meter, Moment, Nanos, Refused, Wait, Wall};
 use tollgate_sync::{
-    Arc, OnceArc,
+    Arc, OnceArc, Trusted,
     atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::*},
 };
 
@@ -75,6 +75,8 @@ pub(crate) struct LineState {
 #[derive(Debug)]
 pub(crate) struct Accounts {
     map: papaya::HashMap<Key, Arc<Account>, Carried>,
+    /// What models know of the map.
+    trusted: Trusted,
     seed: Seed,
     count: AtomicUsize,
     /// The latest instants as of which an account was evicted.
@@ -188,6 +190,7 @@ impl Accounts {
             .build();
         Self {
             map,
+            trusted: Trusted::default(),
             seed: Seed::default(),
             count: AtomicUsize::new(0),
             floor_now: AtomicU64::new(0),
@@ -219,7 +222,7 @@ impl Accounts {
         let wanted = scopes.wanted(&self.seed, limit)?;
         loop {
             if !suspect
-                && let Some(account) = pin.get(&wanted)
+                && let Some(account) = self.trusted.step(|| pin.get(&wanted))
                 && account.version >= policy.version
             {
                 return Ok(account);
@@ -255,6 +258,11 @@ impl Accounts {
         self.held(policy, limit, &self.seed.wanted(limit.id, values), at)
     }
 
+    fn get(&self, key: &(impl papaya::Equivalent<Key> + Hash)) -> Option<Arc<Account>> {
+        let map = self.map.pin();
+        self.trusted.step(|| map.get(key).map(Arc::clone))
+    }
+
     fn held(
         &self,
         policy: &Policy,
@@ -262,7 +270,7 @@ impl Accounts {
         wanted: &Wanted<'_>,
         at: Moment,
     ) -> Option<Arc<Account>> {
-        let account = self.map.pin().get(wanted).map(Arc::clone)?;
+        let account = self.get(wanted)?;
         Some(if account.version < policy.version {
             self.refreshed(policy, limit, &account, at)
         } else {
@@ -293,8 +301,7 @@ impl Accounts {
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
         loop {
-            let held = self.map.pin().get(wanted).map(Arc::clone);
-            if let Some(held) = held {
+            if let Some(held) = self.get(wanted) {
                 let held = self.refreshed(policy, limit, &held, at);
                 if !held.is_closed() {
                     return Ok(held);
@@ -305,16 +312,14 @@ impl Accounts {
             }
             if !self.has_room(policy.max_accounts, at) {
                 return Err(Refusal::TooManyAccounts {
-                    limit: Arc::clone(&limit.name),
+                    limit: limit.name.clone(),
                     max_accounts: policy.max_accounts,
                 });
             }
             let account = Arc::new(Account::fresh(policy, limit, wanted, at, self.floor()));
             let map = self.map.pin();
-            if map
-                .try_insert(account.key.clone(), Arc::clone(&account))
-                .is_ok()
-            {
+            let insert = || map.try_insert(account.key.clone(), Arc::clone(&account));
+            if self.trusted.step(|| insert().is_ok()) {
                 self.clock.push(account.key.clone());
                 // An account of this key may have come and gone since the floor was read.
                 if self.floor() != account.floor && self.evicted(&account, at) {
@@ -379,9 +384,9 @@ impl Accounts {
         }
         if !account.is_closed() {
             // A slower caller may put back an older one: whoever finds that comes here again, and to the same end.
-            self.map
-                .pin()
-                .update(account.key.clone(), |_| Arc::clone(&account));
+            let map = self.map.pin();
+            let update = || map.update(account.key.clone(), |_| Arc::clone(&account));
+            self.trusted.step(|| update().is_some());
         }
         account
     }
@@ -410,8 +415,7 @@ impl Accounts {
                 return false;
             };
             // A key that was removed by a reload is no try: it never comes back.
-            let held = self.map.pin().get(&key).map(Arc::clone);
-            let Some(account) = held else {
+            let Some(account) = self.get(&key) else {
                 continue;
             };
             tries += 1;
@@ -449,11 +453,11 @@ impl Accounts {
     }
 
     fn remove(&self, account: &Arc<Account>) -> bool {
+        let map = self.map.pin();
+        let remove = || map.remove_if(&account.key, |_, held| Arc::ptr_eq(held, account));
         let removed = self
-            .map
-            .pin()
-            .remove_if(&account.key, |_, held| Arc::ptr_eq(held, account))
-            .is_ok_and(|held| held.is_some());
+            .trusted
+            .step(|| remove().is_ok_and(|held| held.is_some()));
         if removed {
             self.count.fetch_sub(1, Relaxed);
         }
@@ -469,6 +473,8 @@ impl Accounts {
             .collect();
         let map = self.map.pin();
         for (key, account) in &map {
+            // The account just met is seen as it was put there.
+            self.trusted.step(|| ());
             match limits.get(&key.limit()) {
                 Some(limit) => drop(self.refreshed(policy, limit, account, at)),
                 None => drop(self.remove(account)),
@@ -487,6 +493,8 @@ impl Accounts {
     /// Calls `visit` with the limit, the scope values and the account of all accounts there are.
     pub(crate) fn each(&self, mut visit: impl FnMut(u32, &[&str], &Arc<Account>)) {
         for (key, account) in &self.map.pin() {
+            // As in `refresh`.
+            self.trusted.step(|| ());
             visit(key.limit(), &key.values(), account);
         }
     }

@@ -20,13 +20,13 @@ use super::{
 use crate::{Refusal, Request};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, PoisonError},
+    sync::PoisonError,
     task::Waker,
     time::Duration,
 };
 use tollgate_core::{Moment, Nanos, Refused};
 use tollgate_sync::{
-    Mutex, MutexGuard,
+    Arc, Mutex, MutexGuard,
     atomic::{AtomicU64, AtomicUsize, Ordering::*, fence},
 };
 
@@ -356,6 +356,11 @@ impl Place {
             return Err(refusal);
         }
         let held = inner.held_back(&policy, request, at, &mine)?;
+        if held.is_empty() {
+            // Units came back since they were asked for, and whoever brought them may have woken this caller before it slept
+            // or have found it in line still: so it stays there and asks again at once.
+            return Ok(Waiting::Until(at.now));
+        }
         let first = inner.lines.stand(self.number, &held);
         // Behind others, it is woken when they have gone.
         Ok(Waiting::Until(if first { until } else { self.deadline }))

@@ -80,7 +80,7 @@ type OnCrossing = Box<dyn Fn(&Crossing) + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Gate(Arc<Inner>);
+pub struct Gate(tollgate_sync::Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
@@ -200,7 +200,7 @@ impl GateBuilder {
         let file = PolicyFile::parse(text)?;
         let policy = Policy::compile(&file, self.clock.wall_offset(), None)
             .map_err(|unfit| PolicyErrors::unfit(text, unfit))?;
-        Ok(Gate(Arc::new(Inner {
+        Ok(Gate(tollgate_sync::Arc::new(Inner {
             clock: self.clock,
             policy: Current::new(policy),
             accounts: Accounts::new(),

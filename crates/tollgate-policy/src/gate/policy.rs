@@ -5,12 +5,13 @@ use crate::{
     meter::AnyMeter,
     request::Request,
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tollgate_core::{Limit, Moment};
 use tollgate_quota::{
     Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale,
     Thresholds, threshold::Share,
 };
+use tollgate_sync::Arc;
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
 /// A policy at work: one immutable value, exchanged whole on a reload.
@@ -30,8 +31,8 @@ pub(crate) struct Policy {
 pub(crate) struct CompiledLimit {
     /// Names its accounts. The same across reloads for as long as the accounts keep what they have committed.
     pub(crate) id: u32,
-    pub(crate) name: Arc<str>,
-    pub(crate) by: Vec<Arc<str>>,
+    pub(crate) name: std::sync::Arc<str>,
+    pub(crate) by: Vec<std::sync::Arc<str>>,
     pub(crate) unit: Unit,
     pub(crate) on_drop: OnDrop,
     pub(crate) warn_at: Thresholds,
@@ -196,7 +197,8 @@ impl CompiledLimit {
             Algorithm::Lifetime => Shape::Lifetime,
             Algorithm::Concurrency => Shape::Concurrency,
         };
-        let by: Vec<Arc<str>> = rule.by.iter().map(|name| name.as_str().into()).collect();
+        let by: Vec<std::sync::Arc<str>> =
+            rule.by.iter().map(|name| name.as_str().into()).collect();
         let overrides = file
             .overrides
             .iter()

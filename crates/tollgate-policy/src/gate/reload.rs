@@ -63,8 +63,8 @@ impl Gate {
                 reload.removed.push(Arc::clone(&known.name));
             }
         }
-        let new = Arc::new(new);
-        inner.policy.put(Arc::clone(&new));
+        let new = tollgate_sync::Arc::new(new);
+        inner.policy.put(tollgate_sync::Arc::clone(&new));
         inner
             .accounts
             .refresh(&new, at.unwrap_or_else(|| inner.clock.moment()));

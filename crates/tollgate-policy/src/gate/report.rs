@@ -170,7 +170,7 @@ impl Gate {
                     .and_then(|place| values.get(place))
             };
             if scope.iter().all(|(name, value)| of(name) == Some(value)) {
-                found.push(Arc::clone(account));
+                found.push(tollgate_sync::Arc::clone(account));
             }
         });
         for account in &found {
@@ -200,7 +200,7 @@ impl Gate {
     fn explain_moment(&self, request: &Request<'_>, at: Moment) -> Vec<Explained> {
         let inner = &*self.0;
         let policy = inner.policy.load();
-        let explain = |limit: &Arc<CompiledLimit>| {
+        let explain = |limit: &tollgate_sync::Arc<CompiledLimit>| {
             let account = match policy.share_of(request) {
                 Err(refusal) => Some(Err(refusal)),
                 Ok(_) if limit.is_off || !limit.applies(request) => None,

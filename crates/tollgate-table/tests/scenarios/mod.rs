@@ -4,6 +4,9 @@
 //! Under the checker a line has one slot. All hashes here are small, so that every key has the same candidate lines in
 //! the same order; where a race needs slots that are free for some callers only, other keys were there shortly before.
 
+#[cfg(not(model_loom))]
+pub(crate) mod mixes;
+
 use std::{sync::Arc, time::Duration};
 use tollgate_core::{Clock, Cost, Limit, Nanos};
 use tollgate_sync::thread;

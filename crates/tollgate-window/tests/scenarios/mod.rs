@@ -4,6 +4,8 @@
 
 pub(crate) mod fixed;
 pub(crate) mod log;
+#[cfg(not(model_loom))]
+pub(crate) mod mixes;
 #[cfg(model_loom)]
 pub(crate) mod planted;
 pub(crate) mod ring;

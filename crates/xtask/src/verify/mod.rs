@@ -17,6 +17,7 @@
 //! 4. A table of the part's own is told with [`Run::show`], which the end of the run repeats above the closing table.
 
 mod linearizability;
+mod mixes;
 mod models;
 mod outcome;
 mod program;
@@ -32,7 +33,12 @@ use std::{
 };
 
 /// All parts, in the order of the table.
-const PARTS: &[Part] = &[models::PART, linearizability::PART];
+const PARTS: &[Part] = &[
+    models::PART,
+    mixes::SHUTTLE,
+    mixes::THREADS,
+    linearizability::PART,
+];
 
 /// What is verified, and how deep.
 #[derive(Args, Default)]

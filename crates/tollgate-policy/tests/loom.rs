@@ -1,0 +1,78 @@
+//! Every interleaving of a few callers on one gate. Built and run with `RUSTFLAGS="--cfg model_loom"` only.
+//!
+//! What must hold is said at each race in `scenarios`; here are its shape, how far it is searched and how long that takes
+//! in an optimised build. The concurrent map and the queue of accounts are the real ones, which no checker looks into: a
+//! call of them is one step. What a thread keeps at hand of the policy is left out.
+#![cfg(model_loom)]
+
+mod scenarios;
+
+use tollgate_sync::model::bounded;
+
+/// Two callers, one of whom is refused by the second limit. Two preemptions.
+#[test]
+fn limits_are_charged_all_or_none() {
+    bounded(2, || scenarios::limits_are_charged_all_or_none(2, 1));
+}
+
+/// Three callers, two of whom are refused by the second limit. One preemption.
+#[test]
+fn limits_are_charged_all_or_none_by_three() {
+    bounded(1, || scenarios::limits_are_charged_all_or_none(3, 1));
+}
+
+/// Two callers who extend and settle. One preemption.
+#[test]
+fn extensions_are_settled_under_all_limits() {
+    bounded(1, || scenarios::extensions_are_settled_under_all_limits(2));
+}
+
+/// A settlement beyond the estimate and an admission. Two preemptions.
+#[test]
+fn debt_is_kept_beside_an_admission() {
+    bounded(2, scenarios::debt_is_kept_beside_an_admission);
+}
+
+/// Two callers. Two preemptions.
+#[test]
+fn a_new_account_is_made_once() {
+    bounded(2, || scenarios::a_new_account_is_made_once(2, 1));
+}
+
+/// One caller of the account and one who evicts it. Two preemptions.
+#[test]
+fn an_evicted_account_admits_nobody_twice() {
+    bounded(2, || scenarios::an_evicted_account_admits_nobody_twice(1));
+}
+
+/// Two callers of the account and one who evicts it. One preemption.
+#[test]
+fn an_evicted_account_admits_none_of_two_twice() {
+    bounded(1, || scenarios::an_evicted_account_admits_nobody_twice(2));
+}
+
+/// A caller and a reload that raises or lowers the max. Two preemptions.
+#[test]
+fn a_reload_keeps_the_units() {
+    bounded(2, || scenarios::a_reload_keeps_the_units(1, 1, 2));
+    bounded(2, || scenarios::a_reload_keeps_the_units(1, 2, 1));
+}
+
+/// Two callers and a reload. One preemption.
+#[test]
+fn a_reload_keeps_the_units_of_two() {
+    bounded(1, || scenarios::a_reload_keeps_the_units(2, 1, 2));
+}
+
+/// Two callers. Two preemptions.
+#[test]
+fn a_crossing_is_told_once() {
+    bounded(2, || scenarios::a_crossing_is_told_once(2));
+}
+
+/// One who waits and one who gives back. Two preemptions.
+#[test]
+fn no_wake_is_lost() {
+    bounded(2, || scenarios::no_wake_is_lost(false));
+    bounded(2, || scenarios::no_wake_is_lost(true));
+}

@@ -1,0 +1,56 @@
+//! The races for schedules that no model reaches: more threads. `$run` runs one race many times.
+
+/// A test for each race.
+macro_rules! mixes {
+    ($run:path) => {
+        mod mixes {
+            use super::scenarios;
+
+            #[test]
+            fn limits_are_charged_all_or_none() {
+                $run(|| scenarios::limits_are_charged_all_or_none(3, 1));
+                $run(|| scenarios::limits_are_charged_all_or_none(6, 4));
+            }
+
+            #[test]
+            fn extensions_are_settled_under_all_limits() {
+                $run(|| scenarios::extensions_are_settled_under_all_limits(3));
+            }
+
+            #[test]
+            fn debt_is_kept_beside_an_admission() {
+                $run(scenarios::debt_is_kept_beside_an_admission);
+            }
+
+            #[test]
+            fn a_new_account_is_made_once() {
+                $run(|| scenarios::a_new_account_is_made_once(6, 4));
+            }
+
+            #[test]
+            fn an_evicted_account_admits_nobody_twice() {
+                $run(|| scenarios::an_evicted_account_admits_nobody_twice(1));
+                $run(|| scenarios::an_evicted_account_admits_nobody_twice(5));
+            }
+
+            #[test]
+            fn a_reload_keeps_the_units() {
+                $run(|| scenarios::a_reload_keeps_the_units(4, 3, 5));
+                $run(|| scenarios::a_reload_keeps_the_units(4, 5, 2));
+            }
+
+            #[test]
+            fn a_crossing_is_told_once() {
+                $run(|| scenarios::a_crossing_is_told_once(6));
+            }
+
+            #[test]
+            fn no_wake_is_lost() {
+                $run(|| scenarios::no_wake_is_lost(false));
+                $run(|| scenarios::no_wake_is_lost(true));
+            }
+        }
+    };
+}
+
+pub(crate) use mixes;
