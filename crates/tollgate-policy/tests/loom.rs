@@ -58,10 +58,18 @@ fn a_reload_keeps_the_units() {
     bounded(2, || scenarios::a_reload_keeps_the_units(1, 2, 1));
 }
 
-/// Two callers and a reload. One preemption.
+/// An owner who asks once, one who evicts it, a reload. Two preemptions.
+#[test]
+fn a_reload_beside_an_eviction_forgets_nothing() {
+    bounded(2, || {
+        scenarios::a_reload_beside_an_eviction_forgets_nothing(1)
+    });
+}
+
+/// Two callers and a reload. Two preemptions.
 #[test]
 fn a_reload_keeps_the_units_of_two() {
-    bounded(1, || scenarios::a_reload_keeps_the_units(2, 1, 2));
+    bounded(2, || scenarios::a_reload_keeps_the_units(2, 1, 2));
 }
 
 /// Two callers. Two preemptions.

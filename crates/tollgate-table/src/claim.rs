@@ -57,11 +57,7 @@ use tollgate_sync::atomic::{
 /// The most rounds of one call. Alone, a caller needs one. Each further one is owed to another caller of the same key
 /// or of the same slots that got ahead, so this many are unheard of; then the key is treated as one that
 /// finds no slot.
-const ROUNDS_MAX: usize = if cfg!(any(model_loom, model_shuttle)) {
-    4
-} else {
-    32
-};
+const ROUNDS_MAX: usize = if cfg!(model_loom) { 4 } else { 32 };
 
 /// A published claim.
 #[derive(Clone, Copy, Debug)]

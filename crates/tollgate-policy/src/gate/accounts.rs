@@ -5,7 +5,8 @@
 //! worked out anew, and it is replaced by an account that shares its meter, or, where the rate or the max of periods
 //! changed, whose meter takes over what the old one has committed. The replacement is written once into the old account, so
 //! that all who refresh it agree on one, and a meter that was frozen or evicted answers `Closed`, so that late
-//! callers come back here. An account is evicted by closing its meter, which succeeds only if it was at rest a second
+//! callers come back here. What takes over from an evicted meter is closed as well, so an account that was evicted
+//! while it was refreshed is gone all the same. An account is evicted by closing its meter, which succeeds only if it was at rest a second
 //! ago already, and only while nobody but the map holds it: so an open reservation keeps its account. An account that
 //! would start with less than its whole limit (`initial`) is never evicted. Whoever makes an account after that
 //! admits nobody before the instant as of which the last one was evicted, so that a caller with an old `now` finds
@@ -25,7 +26,7 @@ use std::{collections::HashMap, hash::Hash};
 use tollgate_core::{Meter, Moment, Nanos, Refused, Wait, Wall};
 use tollgate_sync::{
     Arc, OnceArc, Trusted,
-    atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::*},
+    atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::*, fence},
 };
 
 /// How many accounts are looked at for one to evict, when a new one comes and the map is full.
@@ -136,7 +137,13 @@ impl Account {
                 Err(Refused::Closed)
             )
         };
-        self.meter.as_deref().is_some_and(closed)
+        let is_closed = self.meter.as_deref().is_some_and(closed);
+        if is_closed {
+            // Acquire: pairs with the Release of the exchange that froze the meter, which came after the replacement was
+            // written: whoever finds the meter frozen finds that too.
+            fence(Acquire);
+        }
+        is_closed
     }
 
     /// What holds its committed units, whether they limit anybody now or not.
@@ -173,6 +180,18 @@ impl Account {
             next = account.next.get();
         }
         0
+    }
+
+    /// True if `other` is among those that replaced it, one after another.
+    fn leads_to(&self, other: &Arc<Self>) -> bool {
+        let mut next = self.next.get();
+        while let Some(account) = next {
+            if Arc::ptr_eq(&account, other) {
+                return true;
+            }
+            next = account.next.get();
+        }
+        false
     }
 
     /// The scope values, in the order of the limit's `by`.
@@ -301,13 +320,16 @@ impl Accounts {
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
         loop {
-            if let Some(held) = self.get(wanted) {
-                let held = self.refreshed(policy, limit, &held, at);
+            if let Some(found) = self.get(wanted) {
+                let held = self.refreshed(policy, limit, &found, at);
                 if !held.is_closed() {
                     return Ok(held);
                 }
-                // Evicted, and its evictor has not come to this yet.
-                self.remove(&held);
+                // Evicted, and its evictor has not come to this yet. Or replaced since it was refreshed: then its meter is
+                // frozen, and what that had committed is found with the next.
+                if held.next.get().is_none() {
+                    self.remove(&found);
+                }
                 continue;
             }
             if !self.has_room(policy.max_accounts, at) {
@@ -383,9 +405,17 @@ impl Accounts {
             account = next;
         }
         if !account.is_closed() {
-            // A slower caller may put back an older one: whoever finds that comes here again, and to the same end.
             let map = self.map.pin();
-            let update = || map.update(account.key.clone(), |_| Arc::clone(&account));
+            // Only in the place of one that it replaces: another account of this key may have been made since, after an
+            // eviction, or a newer one have come there by a faster caller.
+            let newer = |held: &Arc<Account>| {
+                Arc::clone(if held.leads_to(&account) {
+                    &account
+                } else {
+                    held
+                })
+            };
+            let update = || map.update(account.key.clone(), newer);
             self.trusted.step(|| update().is_some());
         }
         account
@@ -422,7 +452,10 @@ impl Accounts {
             // The map's own reference and this one.
             if Arc::strong_count(&account) > 2 || !self.evicted(&account, rested) {
                 self.clock.push(key);
-            } else if self.remove(&account) && self.takes_place(max) {
+            } else if !self.remove(&account) {
+                // Replaced meanwhile by one with the same meter, which is for the next look.
+                self.clock.push(key);
+            } else if self.takes_place(max) {
                 return true;
             }
         }

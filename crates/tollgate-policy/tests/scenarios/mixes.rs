@@ -40,6 +40,12 @@ macro_rules! mixes {
             }
 
             #[test]
+            fn a_reload_beside_an_eviction_forgets_nothing() {
+                $run(|| scenarios::a_reload_beside_an_eviction_forgets_nothing(1));
+                $run(|| scenarios::a_reload_beside_an_eviction_forgets_nothing(3));
+            }
+
+            #[test]
             fn a_crossing_is_told_once() {
                 $run(|| scenarios::a_crossing_is_told_once(6));
             }

@@ -183,6 +183,33 @@ pub(crate) fn a_reload_keeps_the_units(callers: usize, before: u64, after: u64) 
     assert_eq!(more, after.saturating_sub(passed).min(4));
 }
 
+/// An account at rest is evicted for another one while a reload changes its max and its owner asks: the owner has the larger
+/// max at most, and what it was admitted is not forgotten.
+pub(crate) fn a_reload_beside_an_eviction_forgets_nothing(calls: usize) {
+    let policy = |max| "max_accounts = 1\n".to_owned() + &limit("all", max, "1h");
+    let gate = gate(&policy(1));
+    let early = gate.admit_at(&by("x"), Nanos::new(1), Wall(0));
+    assert!(early.is_ok(), "it is fresh");
+    // Leaves its account at rest in turn, so that the owner may come back.
+    let other = go(&gate, |gate| {
+        if let Ok(reservation) = gate.admit(&by("y")) {
+            reservation.release();
+        }
+    });
+    let reloader = go(&gate, move |gate| {
+        gate.reload(&policy(2)).expect("a policy");
+    });
+    let own = go(&gate, move |gate| {
+        count((0..calls).map(|_| passes(gate, "x")))
+    });
+    let own = end(own);
+    end(other);
+    end(reloader);
+    assert!(gate.accounts() <= 1);
+    let more = count((0..3).map(|_| passes(&gate, "x")));
+    assert!(own + more <= 2, "{own} and then {more}");
+}
+
 /// A threshold is crossed while callers come: it is told once.
 pub(crate) fn a_crossing_is_told_once(callers: usize) {
     let told = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));

@@ -177,14 +177,14 @@ impl RateMeter {
 
     /// Takes over what `old` has committed, keeping the units: `old` is frozen, and this meter, made by
     /// [`Self::pending`], starts at the same backlog in units, rounded up. Anyone may call it, at any time and
-    /// more than once: the first one's answer stands. Receipts of `old` are honoured by [`Self::hand_on`] and
+    /// more than once: the first one's answer stands. If `old` was evicted, so is this meter. Receipts of `old` are honoured by [`Self::hand_on`] and
     /// [`Self::refund_carried`].
     ///
     /// Across the change the limit holds with the larger capacity and the integral of the rates. Lock-free.
     pub fn take_over(&self, old: &Self, at: Moment) {
         let Some(frozen) = old.freeze() else {
-            // Evicted: it had nothing committed.
-            self.fill(Word::new(0, CARRIED + 1));
+            // Evicted, so for good: whoever evicted it counts on nobody's charging it or what replaces it.
+            self.fill(Word::CLOSED);
             return;
         };
         let old_now = frozen.scale.quanta(at.now);

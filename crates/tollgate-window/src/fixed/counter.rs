@@ -241,7 +241,7 @@ impl PeriodCounter {
 
     /// Takes over what `old` has used as of `period`: `old` is closed, and this counter, made by [`Self::pending`],
     /// goes on from there under its own max. Receipts of `old` are good here. Anyone may call it, at any time and more
-    /// than once: the first one's `period` stands.
+    /// than once: the first one's `period` stands. If `old` was closed at rest, so is this counter.
     ///
     /// What was admitted under the larger of the two is never debt: in the period of the change that larger one holds.
     pub fn take_over_in(&self, old: &Self, period: impl PeriodNumber) {
@@ -250,22 +250,20 @@ impl PeriodCounter {
             return;
         }
         let Some(state) = old.freeze(period) else {
-            // Closed at rest: it had used nothing.
-            self.fill(State::FRESH);
+            // Closed at rest, so for good: whoever closed it counts on nobody's charging it or what replaces it.
+            self.fill(CLOSED);
             return;
         };
         // Whoever comes here writes the same. Relaxed: published by `fill`.
         self.taken_over_in.store(state.period, Relaxed);
         self.max_before.store(old.max_in(state.period), Relaxed);
-        self.fill(state);
+        self.fill(state.pack());
     }
 
-    fn fill(&self, state: State) {
+    fn fill(&self, word: u128) {
         // Release: publishes what `take_over_in` wrote to those who find this word, or a later one. A failure means
         // that another caller filled it with the same.
-        let _ = self
-            .word
-            .compare_exchange(PENDING, state.pack(), Release, Relaxed);
+        let _ = self.word.compare_exchange(PENDING, word, Release, Relaxed);
     }
 
     /// Closes the counter for another one to take over, and returns its last state. None if it was closed at rest.
@@ -612,12 +610,13 @@ mod tests {
     }
 
     #[test]
-    fn taking_over_from_a_counter_closed_at_rest_starts_fresh() {
+    fn what_takes_over_from_a_counter_closed_at_rest_is_closed() {
         let (old, new) = (PeriodCounter::new(10), PeriodCounter::pending(1));
         assert!(!new.close_at_rest_in(7), "it is still to take over");
         assert!(old.close_at_rest_in(7));
         new.take_over_in(&old, 7);
-        assert_eq!(new.look_in(7, cost(1), 1), Ok(()));
+        assert_eq!(new.look_in(7, cost(1), 1), Err(PeriodRefusal::Closed));
+        assert!(new.close_at_rest_in(7));
     }
 
     #[test]
