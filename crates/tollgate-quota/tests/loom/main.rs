@@ -5,6 +5,8 @@
 
 mod crossing;
 mod rate;
+#[path = "../scenarios/mod.rs"]
+mod scenarios;
 mod tally;
 
 use tollgate_sync::model::{bounded, exhaustive};

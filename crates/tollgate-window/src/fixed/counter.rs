@@ -7,6 +7,7 @@ use tollgate_core::{Charged, Cost};
 use tollgate_sync::atomic::{
     AtomicU64, AtomicU128,
     Ordering::{Acquire, Relaxed, Release},
+    fence,
 };
 
 /// Which charge a refund gives back: its period, and how often that had been reset.
@@ -268,6 +269,9 @@ impl PeriodCounter {
 
     /// Closes the counter for another one to take over, and returns its last state. None if it was closed at rest.
     fn freeze(&self, period: impl PeriodNumber) -> Option<State> {
+        // Release fence, with the exchange after it: whoever finds the counter frozen (Acquire) sees what was written before,
+        // such as where its successor is.
+        fence(Release);
         let frozen = self.exchange(|word| match word {
             Word::Open(state) => {
                 let last = self.as_of(state, period);

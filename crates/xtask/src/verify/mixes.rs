@@ -26,10 +26,11 @@ pub(crate) const THREADS: Part = Part {
 };
 
 /// Crates with mixes, and the test program that runs them on threads.
-const CRATES: [(&str, &str); 4] = [
+const CRATES: [(&str, &str); 5] = [
     ("tollgate-core", "threads"),
     ("tollgate-window", "races"),
     ("tollgate-table", "threads"),
+    ("tollgate-quota", "threads"),
     ("tollgate-policy", "threads"),
 ];
 

@@ -1,0 +1,51 @@
+//! The races for schedules that no model reaches: more threads, longer mixes. `$run` runs one race many times.
+
+/// A test for each race.
+macro_rules! mixes {
+    ($run:path) => {
+        mod mixes {
+            use super::scenarios::{crossing, rate, tally};
+
+            #[test]
+            fn rate_charges_take_exactly_what_is_left() {
+                $run(|| rate::charges_take_exactly_what_is_left(2, 2, 4));
+                $run(|| rate::charges_take_exactly_what_is_left(6, 5, 20));
+            }
+
+            #[test]
+            fn rate_refunds() {
+                $run(rate::a_refund_racing_with_a_charge_never_admits_refilled_units_twice);
+                $run(rate::a_refund_of_the_past_never_admits_refilled_units_twice);
+                $run(|| rate::refunds_racing_with_refunds_and_a_charge_keep_every_unit(2));
+                $run(|| rate::refunds_racing_with_refunds_and_a_charge_keep_every_unit(6));
+                $run(|| rate::an_extension_is_settled_with_its_charge(4));
+                $run(|| rate::debt_is_never_lost(true));
+                $run(rate::backing_out_keeps_nothing);
+            }
+
+            #[test]
+            fn rate_changes() {
+                $run(rate::eviction_and_charge_exclude_each_other);
+                $run(|| rate::a_change_of_rate_keeps_the_units(5));
+                $run(|| rate::a_change_of_rate_hands_receipts_on(5));
+            }
+
+            #[test]
+            fn budgets_and_places() {
+                $run(|| tally::callers_take_exactly_the_ceiling(6, 5, 20));
+                $run(tally::refund_charge_and_debt_add_up);
+                $run(|| tally::never_more_is_open_than_the_ceiling(6, 4, 3));
+            }
+
+            #[test]
+            fn periods() {
+                $run(|| crossing::tells_once(&[(7, 1), (7, 1), (7, 2), (7, 1)]));
+                $run(|| crossing::tells_once(&[(7, 1), (7, 1), (8, 2), (8, 1)]));
+                $run(crossing::rollover_admits_each_days_ceiling_once);
+                $run(crossing::a_refund_at_the_days_end_touches_no_other_day);
+            }
+        }
+    };
+}
+
+pub(crate) use mixes;

@@ -1,0 +1,205 @@
+//! The rate meter: charge, refund, extension, debt, take-over and eviction.
+
+use super::{at, cost, end, go};
+use std::time::Duration;
+use tollgate_core::{Limit, Meter, Refused};
+use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
+use tollgate_sync::Arc;
+
+/// A unit is worth a nanosecond.
+fn limit(capacity: u64) -> Limit {
+    let limit = Limit::new(1, Duration::from_nanos(1)).expect("a limit");
+    limit.with_capacity(capacity)
+}
+
+fn meter(capacity: u64) -> Arc<RateMeter> {
+    let meter = RateMeter::new(&limit(capacity), Depth::Short, RefundRule::Exact);
+    Arc::new(meter.expect("a limit"))
+}
+
+/// A meter of twice the rate that is to take over.
+fn faster(capacity: u64) -> Arc<RateMeter> {
+    let limit = Limit::new(2, Duration::from_nanos(1)).expect("a limit");
+    let scale = Scale::new(&limit.with_capacity(capacity)).expect("a limit");
+    Arc::new(RateMeter::pending(scale, Depth::Short, RefundRule::Exact))
+}
+
+fn charge(meter: &RateMeter, now: u64, units: u64, capacity: u64) -> Option<RateReceipt> {
+    super::charge(meter, now, units, capacity)
+}
+
+/// Callers at one instant, each of so many charges of a unit, on a meter of which one unit is used: all of the rest is
+/// taken, and no more.
+pub(crate) fn charges_take_exactly_what_is_left(callers: usize, calls: usize, capacity: u64) {
+    let meter = meter(capacity);
+    assert!(charge(&meter, 0, 1, capacity).is_some());
+    let callers: Vec<_> = (0..callers)
+        .map(|_| {
+            go(&meter, move |meter| {
+                let passed = (0..calls).filter(|_| charge(meter, 0, 1, capacity).is_some());
+                passed.count() as u64
+            })
+        })
+        .collect();
+    let asked = (callers.len() * calls) as u64;
+    let taken: u64 = callers.into_iter().map(end).sum();
+    assert_eq!(taken, asked.min(capacity - 1));
+    assert_eq!(meter.used(at(0)), 1 + taken);
+}
+
+/// Four units are charged at 0. At 2 one caller gives three of them back, another charges three: units that were refilled
+/// are not given back too.
+pub(crate) fn a_refund_racing_with_a_charge_never_admits_refilled_units_twice() {
+    let meter = meter(4);
+    let receipt = charge(&meter, 0, 4, 4).expect("it is fresh");
+    let refund = go(&meter, move |meter| meter.refund(at(2), &receipt, 3));
+    let charged = go(&meter, |meter| charge(meter, 2, 3, 4).map_or(0, |_| 3));
+    let (given, charged) = (end(refund), end(charged));
+    // Ideal: the refund is bounded by the backlog of 2, in either order.
+    assert!(given <= 2);
+    assert_eq!(meter.used(at(2)), 4 - 2 - given + charged);
+}
+
+/// Four units are charged at 0. One caller gives all of them back with a `now` of 1, another charges four at 4: units that
+/// were refilled, and admitted again by that, are not given back too.
+pub(crate) fn a_refund_of_the_past_never_admits_refilled_units_twice() {
+    let meter = meter(4);
+    let receipt = charge(&meter, 0, 4, 4).expect("it is fresh");
+    let refund = go(&meter, move |meter| meter.refund(at(1), &receipt, 4));
+    let charger = go(&meter, |meter| charge(meter, 4, 4, 4).is_some());
+    assert!(end(charger), "all is refilled by then");
+    let given = end(refund);
+    assert!(given == 0 || given == 3, "{given}");
+    assert_eq!(meter.used(at(4)), 4);
+}
+
+/// Refunds and a charge at one instant give back all, and so does a refund after them.
+pub(crate) fn refunds_racing_with_refunds_and_a_charge_keep_every_unit(refunders: usize) {
+    let held = refunders as u64 + 1;
+    let meter = meter(held + 1);
+    let receipts: Vec<_> = (0..held)
+        .map(|_| charge(&meter, 0, 1, held).expect("it is fresh"))
+        .collect();
+    let threads: Vec<_> = receipts[1..]
+        .iter()
+        .map(|receipt| {
+            let receipt = *receipt;
+            go(&meter, move |meter| meter.refund(at(0), &receipt, 1))
+        })
+        .collect();
+    let charged = go(&meter, move |meter| charge(meter, 0, 1, held + 1).is_some());
+    let given: u64 = threads.into_iter().map(end).sum();
+    assert!(end(charged), "there was room");
+    // No time passes: nothing is refilled, so all comes back, whatever is in flight.
+    assert_eq!(given, held - 1);
+    assert_eq!(meter.refund(at(0), &receipts[0], 1), 1);
+    assert_eq!(meter.used(at(0)), 1);
+}
+
+/// One caller charges, charges more for the same request and settles for one unit; another does as much beside it. What
+/// is left in the end is what was used.
+pub(crate) fn an_extension_is_settled_with_its_charge(callers: u64) {
+    let capacity = 3 * callers;
+    let meter = meter(capacity);
+    let callers: Vec<_> = (0..callers)
+        .map(|_| {
+            go(&meter, move |meter| {
+                let first = charge(meter, 0, 2, capacity).expect("there is room");
+                let more = charge(meter, 0, 1, capacity).expect("there is room");
+                // Settling gives the last charge back first.
+                meter.refund(at(0), &more, 1) + meter.refund(at(0), &first, 1)
+            })
+        })
+        .collect();
+    let count = callers.len() as u64;
+    let given: u64 = callers.into_iter().map(end).sum();
+    assert_eq!(given, 2 * count);
+    assert_eq!(meter.used(at(0)), count);
+}
+
+/// A debt, a refund and a charge beside each other: the debt is charged exactly once, whatever else goes on.
+pub(crate) fn debt_is_never_lost(with_charge: bool) {
+    let meter = meter(4);
+    let receipt = charge(&meter, 0, 4, 4).expect("it is fresh");
+    let debt = go(&meter, |meter| {
+        let charged = meter.charge_anyway(at(0), cost(3), 4);
+        charged.expect("nobody closes it");
+    });
+    let charged = with_charge.then(|| go(&meter, |meter| charge(meter, 0, 1, 4).is_some()));
+    let given = meter.refund(at(0), &receipt, 2);
+    end(debt);
+    let charged = charged.is_some_and(end);
+    assert_eq!(given, 2);
+    assert_eq!(meter.used(at(0)), 5 + u64::from(charged));
+}
+
+/// A charge that is backed out beside one that is kept: it is as if it had never been.
+pub(crate) fn backing_out_keeps_nothing() {
+    let meter = meter(4);
+    let backed_out = go(&meter, |meter| {
+        let receipt = charge(meter, 0, 2, 4).expect("there is room");
+        meter.refund(at(0), &receipt, 2)
+    });
+    let kept = go(&meter, |meter| charge(meter, 0, 2, 4).is_some());
+    assert!(end(kept));
+    assert_eq!(end(backed_out), 2);
+    assert_eq!(meter.used(at(0)), 2);
+}
+
+/// A meter at rest is either evicted or charged, never both.
+pub(crate) fn eviction_and_charge_exclude_each_other() {
+    let meter = meter(4);
+    let evicted = go(&meter, |meter| meter.close_at_rest(at(0)));
+    let charged = go(&meter, |meter| charge(meter, 0, 1, 4).is_some());
+    assert_ne!(end(evicted), end(charged));
+}
+
+/// The rate changes beside a charge, and two take over: units committed before are committed after, exactly once.
+pub(crate) fn a_change_of_rate_keeps_the_units(charges: usize) {
+    let old = meter(8);
+    assert!(charge(&old, 0, 1, 8).is_some());
+    let new = faster(8);
+    let take_over = || {
+        let (old, new) = (Arc::clone(&old), Arc::clone(&new));
+        go(&old, move |old| new.take_over(old, at(0)))
+    };
+    let takers = [take_over(), take_over()];
+    for _ in 0..charges {
+        if let Err(refused) = old.charge(at(0), cost(1), 8) {
+            assert_eq!(refused, Refused::Closed);
+            new.take_over(&old, at(0));
+            assert!(new.charge(at(0), cost(1), 8).is_ok());
+        }
+    }
+    takers.into_iter().for_each(end);
+    assert_eq!(new.used(at(0)), 1 + charges as u64);
+}
+
+/// What receipts of before a change of rate give back is taken off the new meter, once each, and off no other.
+pub(crate) fn a_change_of_rate_hands_receipts_on(givers: usize) {
+    let old = meter(8);
+    let receipts: Vec<_> = (0..givers)
+        .map(|_| charge(&old, 0, 1, 8).expect("it is fresh"))
+        .collect();
+    let new = faster(8);
+    let givers: Vec<_> = receipts
+        .into_iter()
+        .map(|receipt| {
+            let new = Arc::clone(&new);
+            go(&old, move |old| {
+                let given = old.refund(at(0), &receipt, 1);
+                if given > 0 || !old.is_closed() {
+                    return given;
+                }
+                new.take_over(old, at(0));
+                let carried = old.hand_on(&receipt, 1);
+                new.refund_carried(at(0), carried)
+                    .expect("it is not frozen")
+            })
+        })
+        .collect();
+    new.take_over(&old, at(0));
+    let held = givers.len() as u64;
+    let given: u64 = givers.into_iter().map(end).sum();
+    assert_eq!(new.used(at(0)) + given, held);
+}
