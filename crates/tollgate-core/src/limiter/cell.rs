@@ -17,7 +17,7 @@ use crate::{
     Cost, CostExceedsCapacity, Decision, Nanos, Snapshot,
     gcra::{CLOSED, CarriedOver, Gcra, Step, nanos_ceil, quanta},
 };
-use std::time::Duration;
+use std::{hint::cold_path, time::Duration};
 use tollgate_sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -235,6 +235,7 @@ pub(crate) enum PlaceRefused {
 #[inline]
 fn open(word: u64) -> Option<u64> {
     if word == CLOSED {
+        cold_path();
         // Acquire: pairs with the Release of the closing exchange in `close_into`, whose value was just read. Here
         // rather than at the read, so that only those who meet the mark pay for it.
         fence(Acquire);
