@@ -20,6 +20,7 @@
 //!   then sees the reservation, so an exchange of the last owner's TAT fails.
 
 use crate::{
+    atomic::AtomicU64,
     lines::Slot,
     word::{Now, Word},
 };
@@ -27,10 +28,7 @@ use tollgate_core::{
     Allowed, Cost, CostExceedsCapacity, Denied, Snapshot,
     gcra::{Gcra, Step},
 };
-use tollgate_sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed},
-};
+use tollgate_sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// A word that holds the TAT of one key, or of whoever shares it.
 #[derive(Clone, Copy, Debug)]

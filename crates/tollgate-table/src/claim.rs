@@ -116,7 +116,7 @@ impl Table {
         let mut own = None;
         let answer = self.rounds(place, ask, &mut own);
         if let Some(own) = own {
-            // False if the claim was activated, or killed by another: either way none is left.
+            // False if another activated the claim, or killed it: either way none is left.
             Claim::kill(&own);
         }
         answer
@@ -146,7 +146,7 @@ impl Table {
                     Sight::Full(wait) => return Ok(Answer::Full(wait)),
                 },
             };
-            if let Some(answer) = self.finish(place, ask, target)? {
+            if let Some(answer) = self.finish(place, ask, target, own)? {
                 return Ok(answer);
             }
         }
@@ -237,6 +237,7 @@ impl Table {
         place: Place<'t>,
         ask: &Ask<'_>,
         target: Claim<'t>,
+        own: &mut Option<Claim<'t>>,
     ) -> Result<Option<Answer<'t>>, CostExceedsCapacity> {
         if !self.planted(Flaw::NoFence) {
             // SeqCst: the target was seen before, and others look after theirs; see the head of this module.
@@ -258,6 +259,8 @@ impl Table {
             return Ok(None);
         }
         // Linearization point of the new key, and of `Allowed`: the exchange. Relaxed, both: see above.
+        // Of the caller's own claim nothing is left to withdraw.
+        *own = own.filter(|own| (own.position, own.number) != (target.position, target.number));
         let cell = Cell::of_key(target.slot, ask.hash);
         let charge = Charge::first(cell, tat, before, ask.now);
         Ok(Some(Answer::Charged(Charged::Allowed(allowed, charge))))

@@ -57,18 +57,34 @@
 //!
 //! - Memory: 16 bytes a slot, and nothing else for each key: 27 bytes a key at 60 % load, 18 at 90 %. It is one mapping,
 //!   for which huge pages are asked where there are any, written once when the table is built.
-//! - Any call for a key touches at most eight lines (and one shared cell); a key at home, one. A key under two limits has
-//!   both slots in its home line, while that has room.
-//! - Alone, a known key takes one exchange, a new one two and a fence; each limit of a key counts by itself, and a back-out
-//!   is one more. A failed exchange is owed to another caller's success on the same slot and is tried again. A new key
-//!   that others bring at the same time costs at most one exchange more for each claim of it, and at most 32
-//!   rounds, after which it is answered as one that finds no slot.
+//! - Lines that a call touches at most, and exchanges that it makes at most beside nobody; the crate's tests count both:
+//!
+//!   | | lines | exchanges |
+//!   | --- | --- | --- |
+//!   | a known key at home: allowed, denied | 1 | 1, 0 |
+//!   | a known key away from home: allowed, denied | 8 | 1, 0 |
+//!   | a new key | 8 | 2 |
+//!   | a key without a slot; by [`Overflow::SharedCell`] | 8; 9 | 0; 1 |
+//!   | a key under two limits | as under one, but for a shared cell of each | those of both, and 1 for a back-out |
+//!   | peek | 8 | 0 |
+//!   | reset | 8 | 1 for each limit |
+//!   | a batch | those of its keys | those of its keys |
+//!   | occupancy | 1,024 | 0 |
+//!
+//!   A key under two limits has both slots in its home line, while that has room. A new key also stores its hash and its
+//!   claim, and fences.
+//! - Beside others each exchange that fails is owed to one of another caller on the same slot that did not, and is tried
+//!   again. A new key that others bring at the same time costs at most one exchange more for each claim of it, and at most
+//!   32 rounds, after which it is answered as one that finds no slot.
 //! - Of new keys that come when the table is 60 % full, none in a million finds no slot; at 70 %, 3 in a million; at 80 %, 5
 //!   in a hundred thousand; at 90 %, 14 in a thousand. [`max_keys`](KeyedLimiterBuilder::max_keys) goes by 60 %.
 
 #![forbid(unsafe_code)]
 
+mod atomic;
 mod batch;
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod bounds;
 mod builder;
 mod cell;
 mod choice;

@@ -4,8 +4,9 @@
 //! when the table is built, so that no request ever waits for the system to find one. Where the system has no huge
 //! pages, or will not give them, the table works all the same, slower by what the processor needs to find its pages.
 
+use crate::atomic::AtomicU64;
 use std::{fmt, hint::select_unpredictable, io};
-use tollgate_sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tollgate_sync::atomic::Ordering::Relaxed;
 
 /// Slots in a line. A model checker has no time for full ones.
 pub(crate) const SLOTS: usize = if cfg!(any(model_loom, model_shuttle)) {
@@ -128,8 +129,8 @@ mod memory {
 #[cfg(any(model_loom, model_shuttle))]
 mod memory {
     use super::Line;
+    use crate::atomic::AtomicU64;
     use std::io;
-    use tollgate_sync::atomic::AtomicU64;
 
     pub(super) struct Memory(Box<[Line]>);
 

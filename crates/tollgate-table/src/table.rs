@@ -1,6 +1,7 @@
 //! One charge of one key: find its slot, or get one, or do what was declared for a table without room.
 
 use crate::{
+    atomic::AtomicU64,
     cell::{Cell, Charge, Charged},
     decision::{Full, KeyedDecision},
     lines::{Lines, Slot, find},
@@ -15,7 +16,7 @@ use tollgate_core::{
     Cost, CostExceedsCapacity, Snapshot,
     gcra::{Gcra, Step},
 };
-use tollgate_sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tollgate_sync::atomic::Ordering::Relaxed;
 
 /// All state of a keyed limiter.
 #[derive(Debug)]
