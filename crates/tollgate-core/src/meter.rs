@@ -127,6 +127,7 @@ pub trait Meter: Send + Sync + Debug {
     /// False if it commits something, and then nothing changes. True if it was closed before.
     fn close_at_rest(&self, at: Moment) -> bool;
 
-    /// Forgets everything committed, as of `at`. Receipts of earlier charges give nothing back.
+    /// Forgets everything committed, as of `at`. Receipts of earlier charges give nothing back. A meter of what is open now
+    /// forgets nothing.
     fn reset(&self, at: Moment);
 }

@@ -594,6 +594,61 @@ fn reset_forgets_all_accounts_of_a_scope() {
     assert!(gate.admit(&request("b", "m")).is_err());
 }
 
+/// A reset used to allow as many again while the first were still open.
+#[test]
+fn reset_leaves_open_requests_their_places() {
+    let (gate, _clock) = gate(
+        "[[limit]]\nname = \"open\"\nunit = \"requests\"\nmax = 2\nalgorithm = \"concurrency\"\n\
+         [[limit]]\nname = \"ever\"\nunit = \"requests\"\nmax = 2\nalgorithm = \"lifetime\"",
+    );
+    let request = Request::new();
+    let open = [(); 2].map(|()| gate.admit(&request).unwrap());
+    assert_eq!(gate.reset(&[]), 2);
+    assert_eq!(&*limited(gate.admit(&request)).limit, "open");
+    let [first, second] = open;
+    first.release();
+    let third = gate.admit(&request).unwrap();
+    assert_eq!(&*limited(gate.admit(&request)).limit, "open");
+    for reservation in [second, third] {
+        reservation.release();
+    }
+    assert_eq!(gate.usage(&[])[0].used, 0, "each closed once");
+}
+
+/// A call that used more than any rate refills in a lifetime: the wait is told as far as 64 bits of nanoseconds go, 584
+/// years, and the debt is kept for longer than any process lives.
+#[test]
+fn debt_of_centuries_is_told_and_forgiven_by_a_reset() {
+    for (max, per) in [(60, "1m"), (u64::from(u32::MAX), "1s"), (1, "30d")] {
+        let (gate, _clock) = gate(&format!(
+            "[[limit]]\nname = \"l\"\nunit = \"tokens\"\nmax = {max}\nper = \"{per}\""
+        ));
+        let request = Request::new().input_tokens(1);
+        let admit = |secs| gate.admit_at(&request, Nanos::from_secs(secs), Wall::default());
+        let all = Usage {
+            input_tokens: u64::MAX,
+            output_tokens: u64::MAX,
+            ..Usage::default()
+        };
+        let first = admit(5).unwrap();
+        let second = (max > 1).then(|| admit(5).unwrap());
+        first.settle_at(all, Nanos::from_secs(5), Wall::default());
+        let refused = limited(admit(5));
+        let years = |years: u64| Duration::from_secs(years * 365 * 86_400);
+        let wait = refused.retry_after.expect("it is told");
+        assert!((years(30)..years(585)).contains(&wait), "{wait:?}");
+        assert!(refused.used > max && !refused.never_fits);
+        assert!(admit(5).unwrap_err().to_string().contains("retry after"));
+        // More of it, and what comes back of a charge before it.
+        second.into_iter().for_each(|second| {
+            second.settle_at(all, Nanos::from_secs(6), Wall::default());
+        });
+        assert!(admit(20 * 365 * 86_400).is_err());
+        assert_eq!(gate.reset(&[]), 1);
+        assert!(admit(6).is_ok());
+    }
+}
+
 #[test]
 fn calendar_quotas_come_back_at_the_period_and_not_before() {
     let (gate, _clock) = gate(

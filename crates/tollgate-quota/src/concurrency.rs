@@ -13,9 +13,9 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Refused};
 /// cannot help: what is open need not close at any time, so any number would be a guess. Waiting for somebody to
 /// close may well help; only a cost above the ceiling cannot pass even then. Compare the two to tell them apart.
 ///
-/// It is at rest, and can be evicted, only when nothing is open. After a reset, what was open is forgotten, and
-/// closing it changes nothing. At `u64::MAX` open places, which only debt can reach in practice, it stays full
-/// until reset, as [`Lifetime`](crate::Lifetime) does.
+/// It is at rest, and can be evicted, only when nothing is open. A reset forgets nothing: what is open is a fact and no
+/// memory, and would be beyond the ceiling together with what came after. At `u64::MAX` open places, which only debt can
+/// reach in practice, it stays full.
 ///
 /// Sixteen bytes; every operation is one load or one exchange.
 ///
@@ -88,7 +88,6 @@ impl Meter for Concurrency {
         self.tally.close_at_rest()
     }
 
-    fn reset(&self, _at: Moment) {
-        self.tally.reset();
-    }
+    /// Changes nothing: what is open stays open until it closes.
+    fn reset(&self, _at: Moment) {}
 }

@@ -151,8 +151,8 @@ impl Gate {
     /// with these values. No scope is every account. Returns how many there were. Linear in the number of
     /// accounts.
     ///
-    /// What was admitted stays admitted: units used before it, and requests still open, no longer count, so right after
-    /// it as much again is allowed.
+    /// What was admitted stays admitted: units used before it no longer count, so right after it as much again is allowed.
+    /// Requests that are open are no memory but a fact: a concurrency limit counts them until they close.
     pub fn reset(&self, scope: &[(&str, &str)]) -> usize {
         let at = self.0.clock.moment();
         let inner = &*self.0;
