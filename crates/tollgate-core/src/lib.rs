@@ -38,6 +38,16 @@
 //!
 //! A [`ShardedLimiter`] keeps the first as it stands, and says at the second and third what it gives up.
 //!
+//! What holds the first: `answers_are_the_models` of [`properties.rs`] and every model of [`loom.rs`]; the second:
+//! `retry_after_is_the_least_wait` and `asking_at_each_retry_after_gets_the_whole_rate` there, and of shards
+//! `waits_are_the_least_and_denials_leave_no_mark` of [`sharded.rs`]; the third: `denial_changes_nothing` beside the cell,
+//! and `denials_write_nothing` of shards. [How to run them][tests].
+//!
+//! [`properties.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-core/tests/properties.rs
+//! [`loom.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-core/tests/loom.rs
+//! [`sharded.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-core/tests/sharded.rs
+//! [tests]: https://github.com/tollgate-rs/tollgate/blob/main/tests/README.md
+//!
 //! Time in these is the `now` that each decision was given, by the limiter's [`Clock`]; for a [`Turn`], the instant at
 //! which it is due. Against true time each decision may add `rate × d`, where d is how much later than its
 //! `now` it landed; each clock says what its d is made of. A clock that steps back makes no answer looser.

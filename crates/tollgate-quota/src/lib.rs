@@ -10,6 +10,14 @@
 //! | [`Lifetime`] | ever |
 //! | [`Concurrency`] | open at once |
 //!
+//! Refunds are held to an ideal world by `refund_equals_the_ideal_world` of [`rate_refunds.rs`]; calendars to a model by
+//! [`properties.rs`]; every race by a model of [`loom`]. [How to run them][tests].
+//!
+//! [`rate_refunds.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-quota/tests/rate_refunds.rs
+//! [`properties.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-quota/tests/calendar/properties.rs
+//! [`loom`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-quota/tests/loom
+//! [tests]: https://github.com/tollgate-rs/tollgate/blob/main/tests/README.md
+//!
 //! Beside them: [`threshold`] tells each crossing of a share once, and [`money`] keeps dollars exact. Nothing here
 //! reads a clock: every call is given its [`Moment`](tollgate_core::Moment).
 

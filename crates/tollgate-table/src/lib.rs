@@ -50,6 +50,15 @@
 //!    gives back the whole charge if nobody charged the key in between, and else all but `rate × d`, d being the
 //!    time since the charge: what may have been refilled meanwhile.
 //!
+//! What holds them: `each_key_has_a_limiter_of_its_own`, `the_wait_for_a_slot_is_the_least`, `two_limits_agree` and
+//! `a_now_older_than_the_grace_adds_at_most_what_is_declared` of [`properties.rs`],
+//! `constant_eviction_keeps_every_keys_limit` of [`threads.rs`], and every model of [`loom.rs`]. [How to run them][tests].
+//!
+//! [`properties.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-table/tests/properties.rs
+//! [`threads.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-table/tests/threads.rs
+//! [`loom.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-table/tests/loom.rs
+//! [tests]: https://github.com/tollgate-rs/tollgate/blob/main/tests/README.md
+//!
 //! Against true time each decision may add `rate × d`, where d is how much later than its `now` it landed; each clock says
 //! what its d is made of. The table's time ends a second before [`Nanos::MAX`](tollgate_core::Nanos::MAX).
 //!

@@ -45,6 +45,14 @@
 //! 3. **A denial changes nothing** and writes nothing; but one that lost a race while a ring rotates may have helped
 //!    to rotate it.
 //!
+//! What holds the first: `ring_equals_its_model`, `log_equals_its_model` and `fixed_window_equals_its_model` of
+//! [`against_models.rs`], and every model of [`loom.rs`]; the others: `waits_of_all_windows_are_least_and_denials_change_nothing`
+//! there. [How to run them][tests].
+//!
+//! [`against_models.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-window/tests/against_models.rs
+//! [`loom.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-window/tests/loom.rs
+//! [tests]: https://github.com/tollgate-rs/tollgate/blob/main/tests/README.md
+//!
 //! Time in these is the `now` that each decision was given. It may step back: an old `now` only makes the answer
 //! stricter, since units are filed under the latest instant, slot or window so far (receipts tell it) and leave by the
 //! caller's own clock. Where it is forgotten what an old `now` would see, the answer is a denial, with the wait until it can be

@@ -14,7 +14,13 @@ pub(crate) const SHUTTLE: Part = Part {
     from: Depth::Quick,
     run: |run| {
         let programs = CRATES.map(|(package, _)| (package, "shuttle"));
-        run_all(run, &programs, "--cfg model_shuttle", "target/shuttle")
+        let build = Build {
+            arguments: &["--profile", "model"],
+            flags: "--cfg model_shuttle",
+            target: "target/shuttle",
+            ..Build::default()
+        };
+        run_all(run, &programs, &build)
     },
 };
 
@@ -22,7 +28,14 @@ pub(crate) const THREADS: Part = Part {
     name: "threads",
     shows: "the same races on real threads",
     from: Depth::Quick,
-    run: |run| run_all(run, &CRATES, "", "target/threads"),
+    run: |run| {
+        // As `cargo test` builds them, and has built them if it ran before.
+        let build = Build {
+            target: "target",
+            ..Build::default()
+        };
+        run_all(run, &CRATES, &build)
+    },
 };
 
 /// Crates with mixes, and the test program that runs them on threads.
@@ -40,8 +53,8 @@ const EXECUTIONS_FULL: u64 = 20_000;
 
 const LIMIT: Duration = Duration::from_secs(1800);
 
-fn run_all(run: &Run, programs: &[(&str, &str)], flags: &str, target: &str) -> Outcome {
-    match cases(run, programs, flags, target) {
+fn run_all(run: &Run, programs: &[(&str, &str)], build: &Build<'_>) -> Outcome {
+    match cases(run, programs, build) {
         Ok(cases) => {
             let explored = format!("{} mixes of {} crates", cases.len(), programs.len());
             let ran = suite::run_each(run, cases, LIMIT);
@@ -52,12 +65,7 @@ fn run_all(run: &Run, programs: &[(&str, &str)], flags: &str, target: &str) -> O
     }
 }
 
-fn cases(
-    run: &Run,
-    programs: &[(&str, &str)],
-    flags: &str,
-    target: &str,
-) -> Result<Vec<Case>, String> {
+fn cases(run: &Run, programs: &[(&str, &str)], build: &Build<'_>) -> Result<Vec<Case>, String> {
     let executions = if run.quick() {
         EXECUTIONS_QUICK
     } else {
@@ -65,12 +73,11 @@ fn cases(
     };
     let mut cases = Vec::new();
     for (package, program) in programs {
+        let arguments = [build.arguments, &["--test", program]].concat();
         let build = Build {
             package,
-            arguments: &["--profile", "model", "--test", program],
-            flags,
-            target,
-            folder: None,
+            arguments: &arguments,
+            ..build.clone()
         };
         let before = cases.len();
         for built in suite::build(run, &build)? {

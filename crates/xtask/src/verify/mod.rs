@@ -16,9 +16,12 @@
 //!    their own (see [`suite`]), since stopping `cargo test` leaves its child alive.
 //! 4. A table of the part's own is told with [`Run::show`], which the end of the run repeats above the closing table.
 
+mod cargo_mutants;
+mod coverage;
 mod linearizability;
 mod mixes;
 mod models;
+mod mutants;
 mod outcome;
 mod program;
 mod suite;
@@ -38,6 +41,9 @@ const PARTS: &[Part] = &[
     mixes::SHUTTLE,
     mixes::THREADS,
     linearizability::PART,
+    mutants::PART,
+    cargo_mutants::PART,
+    coverage::PART,
 ];
 
 /// What is verified, and how deep.

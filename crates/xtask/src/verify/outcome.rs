@@ -57,7 +57,6 @@ impl Outcome {
     }
 
     /// Nothing was looked at, for want of something that `get` says how to get.
-    #[allow(dead_code, reason = "for the parts that need a tool")]
     pub(crate) fn skipped(get: impl Into<String>) -> Self {
         Self {
             explored: "-".to_owned(),
