@@ -76,13 +76,13 @@ fn no_refund_is_lost_or_counted_twice() {
     keeps_what_was_not_refunded(&hourly(Depth::Short));
 }
 
-/// Six callers admit, extend and settle at nothing, while a clock moves by a nanosecond a step. All of it refills
-/// 12 units, and what each refund leaves is what was served since its charge: a few nanoseconds' worth.
+/// Six callers admit, extend and settle at nothing, while a clock moves by a nanosecond a step. What each refund may leave
+/// is what was served since its charge, and all of the race together serves a fortieth of a unit.
 #[test]
 fn racing_refunds_of_a_rate_strand_next_to_nothing() {
     const CAPACITY: u64 = 100;
     const CALLS: usize = 10_000;
-    let limit = Limit::new(100, Duration::from_millis(1)).unwrap();
+    let limit = Limit::new(100, Duration::from_secs(1)).unwrap();
     let limit = limit.with_capacity(CAPACITY);
     let meter = RateMeter::new(&limit, Depth::Long, RefundRule::Exact).unwrap();
     let clock = AtomicU64::new(0);
@@ -99,7 +99,7 @@ fn racing_refunds_of_a_rate_strand_next_to_nothing() {
         1
     });
     let used = meter.used(tick());
-    assert!(used <= 5, "{used} of {CAPACITY} are stranded");
+    assert!(used <= 2, "{used} of {CAPACITY} are stranded");
     let calls = 6 * CALLS as u128;
     assert!(race.total > calls / 2, "{} of {calls} pass", race.total);
 }
