@@ -10,7 +10,7 @@ use super::{
     accounts::{Account, LineState, Pin},
     key::Scopes,
     policy::{CompiledLimit, Policy},
-    reservation::{Charge, Hold, Holds},
+    reservation::{Charge, Hold, Holds, let_go, room_for},
 };
 use crate::{
     Limited, Refusal, Request, Usage,
@@ -206,7 +206,7 @@ impl Inner {
                 Err(refused) => return Err(binding(says, at, mine, place, refused)),
             }
         }
-        let mut holds = Holds::with_capacity(says.len());
+        let mut holds = room_for(says.len());
         for (place, say) in says.iter().enumerate() {
             let mut charge = None;
             if let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) {
@@ -225,6 +225,7 @@ impl Inner {
                         for hold in holds.iter_mut().rev() {
                             hold.refund(at, u64::MAX);
                         }
+                        let_go(holds);
                         return Err(binding(says, at, mine, place, refused));
                     }
                 }

@@ -222,28 +222,31 @@ impl fmt::Debug for GateBuilder {
 
 impl Inner {
     /// Tells the shares of its limit that an exchange of `account`'s meter crossed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tell_crossed(&self, account: &Account, before: u128, after: u128, full: u128) {
-        let Some(tell) = &self.on_crossing else {
-            return;
-        };
-        let limit = &account.limit;
-        let crossed = limit.warn_at.crossed(before, after, full);
-        for &share in crossed {
-            tell(&Crossing {
-                limit: Arc::clone(&limit.name),
-                account: account
-                    .values()
-                    .iter()
-                    .map(|value| (*value).to_owned())
-                    .collect(),
-                share,
-                used: account
-                    .meter
-                    .as_ref()
-                    .map_or(0, |meter| tollgate_core::Meter::units(&**meter, after)),
-                max: account.rule.ceiling,
-            });
+        if let Some(tell) = &self.on_crossing {
+            tell_crossed(tell, account, before, after, full);
         }
+    }
+}
+
+fn tell_crossed(tell: &OnCrossing, account: &Account, before: u128, after: u128, full: u128) {
+    let limit = &account.limit;
+    let crossed = limit.warn_at.crossed(before, after, full);
+    for &share in crossed {
+        tell(&Crossing {
+            limit: Arc::clone(&limit.name),
+            account: account
+                .values()
+                .iter()
+                .map(|value| (*value).to_owned())
+                .collect(),
+            share,
+            used: account
+                .meter
+                .as_ref()
+                .map_or(0, |meter| tollgate_core::Meter::units(&**meter, after)),
+            max: account.rule.ceiling,
+        });
     }
 }

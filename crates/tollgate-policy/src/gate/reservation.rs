@@ -2,7 +2,7 @@
 
 use super::{Inner, accounts::Account};
 use crate::{Refusal, Usage, file::OnDrop, meter::AnyReceipt};
-use std::fmt;
+use std::{cell::Cell, fmt};
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
 use tollgate_sync::Arc;
 
@@ -15,6 +15,32 @@ pub(super) struct Charge {
 
 /// What all limits hold. On the heap: a reservation is moved a few times, and receipts are large.
 pub(super) type Holds = Vec<Hold>;
+
+/// The most holds for which a thread keeps the room.
+const SPARE_MOST: usize = 16;
+
+thread_local! {
+    /// The room of the last reservation that ended on this thread, for its next one: the heap is asked for it once.
+    static SPARE: Cell<Holds> = const { Cell::new(Vec::new()) };
+}
+
+/// Room for as many holds.
+#[inline]
+pub(super) fn room_for(holds: usize) -> Holds {
+    let mut room = SPARE.try_with(Cell::take).unwrap_or_default();
+    room.reserve(holds);
+    room
+}
+
+/// Lets go of `holds`, and keeps their room for the next.
+#[inline]
+pub(super) fn let_go(mut holds: Holds) {
+    holds.clear();
+    if holds.capacity() <= SPARE_MOST {
+        // A thread that ends keeps none.
+        let _ = SPARE.try_with(|spare| spare.set(holds));
+    }
+}
 
 /// What one limit holds for a reservation.
 #[derive(Debug)]
@@ -54,7 +80,7 @@ impl Hold {
             }
             surplus -= part;
         };
-        for (account, charge) in self.extended.drain(..).rev() {
+        while let Some((account, charge)) = self.extended.pop() {
             refund(&account, &charge);
         }
         if let Some(charge) = self.charge.take() {
@@ -121,6 +147,7 @@ impl Reservation {
         if came_back {
             self.gate.wake(&holds);
         }
+        let_go(holds);
     }
 
     /// Asks for `more` on top of the estimate, as an admission does.
@@ -164,6 +191,7 @@ impl Reservation {
             hold.refund(at, u64::MAX);
         }
         self.gate.wake(&holds);
+        let_go(holds);
     }
 }
 
@@ -181,6 +209,7 @@ impl Drop for Reservation {
             }
         }
         self.gate.wake(&holds);
+        let_go(holds);
     }
 }
 

@@ -130,6 +130,15 @@ impl History {
         })
     }
 
+    /// What the eight groups from `first` on, a multiple of eight, have in their slots: they lie in one chunk.
+    fn eight(&self, level: usize, first: u64) -> Option<&[AtomicU128]> {
+        const { assert!(CHUNK.is_multiple_of(1 << RATIO_BITS)) };
+        let slot = usize::try_from(first & (self.slots - 1)).ok()?;
+        let chunk = self.levels[level].get()?.get(slot / CHUNK)?.get()?;
+        let place = slot % CHUNK;
+        chunk.low.get(place..place + (1 << RATIO_BITS))
+    }
+
     /// As [`slot`](Self::slot), made if it is not there.
     #[inline]
     fn slot_or_made(&self, level: usize, group: u64) -> Option<Slot<'_>> {
@@ -187,9 +196,12 @@ impl History {
             for group in begins..end {
                 // Where one is missing, nobody was charged under that number (a reset took it), or it belongs to a
                 // newer group by now: then those who came before have rolled up all of them.
-                let low = (group << RATIO_BITS..(group + 1) << RATIO_BITS)
-                    .filter_map(|part| self.slot(level - 1, part)?.low(part + 1))
-                    .reduce(lesser);
+                let first = group << RATIO_BITS;
+                let low = self.eight(level - 1, first).and_then(|parts| {
+                    let lows = (first + 1..).zip(parts);
+                    lows.filter_map(|(tag, low)| low_of(low, tag))
+                        .reduce(lesser)
+                });
                 if let (Some(low), Some(slot)) = (low, self.slot_or_made(level, group)) {
                     slot.note(group + 1, low);
                 }
@@ -254,6 +266,14 @@ impl History {
     }
 }
 
+/// The minimum of a slot, if it is of the group with `tag`.
+#[inline]
+fn low_of(low: &AtomicU128, tag: u64) -> Option<u64> {
+    // Relaxed: made visible by the load of the meter's word (Acquire) before it.
+    let (group, low) = unpack(low.load(Relaxed));
+    (group == tag).then_some(low)
+}
+
 impl Slot<'_> {
     #[inline]
     fn note(self, tag: u64, value: u64) {
@@ -278,9 +298,7 @@ impl Slot<'_> {
     }
 
     fn low(self, tag: u64) -> Option<u64> {
-        // Relaxed: made visible by the load of the meter's word (Acquire) before it.
-        let (group, low) = unpack(self.low.load(Relaxed));
-        (group == tag).then_some(low)
+        low_of(self.low, tag)
     }
 
     fn refunded(self, tag: u64, amount: u64) {
