@@ -132,3 +132,61 @@ proptest! {
         }
     }
 }
+
+/// A request found the account of one limit at rest, evicted it for the account of another, and was then refused by a
+/// third: the evicted limit was left out where the longest wait was looked for, though it could never have passed.
+#[test]
+fn a_limit_whose_account_was_evicted_on_the_way_binds_all_the_same() {
+    let limit = |name: &str, figures: &str| {
+        format!("[[limit]]\nname = \"{name}\"\nunit = \"tokens\"\n{figures}\n")
+    };
+    let small = "by = [\"agent\"]\nwhen = { kind = \"small\" }\nmax = 1\nper = \"1s\"";
+    let wide = "by = [\"agent\"]\nwhen = { model = \"m\" }\nmax = 100\nper = \"1s\"";
+    let policy = format!(
+        "max_accounts = 3\n{}{}{}",
+        limit("small", small),
+        limit("wide", wide),
+        limit("all", "max = 9\nper = \"1h\"\nalgorithm = \"log\"")
+    );
+    // Which account is evicted is the map's choice: of two that rest, the one that matters half of the time.
+    for round in 0..30 {
+        let gate = Gate::from_toml(&policy).unwrap();
+        let ask = |agent: &str, kind: &str, model: &str, tokens: u64, now: u64| {
+            let request = Request::new()
+                .with("agent", agent)
+                .with("kind", kind)
+                .with("model", model);
+            gate.admit_at(&request.input_tokens(tokens), Nanos(now), Wall(0))
+                .map(drop)
+        };
+        ask("x", "small", "", 1, SECOND).unwrap();
+        ask("y", "small", "", 1, SECOND).unwrap();
+        ask("x", "", "", 7, SECOND).unwrap();
+        let refusal = ask("x", "small", "m", 4, 20 * SECOND).unwrap_err();
+        let limited = refusal
+            .limited()
+            .unwrap_or_else(|| panic!("round {round}: {refusal}"));
+        assert_eq!(
+            (&*limited.limit, limited.never_fits),
+            ("small", true),
+            "round {round}"
+        );
+    }
+}
+
+/// A caller whose clock is older than the eviction was told to wait until that instant, though others had meanwhile taken
+/// all there was then.
+#[test]
+fn a_wait_until_the_eviction_counts_what_was_taken_since() {
+    let gate = evicted("gcra");
+    for _ in 0..MAX {
+        ask(&gate, "x", FLOOR, FLOOR).unwrap();
+    }
+    let refusal = ask(&gate, "x", FLOOR - SECOND, FLOOR - SECOND).unwrap_err();
+    let wait = refusal.retry_after().unwrap();
+    // A fifth of a day after they took it, a token is back.
+    assert_eq!(wait, Duration::from_nanos(DAY / 5 + SECOND));
+    let later = FLOOR - SECOND + u64::try_from(wait.as_nanos()).unwrap();
+    assert!(ask(&gate, "x", later - 1, later - 1).is_err());
+    assert!(ask(&gate, "x", later, later).is_ok());
+}

@@ -679,3 +679,41 @@ fn calendar_quotas_come_back_at_the_period_and_not_before() {
     let (now, wall) = at(86_400);
     assert!(gate.admit_at(&request, now, wall).is_ok());
 }
+
+/// An extension went by the maximum under which its request had been admitted, where a reload had lowered it without
+/// putting another meter in place.
+#[test]
+fn an_extension_after_a_reload_asks_the_new_maximum() {
+    for algorithm in ["gcra", "window", "log", "fixed", "lifetime"] {
+        let per = if algorithm == "lifetime" {
+            ""
+        } else {
+            "per = \"1h\""
+        };
+        let policy = |max: u64| {
+            format!(
+                "[[limit]]\nname = \"l\"\nunit = \"tokens\"\nmax = {max}\n{per}\nalgorithm = \"{algorithm}\"\n"
+            )
+        };
+        let gate = Gate::builder()
+            .clock(ManualClock::new())
+            .build(&policy(20))
+            .unwrap();
+        let mut reservation = gate.admit(&Request::new().input_tokens(5)).unwrap();
+        let more = |output_tokens| Usage {
+            output_tokens,
+            ..Usage::default()
+        };
+        reservation.extend(more(5)).unwrap();
+        gate.reload(&policy(11)).unwrap();
+        let refusal = reservation.extend(more(2)).unwrap_err();
+        assert_eq!(
+            refusal.limited().map(|limited| limited.max),
+            Some(11),
+            "{algorithm}"
+        );
+        reservation.extend(more(1)).unwrap();
+        gate.reload(&policy(30)).unwrap();
+        reservation.extend(more(9)).unwrap();
+    }
+}

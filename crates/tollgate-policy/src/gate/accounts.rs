@@ -146,6 +146,11 @@ impl Account {
         is_closed
     }
 
+    /// Whether it goes by the figures of `policy`, and not by those of an older one.
+    pub(crate) fn is_of(&self, policy: &Policy) -> bool {
+        self.version == policy.version
+    }
+
     /// What holds its committed units, whether they limit anybody now or not.
     fn committed(&self) -> Option<&Arc<AnyMeter>> {
         self.meter.as_ref().or(self.resting.as_ref())

@@ -75,8 +75,12 @@ impl<'g> Say<'g> {
         let answer = match self.account.too_early(at) {
             None => meter.look(at, cost, self.ceiling),
             Some(wait) => {
-                let never = cost.get() > self.ceiling;
-                let wait = if never { Wait::Never } else { wait };
+                // Whoever came since may have left no room at that time either.
+                let wait = match meter.look(at, cost, self.ceiling) {
+                    Ok(()) => wait,
+                    Err(Refused::Denied(denial)) => wait.max(denial.wait),
+                    Err(Refused::Closed) => return Err(Refused::Closed),
+                };
                 Err(Refused::denied(wait, self.committed(at)))
             }
         };
@@ -278,10 +282,10 @@ impl Inner {
     /// The account in force for `account`: itself, what replaced it, or a new one if that was evicted. None if its
     /// limit is no longer in the policy.
     pub(super) fn standing(&self, account: &Arc<Account>, at: Moment) -> Option<Arc<Account>> {
-        if !account.is_closed() {
-            return Some(Arc::clone(account));
-        }
         self.policy.with(|policy| {
+            if account.is_of(policy) && !account.is_closed() {
+                return Some(Arc::clone(account));
+            }
             let limit = policy
                 .limits
                 .iter()
@@ -337,11 +341,16 @@ fn binding(
         if !say.enforced() || other == place {
             continue;
         }
-        if let Err(Refused::Denied(found)) = say.look(at, mine) {
+        match say.look(at, mine) {
+            Ok(()) => {}
             // Ties go to the first in the file.
-            if found.wait > denial.wait || (found.wait == denial.wait && other < bound) {
-                (bound, denial) = (other, found);
+            Err(Refused::Denied(found)) => {
+                if found.wait > denial.wait || (found.wait == denial.wait && other < bound) {
+                    (bound, denial) = (other, found);
+                }
             }
+            // Evicted for one of the others: it may bind longest all the same.
+            Err(Refused::Closed) => return None,
         }
     }
     Some(limited(&says[bound], denial))
