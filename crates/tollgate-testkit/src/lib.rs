@@ -13,6 +13,7 @@
 //! | Which limits and histories to try? | [`strategy`] |
 //! | Do threads that race get exactly what there is? | [`stress`] |
 //! | Could one caller at a time have heard what threads heard? | [`linear`] |
+//! | Which laws does a limiter keep, mine or anybody's? | [`trial`] |
 //! | What time is it in this test? | [`ManualClock`] |
 //!
 //! # Example
@@ -72,6 +73,7 @@ pub mod model;
 pub mod strategy;
 pub mod stress;
 pub mod subject;
+pub mod trial;
 
 pub use answer::Answer;
 pub use clock::ManualClock;
