@@ -2,10 +2,14 @@
 
 mod keyed;
 mod one_limit;
+#[cfg(feature = "peers")]
+mod trials;
 mod window;
 
 pub use keyed::{Filling, keyed};
 pub use one_limit::one_limit;
+#[cfg(feature = "peers")]
+pub use trials::trials;
 pub use window::window;
 
 use crate::Terms;

@@ -8,8 +8,10 @@ mod pingora;
 mod ratelimit;
 mod semaphore;
 mod throttlecrab;
+mod trials;
 
 pub use pingora::window;
+pub use trials::trials;
 
 use crate::{Entry, keys::Key};
 
