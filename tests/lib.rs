@@ -1,1 +1,3 @@
-//! Bodies shared by the whole-system tests and the fuzz targets.
+//! What the whole-system tests share.
+
+pub mod chance;

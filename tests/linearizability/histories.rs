@@ -14,47 +14,13 @@ use tollgate_testkit::{
     Answer,
     linear::{Ask, Breach, Call, Heard, Scribe, Spec, Verdict, check, record},
 };
+pub(crate) use tollgate_tests::chance::Chance;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 /// Some days after the epoch: no model's time begins where its limit's does.
 pub(crate) const START: u64 = 1_000_000 * SECOND;
 /// Histories of a check in an ordinary run.
 const ORDINARY: u64 = 60;
-
-/// A small generator of chance.
-#[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ stream.rotate_left(40));
-        chance.next();
-        chance
-    }
-
-    /// As Steele, Lea and Flood's SplitMix64.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    /// A number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// One of `list`.
-    pub(crate) fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[usize::try_from(self.below(list.len() as u64)).expect("short")]
-    }
-
-    /// True once in so many times.
-    pub(crate) fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
 
 /// A setting of the environment, or what an ordinary run has.
 fn setting(name: &str, ordinary: u64) -> u64 {

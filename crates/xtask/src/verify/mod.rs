@@ -23,7 +23,9 @@ mod mixes;
 mod models;
 mod mutants;
 mod outcome;
+mod peers;
 mod program;
+mod soak;
 mod suite;
 
 use crate::run::{Failed, Steps};
@@ -44,6 +46,8 @@ const PARTS: &[Part] = &[
     mutants::PART,
     cargo_mutants::PART,
     coverage::PART,
+    soak::PART,
+    peers::PART,
 ];
 
 /// What is verified, and how deep.
@@ -58,6 +62,9 @@ pub(crate) struct Verify {
     /// Where random parts begin; they print the seed with which a failure comes again.
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
+    /// How long the soak goes on.
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<f64>,
     /// Only these parts; `list` lists them.
     #[arg(value_name = "PART")]
     parts: Vec<String>,
@@ -85,6 +92,7 @@ pub(crate) struct Part {
 pub(crate) struct Run {
     depth: Depth,
     seed: Option<u64>,
+    minutes: Option<f64>,
     part: &'static str,
     start: Instant,
     shown: RefCell<String>,
@@ -95,6 +103,8 @@ impl Run {
         Self {
             depth,
             seed: verify.seed,
+            // As long as a soak is likely to be wished for: a year.
+            minutes: verify.minutes.map(|minutes| minutes.clamp(0.0, 525_600.0)),
             part,
             start: Instant::now(),
             shown: RefCell::default(),
@@ -109,6 +119,11 @@ impl Run {
     /// The seed that was asked for.
     pub(crate) fn seed(&self) -> Option<u64> {
         self.seed
+    }
+
+    /// How long the soak is to go on, if that was said.
+    pub(crate) fn minutes(&self) -> Option<f64> {
+        self.minutes
     }
 
     /// Tells how far the part is.
