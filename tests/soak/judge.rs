@@ -168,7 +168,8 @@ fn place_debts(noted: &mut Vec<Noted>) {
         if note.event.kind != Kind::Debt {
             return true;
         }
-        let before = |other: &&Noted| other.ended < note.began;
+        // Who kept nothing left nothing behind.
+        let before = |other: &&Noted| other.ended < note.began && other.event.units > 0;
         let latest = admitted
             .iter()
             .filter(before)
