@@ -168,8 +168,7 @@ fn place_debts(noted: &mut Vec<Noted>) {
         if note.event.kind != Kind::Debt {
             return true;
         }
-        // Who kept nothing left nothing behind.
-        let before = |other: &&Noted| other.ended < note.began && other.event.units > 0;
+        let before = |other: &&Noted| other.ended < note.began;
         let latest = admitted
             .iter()
             .filter(before)
@@ -192,6 +191,16 @@ fn account_verdict(
 ) -> Verdict {
     let limit = &policies.limits[place];
     let figures = |epoch: usize| policies.figures(epoch, place, agent);
+    // A calendar counts an older `now` in the latest period, and a lifetime knows none.
+    let ordered = matches!(
+        limit.algorithm,
+        Algorithm::Calendar { .. } | Algorithm::Lifetime
+    );
+    // Who kept nothing left nothing behind, but in a calendar a later period.
+    let kept = |note: &Noted| note.event.units > 0;
+    if !ordered {
+        noted.retain(kept);
+    }
     place_debts(&mut noted);
     match limit.algorithm {
         Algorithm::Gcra => {
@@ -229,17 +238,14 @@ fn account_verdict(
         }
         _ => {
             noted.sort_by_key(|note| (note.ended, note.event.kind));
-            if matches!(
-                limit.algorithm,
-                Algorithm::Calendar { .. } | Algorithm::Lifetime
-            ) {
-                // A calendar counts an older `now` in the latest period, and a lifetime knows none.
+            if ordered {
                 let mut events: Vec<Event> = noted.iter().map(|note| note.event).collect();
                 raise_all(&mut events);
                 noted
                     .iter_mut()
                     .zip(events)
                     .for_each(|(note, event)| note.event = event);
+                noted.retain(kept);
             } else {
                 noted.sort_by_key(|note| (note.event.at, note.event.kind));
             }
