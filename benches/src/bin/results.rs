@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     env,
     error::Error,
-    fs, io,
+    fs, io, mem,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Duration,
@@ -14,7 +14,11 @@ use std::{
 use tollgate_benches::{
     groups::Scale,
     report::{
-        MemoryFigures, Report, answers, flood, load, measure, page, plots, setting::Setting, tail,
+        MemoryFigures, Report, answers, flood, load,
+        measure::{self, Wanted},
+        page, plots,
+        setting::Setting,
+        tail,
         why::Why,
     },
 };
@@ -28,9 +32,10 @@ struct Arguments {
     /// Seconds: shows only that everything runs and answers right.
     #[arg(long, conflicts_with = "quick")]
     smoke: bool,
-    /// Only groups whose name begins so, and nothing but groups.
-    #[arg(long, default_value = "")]
-    only: String,
+    /// Only groups whose name begins so, or the parts `answers`, `load`, `memory`, `flood` and `tail`; may be given more
+    /// than once. What was measured before stays among the figures.
+    #[arg(long, value_name = "BEGINNING")]
+    only: Vec<String>,
     /// Where `RESULTS.md` and `plots/` are written.
     #[arg(long, default_value = "benches")]
     out: PathBuf,
@@ -45,11 +50,9 @@ struct Arguments {
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments = Arguments::parse();
     let report = if arguments.again {
-        serde_json::from_str(&fs::read_to_string(&arguments.figures)?)?
+        kept(&arguments.figures)?
     } else {
-        let report = measured(&arguments)?;
-        fs::write(&arguments.figures, serde_json::to_string(&report)?)?;
-        report
+        measured(&arguments)?
     };
     write(&report, &arguments.out)?;
     let wrong = report.ours_wrong();
@@ -59,6 +62,28 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     eprintln!("wrong answers of ours:");
     wrong.iter().for_each(|wrong| eprintln!("  {wrong}"));
     Ok(ExitCode::FAILURE)
+}
+
+fn kept(figures: &Path) -> Result<Report, Box<dyn Error>> {
+    let text = fs::read_to_string(figures)?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", figures.display()).into())
+}
+
+/// The report so far, in a file from which it can be told again: what a run measured before it was cut short is not lost.
+struct Keeping<'a> {
+    report: Report,
+    run: Setting,
+    figures: &'a Path,
+}
+
+impl Keeping<'_> {
+    fn keep(&mut self, piece: Report) -> io::Result<()> {
+        self.report.take(Report {
+            runs: vec![self.run.clone()],
+            ..piece
+        });
+        fs::write(self.figures, serde_json::to_string(&self.report)?)
+    }
 }
 
 fn measured(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
@@ -72,30 +97,52 @@ fn measured(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
         "{spinner} {elapsed_precise} {pos} groups; {msg}",
     )?);
     progress.enable_steady_tick(Duration::from_millis(500));
-    let mut report = Report {
-        setting: Setting::read(name),
-        groups: measure::groups(&scale, &arguments.only, &progress),
-        answers: Vec::new(),
-        memory: Vec::new(),
-        tails: Vec::new(),
-        floods: Vec::new(),
-        loads: Vec::new(),
+    let wanted = Wanted(arguments.only.clone());
+    let report = if wanted.0.is_empty() || !arguments.figures.exists() {
+        Report::default()
+    } else {
+        kept(&arguments.figures)?
     };
-    if arguments.only.is_empty() {
-        progress.set_message("right answers");
-        report.answers = answers::answers();
-        progress.set_message("load of the table");
-        report.loads = load::loads(scale.sizes.iter().copied().max().unwrap_or(1_000));
-        progress.set_message("memory");
-        report.memory = memory(scale.flood_keys)?;
-        progress.set_message("flood of new keys");
-        report.floods = flood::floods(scale.flood_keys, scale.patience);
-        // The last, since it keeps the thread on one core.
-        progress.set_message("single operations");
-        report.tails = tail::tails(&scale);
+    let mut keeping = Keeping {
+        report,
+        run: Setting::read(name),
+        figures: &arguments.figures,
+    };
+    measure::groups(&scale, &wanted, &progress, |groups| {
+        keeping.keep(Report {
+            groups,
+            ..Report::default()
+        })
+    })?;
+    let part = |name: &str, said: &'static str| {
+        let is = wanted.is(name);
+        if is {
+            progress.set_message(said);
+        }
+        is
+    };
+    let mut piece = Report::default();
+    if part("answers", "right answers") {
+        piece.answers.figures = answers::answers();
+    }
+    if part("load", "load of the table") {
+        let slots = scale.sizes.iter().copied().max().unwrap_or(1_000);
+        piece.loads.figures = load::loads(slots, scale.load_tables);
+    }
+    if part("memory", "memory") {
+        piece.memory.figures = memory(scale.flood_keys)?;
+    }
+    if part("flood", "flood of new keys") {
+        piece.floods.figures = flood::floods(scale.flood_keys, scale.patience);
+    }
+    keeping.keep(mem::take(&mut piece))?;
+    // The last, since it keeps the thread on one core.
+    if part("tail", "single operations") {
+        piece.tails.figures = tail::tails(&scale);
+        keeping.keep(piece)?;
     }
     progress.finish_and_clear();
-    Ok(report)
+    Ok(keeping.report)
 }
 
 /// What the program `memory`, which stands beside this one, counts.

@@ -25,6 +25,8 @@ pub struct Scale {
     pub gate_rounds: usize,
     /// Timed single operations on the largest table.
     pub tail_asks: u64,
+    /// Tables that are filled until new keys find no slot.
+    pub load_tables: usize,
     /// Keys of a table that is flooded with ten times as many.
     pub flood_keys: usize,
 }
@@ -44,6 +46,7 @@ impl Scale {
             gate_rows: 10_000_000,
             gate_rounds: 5,
             tail_asks: 100_000_000,
+            load_tables: 10,
             flood_keys: 1_000_000,
         }
     }
@@ -61,6 +64,7 @@ impl Scale {
             gate_rows: 1_000_000,
             gate_rounds: 3,
             tail_asks: 5_000_000,
+            load_tables: 2,
             flood_keys: 100_000,
             ..Self::full()
         }
@@ -80,6 +84,7 @@ impl Scale {
             gate_rows: 10_000,
             gate_rounds: 1,
             tail_asks: 20_000,
+            load_tables: 1,
             flood_keys: 2_000,
         }
     }

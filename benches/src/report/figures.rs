@@ -4,26 +4,88 @@ use super::setting::Setting;
 use crate::Role;
 use serde::{Deserialize, Serialize};
 
-/// Everything that was measured in one run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Everything that was measured, in one run or piece by piece.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
-    /// Where and with what.
-    pub setting: Setting,
+    /// Where and with what, run by run.
+    pub runs: Vec<Setting>,
     /// Times, group by group.
     pub groups: Vec<GroupFigures>,
     /// Answers to what others were found to answer wrongly.
-    pub answers: Vec<Answer>,
+    pub answers: Part<Answer>,
     /// Memory by key.
-    pub memory: Vec<MemoryFigures>,
+    pub memory: Part<MemoryFigures>,
     /// Single operations.
-    pub tails: Vec<TailFigures>,
+    pub tails: Part<TailFigures>,
     /// Under a flood of keys.
-    pub floods: Vec<FloodFigures>,
+    pub floods: Part<FloodFigures>,
     /// New keys that find no slot.
-    pub loads: Vec<LoadFigures>,
+    pub loads: Part<LoadFigures>,
+}
+
+/// Figures that were measured together; none, if they were not measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Part<T> {
+    /// In which of the report's runs.
+    pub run: usize,
+    /// The figures.
+    pub figures: Vec<T>,
+}
+
+impl<T> Default for Part<T> {
+    fn default() -> Self {
+        Self {
+            run: 0,
+            figures: Vec::new(),
+        }
+    }
 }
 
 impl Report {
+    /// Takes over what `piece` measured, in one run, in place of what was measured before.
+    pub fn take(&mut self, piece: Self) {
+        let run = self.runs.len();
+        self.runs.extend(piece.runs.into_iter().take(1));
+        for mut group in piece.groups {
+            group.run = run;
+            match self.groups.iter_mut().find(|old| old.name == group.name) {
+                Some(old) => *old = group,
+                None => self.groups.push(group),
+            }
+        }
+        replace(&mut self.answers, piece.answers, run);
+        replace(&mut self.memory, piece.memory, run);
+        replace(&mut self.tails, piece.tails, run);
+        replace(&mut self.floods, piece.floods, run);
+        replace(&mut self.loads, piece.loads, run);
+        self.forget_runs();
+    }
+
+    /// Forgets the runs of which nothing is left, and makes one of those that are alike.
+    fn forget_runs(&mut self) {
+        let mut places: Vec<&mut usize> = self.groups.iter_mut().map(|one| &mut one.run).collect();
+        places.extend(place(&mut self.answers));
+        places.extend(place(&mut self.memory));
+        places.extend(place(&mut self.tails));
+        places.extend(place(&mut self.floods));
+        places.extend(place(&mut self.loads));
+        let mut kept: Vec<Setting> = Vec::new();
+        for (run, setting) in self.runs.iter().enumerate() {
+            let mut of_it = places.iter_mut().filter(|place| ***place == run).peekable();
+            if of_it.peek().is_none() {
+                continue;
+            }
+            let at = kept.iter().position(|one| one == setting);
+            let at = at.unwrap_or_else(|| {
+                kept.push(setting.clone());
+                kept.len() - 1
+            });
+            // Never above its old place, so no place is met twice.
+            of_it.for_each(|place| **place = at);
+        }
+        self.runs = kept;
+    }
+
     /// The group of this name.
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&GroupFigures> {
@@ -40,13 +102,21 @@ impl Report {
                 Some(format!("{}/{}: {wrong}", group.name, row.name))
             })
         });
-        let answers = self.answers.iter().filter(|one| one.role == Role::Ours);
+        let answers = self
+            .answers
+            .figures
+            .iter()
+            .filter(|one| one.role == Role::Ours);
         let answers = answers.flat_map(|one| {
             one.wrong
                 .iter()
                 .map(move |wrong| format!("{}: {wrong}", one.name))
         });
-        let floods = self.floods.iter().filter(|one| one.role == Role::Ours);
+        let floods = self
+            .floods
+            .figures
+            .iter()
+            .filter(|one| one.role == Role::Ours);
         let floods = floods.flat_map(|one| {
             one.wrong()
                 .into_iter()
@@ -56,9 +126,21 @@ impl Report {
     }
 }
 
+fn replace<T>(old: &mut Part<T>, new: Part<T>, run: usize) {
+    if !new.figures.is_empty() {
+        *old = Part { run, ..new };
+    }
+}
+
+fn place<T>(part: &mut Part<T>) -> Option<&mut usize> {
+    (!part.figures.is_empty()).then_some(&mut part.run)
+}
+
 /// One workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GroupFigures {
+    /// In which of the report's runs it was measured.
+    pub run: usize,
     /// Axis by axis.
     pub name: String,
     /// The row with which the others are compared.
@@ -252,4 +334,89 @@ fn share(values: &[f64], of: usize, parts: usize) -> Option<f64> {
     values
         .get((values.len().saturating_sub(1)) * of / parts)
         .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(began: &str) -> Setting {
+        Setting {
+            began: began.to_owned(),
+            ..Setting::default()
+        }
+    }
+
+    fn piece(day: &str, groups: &[&str], answers: usize) -> Report {
+        let answer = Answer {
+            name: "x".to_owned(),
+            role: Role::Peer,
+            at_once: 0,
+            after_idling: 0,
+            delivered: None,
+            wrong: Vec::new(),
+        };
+        Report {
+            runs: vec![setting(day)],
+            groups: groups
+                .iter()
+                .map(|name| GroupFigures {
+                    run: 0,
+                    name: (*name).to_owned(),
+                    against: String::new(),
+                    rows: Vec::new(),
+                    absent: Vec::new(),
+                })
+                .collect(),
+            answers: Part {
+                run: 0,
+                figures: vec![answer; answers],
+            },
+            ..Report::default()
+        }
+    }
+
+    /// Groups with the day of their run.
+    fn told(report: &Report) -> Vec<(&str, &str)> {
+        let day = |run: usize| report.runs[run].began.as_str();
+        let mut told: Vec<_> = report
+            .groups
+            .iter()
+            .map(|group| (group.name.as_str(), day(group.run)))
+            .collect();
+        if !report.answers.figures.is_empty() {
+            told.push(("answers", day(report.answers.run)));
+        }
+        told
+    }
+
+    #[test]
+    fn a_piece_replaces_what_it_measured_and_leaves_the_rest() {
+        let mut report = Report::default();
+        report.take(piece("monday", &["a", "b"], 1));
+        report.take(piece("tuesday", &["b", "c"], 0));
+        assert_eq!(
+            told(&report),
+            [
+                ("a", "monday"),
+                ("b", "tuesday"),
+                ("c", "tuesday"),
+                ("answers", "monday")
+            ]
+        );
+    }
+
+    #[test]
+    fn runs_of_which_nothing_is_left_are_forgotten_and_like_ones_are_one() {
+        let mut report = Report::default();
+        report.take(piece("monday", &["a"], 0));
+        report.take(piece("tuesday", &["a"], 2));
+        report.take(piece("tuesday", &["b"], 0));
+        assert_eq!(report.runs, [setting("tuesday")]);
+        report.take(piece("friday", &["a", "b"], 0));
+        assert_eq!(
+            told(&report),
+            [("a", "friday"), ("b", "friday"), ("answers", "tuesday")]
+        );
+    }
 }

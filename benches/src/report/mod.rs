@@ -13,6 +13,6 @@ pub mod targets;
 pub mod why;
 
 pub use figures::{
-    Answer, FloodFigures, GroupFigures, LoadFigures, MemoryFigures, Report, RowFigures,
+    Answer, FloodFigures, GroupFigures, LoadFigures, MemoryFigures, Part, Report, RowFigures,
     TailFigures, median,
 };

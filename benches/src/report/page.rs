@@ -3,6 +3,7 @@
 use super::{
     figures::{Answer, GroupFigures, Report, RowFigures},
     plots::Picture,
+    setting::Setting,
     targets::{Held, TARGETS},
     why::Why,
 };
@@ -15,35 +16,55 @@ use std::fmt::{self, Write as _};
 /// Never: text has room.
 pub fn render(report: &Report, why: &Why, pictures: &[Picture]) -> Result<String, fmt::Error> {
     let mut page = String::from("# Results\n\n");
-    setting(&mut page, report)?;
+    settings(&mut page, report)?;
     targets(&mut page, report, why)?;
     for picture in pictures {
         writeln!(page, "![{}](plots/{})\n", picture.title, picture.file)?;
     }
     losses(&mut page, report, why)?;
-    answers(&mut page, &report.answers)?;
+    answers(&mut page, report)?;
     memory(&mut page, report)?;
     tails(&mut page, report)?;
     floods(&mut page, report)?;
     writeln!(page, "## Times\n")?;
     for named in &report.groups {
-        group(&mut page, named, &report.answers)?;
+        group(&mut page, named, report)?;
     }
     Ok(page)
 }
 
-fn setting(page: &mut String, report: &Report) -> fmt::Result {
-    let setting = &report.setting;
-    let versions: Vec<String> = setting
-        .versions
-        .iter()
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
+fn settings(page: &mut String, report: &Report) -> fmt::Result {
+    match report.runs.as_slice() {
+        [] => writeln!(page, "Nothing was measured.\n")?,
+        [run] => setting(page, "Written by `cargo xtask bench`", run)?,
+        runs => {
+            writeln!(
+                page,
+                "Measured piece by piece by `cargo xtask bench --only`; with each piece stands the run that it is of.\n"
+            )?;
+            for (number, run) in runs.iter().enumerate() {
+                setting(page, &format!("Run {}", number + 1), run)?;
+            }
+        }
+    }
+    let mut told: Vec<String> = report.runs.iter().map(versions).collect();
+    told.dedup();
+    for versions in told {
+        writeln!(page, "Beside us: {versions}.\n")?;
+    }
     writeln!(
         page,
-        "Written by `cargo xtask bench` ({}) on {}, commit {}. {} threads of {}, {} GiB, {}; {}; fat LTO; {}.\n",
+        "Rows of a group are measured in interleaved rounds; a figure is the median of its rounds and a ratio the median \
+         of the ratios of its rounds. Absolute times are this machine's and of this hour: compare within a group only.\n"
+    )
+}
+
+fn setting(page: &mut String, what: &str, setting: &Setting) -> fmt::Result {
+    writeln!(
+        page,
+        "{what} ({}) on {} UTC, commit {}. {} threads of {}, {} GiB, {}; {}; fat LTO; {}.\n",
         setting.scale,
-        setting.day,
+        setting.began,
         setting.commit,
         setting.threads,
         setting.cpu,
@@ -55,13 +76,23 @@ fn setting(page: &mut String, report: &Report) -> fmt::Result {
         } else {
             "at ordinary priority, so that other work on the machine shows"
         },
-    )?;
-    writeln!(page, "Beside us: {}.\n", versions.join(", "))?;
-    writeln!(
-        page,
-        "Rows of a group are measured in interleaved rounds; a figure is the median of its rounds and a ratio the median \
-         of the ratios of its rounds. Absolute times are this machine's and of this hour: compare within a group only.\n"
     )
+}
+
+fn versions(setting: &Setting) -> String {
+    let versions = setting.versions.iter();
+    let told: Vec<String> = versions
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    told.join(", ")
+}
+
+/// Which run it was, if there were several.
+fn of_run(page: &mut String, report: &Report, run: usize) -> fmt::Result {
+    if report.runs.len() > 1 {
+        writeln!(page, "Run {}.\n", run + 1)?;
+    }
+    Ok(())
 }
 
 fn targets(page: &mut String, report: &Report, why: &Why) -> fmt::Result {
@@ -131,11 +162,13 @@ fn losses(page: &mut String, report: &Report, why: &Why) -> fmt::Result {
     writeln!(page)
 }
 
-fn answers(page: &mut String, answers: &[Answer]) -> fmt::Result {
+fn answers(page: &mut String, report: &Report) -> fmt::Result {
+    let answers = &report.answers.figures;
     if answers.is_empty() {
         return Ok(());
     }
     writeln!(page, "## Right?\n")?;
+    of_run(page, report, report.answers.run)?;
     writeln!(
         page,
         "Units allowed to two threads that ask at once for twice a capacity of 1000; of a capacity of 10 at 10 a second, \
@@ -166,13 +199,20 @@ fn answers(page: &mut String, answers: &[Answer]) -> fmt::Result {
 }
 
 fn memory(page: &mut String, report: &Report) -> fmt::Result {
-    if !report.loads.is_empty() {
+    if !report.loads.figures.is_empty() {
         writeln!(page, "## Load of our table\n")?;
+        of_run(page, report, report.loads.run)?;
         writeln!(
             page,
-            "| live keys by slot | bytes by key | keys without a slot until then | of those that came on the last per cent |\n| --- | --- | --- | --- |"
+            "Tables are filled with new keys, none of which expires. Keys that found no slot are told twice: of all that came \
+             until a load was reached, and of those alone that came on its last per cent, which is what a new key \
+             meets at that load.\n"
         )?;
-        for load in &report.loads {
+        writeln!(
+            page,
+            "| live keys by slot | bytes by key | without a slot, of all until then | without a slot, of the last per cent |\n| --- | --- | --- | --- |"
+        )?;
+        for load in &report.loads.figures {
             writeln!(
                 page,
                 "| {} % | {:.1} | {} of {} | {} of {} |",
@@ -186,16 +226,17 @@ fn memory(page: &mut String, report: &Report) -> fmt::Result {
         }
         writeln!(page)?;
     }
-    if report.memory.is_empty() {
+    if report.memory.figures.is_empty() {
         return Ok(());
     }
     writeln!(page, "## Bytes by key\n")?;
+    of_run(page, report, report.memory.run)?;
     writeln!(
         page,
         "What the allocator gave and did not get back, the keys' own bytes included, and what was mapped past it.\n"
     )?;
     writeln!(page, "| | keys | bytes by key |\n| --- | --- | --- |")?;
-    for one in &report.memory {
+    for one in &report.memory.figures {
         writeln!(
             page,
             "| {} | {} {} | {:.1} |",
@@ -209,10 +250,11 @@ fn memory(page: &mut String, report: &Report) -> fmt::Result {
 }
 
 fn tails(page: &mut String, report: &Report) -> fmt::Result {
-    if report.tails.is_empty() {
+    if report.tails.figures.is_empty() {
         return Ok(());
     }
     writeln!(page, "## Single operations\n")?;
+    of_run(page, report, report.tails.run)?;
     writeln!(
         page,
         "Each operation on the largest table timed by itself, two clock reads included; the idle loop reads the clock twice \
@@ -224,7 +266,7 @@ fn tails(page: &mut String, report: &Report) -> fmt::Result {
         "| | operations | 1 - 1/2 | 1 - 1/100 | 1 - 1/10,000 | 1 - 1/1,000,000 | worst | above 20 µs |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |"
     )?;
-    for one in &report.tails {
+    for one in &report.tails.figures {
         let [half, hundred, ten_thousand, million] = one.ns;
         writeln!(
             page,
@@ -239,10 +281,11 @@ fn tails(page: &mut String, report: &Report) -> fmt::Result {
 }
 
 fn floods(page: &mut String, report: &Report) -> fmt::Result {
-    let Some(first) = report.floods.first() else {
+    let Some(first) = report.floods.figures.first() else {
         return Ok(());
     };
     writeln!(page, "## A flood of new keys\n")?;
+    of_run(page, report, report.floods.run)?;
     writeln!(
         page,
         "Built for {} keys, half of them in use; then up to {} new ones come, once each, as long as patience lasts. Exhausted keys that ask in between are due \
@@ -255,7 +298,7 @@ fn floods(page: &mut String, report: &Report) -> fmt::Result {
         "| | new keys | exhausted keys got | keys forgotten | keys robbed | new keys allowed | grown, bytes by key | ns a new key | right? |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )?;
-    for one in &report.floods {
+    for one in &report.floods.figures {
         writeln!(
             page,
             "| {} | {} | {} in {} asks | {} of {} | {} | {:.1} % | {:.0} | {:.0} | {} |",
@@ -279,8 +322,9 @@ fn floods(page: &mut String, report: &Report) -> fmt::Result {
     writeln!(page)
 }
 
-fn group(page: &mut String, group: &GroupFigures, answers: &[Answer]) -> fmt::Result {
+fn group(page: &mut String, group: &GroupFigures, report: &Report) -> fmt::Result {
     writeln!(page, "### {}\n", group.name)?;
+    of_run(page, report, group.run)?;
     writeln!(
         page,
         "| | ns | quartiles | speed, {} = 1 | right? |\n| --- | --- | --- | --- | --- |",
@@ -299,7 +343,7 @@ fn group(page: &mut String, group: &GroupFigures, answers: &[Answer]) -> fmt::Re
             figure(low),
             figure(high),
             times.map_or_else(String::new, |times| format!("{times:.2}")),
-            right(row, group, answers),
+            right(row, group, &report.answers.figures),
         )?;
     }
     for (absent, why) in &group.absent {
@@ -346,29 +390,12 @@ fn figure(ns: f64) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::report::setting::Setting;
 
     /// A report of nothing.
     pub(in crate::report) fn empty() -> Report {
         Report {
-            setting: Setting {
-                scale: "smoke".to_owned(),
-                day: "2026-01-01".to_owned(),
-                cpu: "a processor".to_owned(),
-                threads: 2,
-                memory_gib: 1,
-                kernel: "a system".to_owned(),
-                rustc: "a compiler".to_owned(),
-                commit: "0".to_owned(),
-                real_time: false,
-                versions: Vec::new(),
-            },
-            groups: Vec::new(),
-            answers: Vec::new(),
-            memory: Vec::new(),
-            tails: Vec::new(),
-            floods: Vec::new(),
-            loads: Vec::new(),
+            runs: vec![Setting::default()],
+            ..Report::default()
         }
     }
 
@@ -385,6 +412,7 @@ pub(super) mod tests {
     fn who_is_wrong_and_where_we_lose_is_told() {
         let mut report = empty();
         report.groups.push(GroupFigures {
+            run: 0,
             name: "one_limit/allowed/threads_1".to_owned(),
             against: "governor".to_owned(),
             rows: vec![
@@ -401,5 +429,25 @@ pub(super) mod tests {
         );
         assert!(page.contains("| governor | 10.0 | 10.0 - 10.0 | 1.00 | **no**: allowed 5 of 6 |"));
         assert!(page.contains("| **tollgate** | 20.0 | 20.0 - 20.0 | 0.50 | yes |"));
+    }
+
+    #[test]
+    fn pieces_say_of_which_run_they_are() {
+        let group = |run| GroupFigures {
+            run,
+            name: format!("group_{run}"),
+            against: "governor".to_owned(),
+            rows: Vec::new(),
+            absent: Vec::new(),
+        };
+        let mut report = empty();
+        report.groups = vec![group(0)];
+        let whole = render(&report, &Why::default(), &[]).unwrap();
+        assert!(!whole.contains("Run 1"), "{whole}");
+        report.runs.push(Setting::default());
+        report.groups.push(group(1));
+        let pieces = render(&report, &Why::default(), &[]).unwrap();
+        assert!(pieces.contains("### group_0\n\nRun 1."), "{pieces}");
+        assert!(pieces.contains("### group_1\n\nRun 2."), "{pieces}");
     }
 }

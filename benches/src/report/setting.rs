@@ -22,12 +22,12 @@ const TOLD: [&str; 14] = [
 ];
 
 /// Where and with what was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// How much: full, quick or smoke.
     pub scale: String,
-    /// The day, by UTC.
-    pub day: String,
+    /// When it began: day and minute, by UTC.
+    pub began: String,
     /// The processor.
     pub cpu: String,
     /// How many threads it runs at once.
@@ -54,7 +54,7 @@ impl Setting {
         let commit = said("git", &["rev-parse", "--short=10", "HEAD"]);
         Self {
             scale: scale.to_owned(),
-            day: said("date", &["-u", "+%F"]),
+            began: said("date", &["-u", "+%F %H:%M"]),
             cpu: cpu(),
             threads: thread::available_parallelism().map_or(1, usize::from),
             memory_gib: memory_gib(),

@@ -22,8 +22,12 @@ enum Measured {
     },
     /// Bytes by key at this load.
     Bytes { load_percent: u32, most: f64 },
-    /// New keys that find no slot, one in so many.
-    NoSlot { load_percent: u32, one_in: u64 },
+    /// New keys that find no slot, one in so many: of all that came until this load, or of those on its last per cent.
+    NoSlot {
+        load_percent: u32,
+        last: bool,
+        one_in: u64,
+    },
     /// Long operations beside those of the idle loop.
     LongOperations,
     /// Laws under a flood of keys.
@@ -84,7 +88,7 @@ const fn at_most(
 }
 
 /// All of them.
-pub const TARGETS: [Target; 24] = [
+pub const TARGETS: [Target; 26] = [
     faster(
         "one limit, allowed, 1 thread: sharded against governor",
         &["one_limit/allowed/threads_1"],
@@ -230,16 +234,34 @@ pub const TARGETS: [Target; 24] = [
         2.5,
     ),
     Target {
-        what: "keys without a slot in a table filled to 70 %",
+        what: "new keys without a slot at 70 % load: of those that came on its last per cent",
         measured: Measured::NoSlot {
             load_percent: 70,
+            last: true,
             one_in: 100_000,
         },
     },
     Target {
-        what: "keys without a slot in a table filled to 80 %",
+        what: "new keys without a slot at 80 % load: of those that came on its last per cent",
         measured: Measured::NoSlot {
             load_percent: 80,
+            last: true,
+            one_in: 1_000,
+        },
+    },
+    Target {
+        what: "new keys without a slot at 70 % load: of all that came until then",
+        measured: Measured::NoSlot {
+            load_percent: 70,
+            last: false,
+            one_in: 100_000,
+        },
+    },
+    Target {
+        what: "new keys without a slot at 80 % load: of all that came until then",
+        measured: Measured::NoSlot {
+            load_percent: 80,
+            last: false,
             one_in: 1_000,
         },
     },
@@ -289,6 +311,7 @@ impl Target {
             Measured::Bytes { load_percent, most } => {
                 let load = report
                     .loads
+                    .figures
                     .iter()
                     .find(|one| one.load_percent == load_percent);
                 (
@@ -299,21 +322,37 @@ impl Target {
             }
             Measured::NoSlot {
                 load_percent,
+                last,
                 one_in,
             } => {
                 let load = report
                     .loads
+                    .figures
                     .iter()
                     .find(|one| one.load_percent == load_percent);
+                let counts = load.map(|load| match last {
+                    true => (load.refused_last, load.came_last),
+                    false => (load.refused, load.came),
+                });
                 (
                     format!("at most 1 in {one_in}"),
-                    load.map(|load| format!("{} of {}", load.refused, load.came)),
-                    load.map(|load| load.refused * one_in <= load.came),
+                    counts.map(|(refused, came)| format!("{refused} of {came}")),
+                    counts.map(|(refused, came)| refused * one_in <= came),
                 )
             }
             Measured::LongOperations => {
-                let ours = report.tails.iter().position(|one| one.role == Role::Ours);
-                let pair = ours.and_then(|at| report.tails.get(at).zip(report.tails.get(at + 1)));
+                let ours = report
+                    .tails
+                    .figures
+                    .iter()
+                    .position(|one| one.role == Role::Ours);
+                let pair = ours.and_then(|at| {
+                    report
+                        .tails
+                        .figures
+                        .get(at)
+                        .zip(report.tails.figures.get(at + 1))
+                });
                 (
                     "at most 2 × idle + 10".to_owned(),
                     pair.map(|(ours, idle)| {
@@ -325,6 +364,7 @@ impl Target {
             Measured::Flood => {
                 let ours: Vec<&FloodFigures> = report
                     .floods
+                    .figures
                     .iter()
                     .filter(|one| one.role == Role::Ours)
                     .collect();
@@ -369,6 +409,7 @@ mod tests {
         let mut report = empty();
         assert_eq!(TARGETS[0].judge(&report).held, None);
         report.groups.push(GroupFigures {
+            run: 0,
             name: "one_limit/allowed/threads_1".to_owned(),
             against: "governor".to_owned(),
             // The second round was disturbed, for both.

@@ -20,10 +20,11 @@ pub(crate) struct Bench {
     /// Seconds: shows only that everything runs and answers right. Writes its page to the target folder.
     #[arg(long, conflicts_with = "quick")]
     smoke: bool,
-    /// Only groups whose name begins so. Writes its page to the target folder.
+    /// Only groups whose name begins so, or the parts `answers`, `load`, `memory`, `flood` and `tail`; may be given more
+    /// than once. Keeps what was measured before, and writes its page to the target folder.
     #[arg(long, value_name = "BEGINNING")]
-    only: Option<String>,
-    /// Measures nothing; writes the page again from the figures of the last run.
+    only: Vec<String>,
+    /// Measures nothing; writes the page again from the figures of the last run, and of its pieces.
     #[arg(long)]
     again: bool,
 }
@@ -44,7 +45,12 @@ pub(crate) fn run(steps: &mut Steps, bench: &Bench) -> Result<(), Failed> {
 
     let programs = programs();
     let results = programs.join("results").display().to_string();
-    let figures = programs.join("results.json").display().to_string();
+    let figures = if bench.smoke {
+        "smoke.json"
+    } else {
+        "results.json"
+    };
+    let figures = programs.join(figures).display().to_string();
     let aside = programs.join("bench").display().to_string();
     let mut arguments = vec!["--figures", &figures];
     for (given, name) in [
@@ -56,10 +62,10 @@ pub(crate) fn run(steps: &mut Steps, bench: &Bench) -> Result<(), Failed> {
             arguments.push(name);
         }
     }
-    if let Some(only) = &bench.only {
+    for only in &bench.only {
         arguments.extend(["--only", only]);
     }
-    if bench.smoke || bench.only.is_some() {
+    if bench.smoke || !bench.only.is_empty() {
         arguments.extend(["--out", &aside]);
     }
     if bench.smoke || !real_time() {

@@ -1,6 +1,6 @@
 //! Curves on two logarithmic scales, each named at its end.
 
-use super::bars::{FAINT_INK, GRID, INK, Scale, grouped, text};
+use super::axes::{FAINT_INK, GRID, INK, Scale, grouped, text};
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 use std::error::Error;

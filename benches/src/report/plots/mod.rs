@@ -1,5 +1,6 @@
 //! Pictures of the report that a person reads at a glance.
 
+mod axes;
 mod bars;
 mod lines;
 
@@ -238,6 +239,7 @@ fn keys(report: &Report) -> Drawn {
 fn memory(report: &Report) -> Drawn {
     let mut rows: Vec<_> = report
         .memory
+        .figures
         .iter()
         .filter(|one| one.kind == "string24")
         .collect();
