@@ -102,20 +102,25 @@ fn a_dead_callers_claim_is_finished() {
 #[test]
 fn a_late_hit_never_charges_the_new_owner() {
     bounded(3, || {
-        scenarios::a_late_hit_never_charges_the_new_owner(2, 2, sound);
+        scenarios::a_late_hit_never_charges_the_new_owner(2, 2, false, sound);
+    });
+    bounded(3, || {
+        scenarios::a_late_hit_never_charges_the_new_owner(2, 2, true, sound);
     });
 }
 
 /// A known and a new key, one slot. Three preemptions, 20 ms.
 #[test]
 fn one_slot_has_one_owner() {
-    bounded(3, || scenarios::one_slot_has_one_owner(sound));
+    bounded(3, || scenarios::one_slot_has_one_owner(false, sound));
+    bounded(3, || scenarios::one_slot_has_one_owner(true, sound));
 }
 
 /// Two new keys, two slots. Three preemptions, 50 ms.
 #[test]
 fn two_new_keys_get_a_slot_each() {
-    bounded(3, || scenarios::two_new_keys_get_a_slot_each(sound));
+    bounded(3, || scenarios::two_new_keys_get_a_slot_each(false, sound));
+    bounded(3, || scenarios::two_new_keys_get_a_slot_each(true, sound));
 }
 
 /// Two callers of a known key, and of a new one. Three preemptions, 0.1 s; two, 5 s.
@@ -140,13 +145,15 @@ fn two_limits_back_out_side_by_side() {
 /// A reset beside a caller. Exhaustive, 10 ms.
 #[test]
 fn a_reset_forgets_all_or_nothing() {
-    exhaustive(|| scenarios::a_reset_forgets_all_or_nothing(sound));
+    exhaustive(|| scenarios::a_reset_forgets_all_or_nothing(false, sound));
+    exhaustive(|| scenarios::a_reset_forgets_all_or_nothing(true, sound));
 }
 
 /// Two keys without a slot. Exhaustive, 10 ms.
 #[test]
 fn keys_without_a_slot_share_a_cell() {
-    exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(sound));
+    exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(false, sound));
+    exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(true, sound));
 }
 
 /// Without the fence two callers look past each other's claims.
@@ -194,7 +201,7 @@ fn finishing_a_claim_not_seen_before_the_fence_is_found() {
 #[should_panic(expected = "is whole")]
 fn a_hit_that_trusts_its_hint_is_found() {
     bounded(3, || {
-        scenarios::a_late_hit_never_charges_the_new_owner(2, 1, |plan| {
+        scenarios::a_late_hit_never_charges_the_new_owner(2, 1, false, |plan| {
             plan.planted(Flaw::TrustTheHint)
         });
     });

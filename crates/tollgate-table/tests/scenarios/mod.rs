@@ -80,6 +80,24 @@ fn go<T: Send + 'static>(
     thread::spawn(move || act(&limiter))
 }
 
+/// What both parties return. The first one begins, or if `swapped` the second: a checker may miss what happens if a party
+/// that only loads begins beside one that was there before.
+fn race<A: Send + 'static, B: Send + 'static>(
+    limiter: &Shared,
+    swapped: bool,
+    first: impl FnOnce(&Shared) -> A + Send + 'static,
+    second: impl FnOnce(&Shared) -> B + Send + 'static,
+) -> (A, B) {
+    if swapped {
+        let first = go(limiter, first);
+        let second = second(limiter);
+        (end(first), second)
+    } else {
+        let second = go(limiter, second);
+        (first(limiter), end(second))
+    }
+}
+
 fn end<T>(thread: thread::JoinHandle<T>) -> T {
     thread.join().expect("no thread panics")
 }
@@ -146,6 +164,7 @@ pub(crate) fn a_new_key_gets_one_slot_whoever_sees_it_free(
 pub(crate) fn a_late_hit_never_charges_the_new_owner(
     lines: usize,
     calls: usize,
+    swapped: bool,
     plan: fn(Plan) -> Plan,
 ) {
     let limiter = build(plan(self::plan(limit(1), lines)));
@@ -154,7 +173,7 @@ pub(crate) fn a_late_hit_never_charges_the_new_owner(
     }
     let whole = START + UNIT;
     let free = whole + KEPT;
-    let hit = go(&limiter, move |limiter| {
+    let hits = move |limiter: &Shared| {
         // As late as can be before the slot is free, and as early as the key is whole.
         count(
             [whole, Nanos::new(free.0 - 1)]
@@ -162,9 +181,9 @@ pub(crate) fn a_late_hit_never_charges_the_new_owner(
                 .take(calls)
                 .map(|now| takes(limiter, OLD, now)),
         )
-    });
-    let new = count((0..calls).map(|_| takes(&limiter, KEY, free)));
-    let (hit, new) = (end(hit), new);
+    };
+    let news = move |limiter: &Shared| count((0..calls).map(|_| takes(limiter, KEY, free)));
+    let (hit, new) = race(&limiter, swapped, hits, news);
     assert_eq!(hit, 1, "the known key is whole");
     assert_eq!(new, 1, "the new key is whole");
     assert!(!takes(&limiter, KEY, free));
@@ -172,17 +191,18 @@ pub(crate) fn a_late_hit_never_charges_the_new_owner(
 
 /// As above with one slot in all: either the known key keeps it, and the new one is told that there is none, or
 /// the other way round.
-pub(crate) fn one_slot_has_one_owner(plan: fn(Plan) -> Plan) {
+pub(crate) fn one_slot_has_one_owner(swapped: bool, plan: fn(Plan) -> Plan) {
     let limiter = build(plan(self::plan(limit(1), 1)));
     for old in 0..SLOTS as u64 {
         assert!(takes(&limiter, OLD + old, START));
     }
     let free = START + UNIT + KEPT;
-    let hit = go(&limiter, move |limiter| {
-        takes(limiter, OLD, Nanos::new(free.0 - 1))
-    });
-    let new = takes(&limiter, KEY, free);
-    let hit = end(hit);
+    let (hit, new) = race(
+        &limiter,
+        swapped,
+        move |limiter| takes(limiter, OLD, Nanos::new(free.0 - 1)),
+        move |limiter| takes(limiter, KEY, free),
+    );
     if SLOTS == 1 {
         assert!(hit != new, "one of them, {hit} and {new}");
     } else {
@@ -191,11 +211,15 @@ pub(crate) fn one_slot_has_one_owner(plan: fn(Plan) -> Plan) {
 }
 
 /// Two new keys and room for both.
-pub(crate) fn two_new_keys_get_a_slot_each(plan: fn(Plan) -> Plan) {
+pub(crate) fn two_new_keys_get_a_slot_each(swapped: bool, plan: fn(Plan) -> Plan) {
     let limiter = build(plan(self::plan(limit(1), 2)));
-    let other = go(&limiter, |limiter| takes(limiter, OLD, START));
-    assert!(takes(&limiter, KEY, START));
-    assert!(end(other));
+    let both = race(
+        &limiter,
+        swapped,
+        |limiter| takes(limiter, OLD, START),
+        |limiter| takes(limiter, KEY, START),
+    );
+    assert_eq!(both, (true, true));
     assert_eq!(limiter.occupancy_at(START).live(), 2);
     assert!(!takes(&limiter, KEY, START) && !takes(&limiter, OLD, START));
 }
@@ -236,20 +260,24 @@ pub(crate) fn two_limits_are_charged_both_or_none(
 }
 
 /// A reset beside a caller: the unit taken before is forgotten, and the caller's counts or is forgotten with it.
-pub(crate) fn a_reset_forgets_all_or_nothing(plan: fn(Plan) -> Plan) {
+pub(crate) fn a_reset_forgets_all_or_nothing(swapped: bool, plan: fn(Plan) -> Plan) {
     let limiter = build(plan(self::plan(limit(2), 1)));
     let key = 1_u64;
     let hash = limiter.hash(&key);
     assert!(takes(&limiter, hash, START));
-    let caller = go(&limiter, move |limiter| takes(limiter, hash, START));
-    limiter.reset_at(&key, START);
-    assert!(end(caller), "two fit");
+    let (taken, ()) = race(
+        &limiter,
+        swapped,
+        move |limiter| takes(limiter, hash, START),
+        move |limiter| limiter.reset_at(&key, START),
+    );
+    assert!(taken, "two fit");
     let left = count((0..3).map(|_| takes(&limiter, hash, START)));
     assert!((1..=2).contains(&left), "{left} units");
 }
 
 /// Keys without a slot that share a cell take its capacity between them.
-pub(crate) fn keys_without_a_slot_share_a_cell(plan: fn(Plan) -> Plan) {
+pub(crate) fn keys_without_a_slot_share_a_cell(swapped: bool, plan: fn(Plan) -> Plan) {
     let bytes = LINE_BYTES + 8;
     let limiter = build(plan(
         self::plan(limit(1), 1)
@@ -259,7 +287,11 @@ pub(crate) fn keys_without_a_slot_share_a_cell(plan: fn(Plan) -> Plan) {
     for old in 0..SLOTS as u64 {
         assert!(takes(&limiter, 100 + old, START));
     }
-    let other = go(&limiter, |limiter| takes(limiter, OLD, START));
-    let passed = [takes(&limiter, KEY, START), end(other)];
-    assert_eq!(count(passed), 1);
+    let (one, other) = race(
+        &limiter,
+        swapped,
+        |limiter| takes(limiter, KEY, START),
+        |limiter| takes(limiter, OLD, START),
+    );
+    assert_eq!(count([one, other]), 1);
 }
