@@ -9,7 +9,7 @@ const ONE: u64 = 10_u64.pow(PLACES);
 
 /// What estimates are multiplied by: above 0, at most 1000, at most 9 decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Factor {
+pub struct Factor {
     billionths: u64,
 }
 
@@ -19,12 +19,15 @@ impl Factor {
     /// `amount` times this, rounded up.
     ///
     /// Amounts of a trace stay below 10^15, and so the product below 10^18.
-    pub(crate) fn apply(self, amount: u64) -> u64 {
+    #[must_use]
+    pub fn apply(self, amount: u64) -> u64 {
         let product = u128::from(amount) * u128::from(self.billionths);
         u64::try_from(product.div_ceil(u128::from(ONE))).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn is_one(self) -> bool {
+    /// Whether this changes nothing.
+    #[must_use]
+    pub fn is_one(self) -> bool {
         self.billionths == ONE
     }
 }
@@ -57,7 +60,10 @@ impl fmt::Display for Factor {
 }
 
 /// Seconds between 0 and a day, to the nanosecond.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What would be right.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     const DAY: u64 = 86_400;
     match billionths(text) {
         Some(nanos) if nanos <= DAY * ONE => Ok(Duration::from_nanos(nanos)),

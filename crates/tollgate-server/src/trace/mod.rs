@@ -4,7 +4,7 @@
 //!
 //! | Name | Meaning |
 //! | --- | --- |
-//! | `TIMESTAMP` | when the request was made, see [`timestamp`] |
+//! | `TIMESTAMP` | `YYYY-MM-DD HH:MM:SS`, with `T` or a space between, up to 9 decimals, and `Z`, `+hh:mm` or nothing (UTC) after it; years 1678 to 2261 |
 //! | `ContextTokens` | input tokens |
 //! | `GeneratedTokens` | output tokens |
 //! | `CostMicroUsd` | optional: what it cost, in millionths of a dollar |
@@ -24,13 +24,13 @@ mod timestamp;
 
 use std::io::{self, BufRead, Chain, Cursor, Read};
 
-pub(crate) use row::Row;
+pub use row::{MAX_AMOUNT, Row, Scopes};
 
 use self::csv::CsvRows;
 use self::json::JsonRows;
 
 /// The longest row read, in bytes.
-pub(crate) const MAX_ROW_BYTES: usize = 1 << 20;
+pub const MAX_ROW_BYTES: usize = 1 << 20;
 
 pub(crate) const TIMESTAMP: &str = "TIMESTAMP";
 pub(crate) const INPUT_TOKENS: &str = "ContextTokens";
@@ -40,23 +40,39 @@ pub(crate) const CLASS: &str = "class";
 
 /// Why a trace could not be read on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TraceError {
+pub enum TraceError {
     /// One row is broken; the next one can be read.
     #[error("{0}")]
     Row(BadRow),
     /// The header, or the lack of one.
     #[error("line {line}: {problem}")]
-    Header { line: u64, problem: String },
+    Header {
+        /// Where it stands, from 1.
+        line: u64,
+        /// What is wrong; what would be right.
+        problem: String,
+    },
     /// A row without an end in sight: where the next one starts is not known.
     #[error(
         "row {row}, line {line}: is longer than {MAX_ROW_BYTES} bytes; is a quote left open there?"
     )]
-    Endless { row: u64, line: u64 },
+    Endless {
+        /// From 1, without the header.
+        row: u64,
+        /// Where it starts, from 1.
+        line: u64,
+    },
     /// The last row of the file ends within quotes, which may have taken in any number of rows.
     #[error(
         "row {row}, line {line}: a quote opens there and never closes; a closing one would be right"
     )]
-    OpenQuote { row: u64, line: u64 },
+    OpenQuote {
+        /// From 1, without the header.
+        row: u64,
+        /// Where it starts, from 1.
+        line: u64,
+    },
+    /// The input could not be read.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -64,13 +80,13 @@ pub(crate) enum TraceError {
 /// A row that says something else than a request.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("row {row}, line {line}: {problem}")]
-pub(crate) struct BadRow {
+pub struct BadRow {
     /// From 1, without the header.
-    pub(crate) row: u64,
+    pub row: u64,
     /// Where the row starts in the file, from 1.
-    pub(crate) line: u64,
+    pub line: u64,
     /// What is wrong; what would be right.
-    pub(crate) problem: String,
+    pub problem: String,
 }
 
 /// What a column or a member of a JSON object is for.
@@ -117,7 +133,7 @@ type Start<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// The rows of a trace, in file order.
 #[derive(Debug)]
-pub(crate) struct Trace<R> {
+pub struct Trace<R> {
     rows: Rows<R>,
 }
 
@@ -132,7 +148,7 @@ impl<R: BufRead> Trace<R> {
     ///
     /// # Errors
     /// [`TraceError::Header`] when there is none, or a column is missing or named twice.
-    pub(crate) fn new(mut input: R) -> Result<Self, TraceError> {
+    pub fn new(mut input: R) -> Result<Self, TraceError> {
         let mut start = Vec::with_capacity(3);
         input.by_ref().take(3).read_to_end(&mut start)?;
         if start == b"\xEF\xBB\xBF" {
@@ -159,7 +175,10 @@ impl<R: BufRead> Trace<R> {
     /// Reads the next row into `row`; `false` at the end.
     ///
     /// After [`TraceError::Row`] the next call reads the row after it.
-    pub(crate) fn read(&mut self, row: &mut Row) -> Result<bool, TraceError> {
+    ///
+    /// # Errors
+    /// [`TraceError`]; any but a row's ends the trace.
+    pub fn read(&mut self, row: &mut Row) -> Result<bool, TraceError> {
         match &mut self.rows {
             Rows::Csv(rows) => rows.read(row),
             Rows::Json(rows) => rows.read(row),
@@ -167,7 +186,8 @@ impl<R: BufRead> Trace<R> {
     }
 
     /// Bytes read so far, for progress.
-    pub(crate) fn bytes(&self) -> u64 {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
         match &self.rows {
             Rows::Csv(rows) => rows.bytes(),
             Rows::Json(rows) => rows.bytes(),

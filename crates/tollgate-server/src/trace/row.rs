@@ -4,35 +4,40 @@ use super::BadRow;
 
 /// The largest number of tokens or millionths of a dollar read from a row, so that sums and products
 /// stay far from the ends of the integers.
-pub(crate) const MAX_AMOUNT: u64 = 1_000_000_000_000_000;
+pub const MAX_AMOUNT: u64 = 1_000_000_000_000_000;
 
 /// One row of a trace. It is read over and over into the same memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Row {
+pub struct Row {
     /// From 1, without the header, broken rows counted.
-    pub(crate) number: u64,
+    pub number: u64,
     /// Where the row starts in the file, from 1.
-    pub(crate) line: u64,
+    pub line: u64,
     /// The time as it stands in the trace.
-    pub(crate) timestamp: String,
+    pub timestamp: String,
     /// The time in nanoseconds since 1970, UTC.
-    pub(crate) wall_ns: i64,
-    pub(crate) input_tokens: u64,
-    pub(crate) output_tokens: u64,
+    pub wall_ns: i64,
+    /// Model tokens of the input.
+    pub input_tokens: u64,
+    /// Model tokens of the output.
+    pub output_tokens: u64,
     /// Millionths of a dollar.
-    pub(crate) micro_usd: u64,
-    pub(crate) scopes: Scopes,
+    pub micro_usd: u64,
+    /// Whose request it was.
+    pub scopes: Scopes,
     class: String,
 }
 
 impl Row {
     /// Input and output tokens together.
-    pub(crate) fn tokens(&self) -> u64 {
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
         self.input_tokens + self.output_tokens
     }
 
     /// The priority class, if the row names one.
-    pub(crate) fn class(&self) -> Option<&str> {
+    #[must_use]
+    pub fn class(&self) -> Option<&str> {
         (!self.class.is_empty()).then_some(self.class.as_str())
     }
 
@@ -65,14 +70,15 @@ impl Row {
 
 /// Scope names and values of one row, in the order of the trace.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scopes {
+pub struct Scopes {
     // Entries past `len` are kept for their memory.
     pairs: Vec<(String, String)>,
     len: usize,
 }
 
 impl Scopes {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Names with their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs[..self.len]
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -34,14 +34,10 @@ pub(super) fn wall_ns(text: &str) -> Result<i64, String> {
 }
 
 fn parse(text: &str) -> Option<i128> {
-    // The library reads more forms than a trace may have (a date alone, a zone's name); this leaves
-    // the one form, whose details it then judges.
+    // The library reads more forms than a trace may have (a date alone, a zone's name, an offset of hours, a decimal
+    // comma), and a leap second as the one before it; this leaves the one form, whose details it then judges.
     let bytes = text.as_bytes();
-    let fixed = [(4, b"-"), (7, b"-"), (13, b":"), (16, b":")];
-    let in_form = bytes.len() >= 19
-        && fixed.iter().all(|(at, byte)| bytes[*at] == byte[0])
-        && matches!(bytes[10], b' ' | b'T' | b't');
-    if !in_form {
+    if !is_in_form(bytes) {
         return None;
     }
     let pieces = PARSER.parse_pieces(bytes).ok()?;
@@ -60,6 +56,26 @@ fn parse(text: &str) -> Option<i128> {
             .to_timestamp(local)
             .map_or(i128::MAX, |time| time.as_nanosecond()),
     )
+}
+
+/// Whether `bytes` are like `2023-11-16 18:15:46`, perhaps with decimals and an offset after it. Digits are not looked at
+/// but where another form has other ones.
+fn is_in_form(bytes: &[u8]) -> bool {
+    let Some((time, rest)) = bytes.split_at_checked(19) else {
+        return false;
+    };
+    let fixed = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    let is_time = fixed.iter().all(|(at, byte)| time[*at] == *byte)
+        && matches!(time[10], b' ' | b'T' | b't')
+        && time[17] < b'6';
+    let decimals = rest.strip_prefix(b".").map_or(0, |decimals| {
+        1 + decimals.iter().take_while(|b| b.is_ascii_digit()).count()
+    });
+    let is_offset = matches!(
+        &rest[decimals..],
+        [] | [b'Z' | b'z'] | [b'+' | b'-', _, _, b':', _, _]
+    );
+    is_time && is_offset
 }
 
 #[cfg(test)]
@@ -103,6 +119,12 @@ mod tests {
             "2023-11-16 18:15:46[Europe/Berlin]",
             "2023-11-16 18:15:46+01:00[Europe/Berlin]",
             "2023-11-16 18:15:46 and a half",
+            // Forms of the library's that no trace may have; the last one it took for a second earlier.
+            "2023-11-16 18:15:46+0100",
+            "2023-11-16 18:15:46+01",
+            "2023-11-16 18:15:46+01:00:30",
+            "2023-11-16 18:15:46,5",
+            "2023-11-16 18:15:60",
             "16-11-2023 18:15:46",
         ] {
             let error = wall_ns(text).unwrap_err();
