@@ -1,3 +1,4 @@
-//! What the whole-system tests share.
+//! What the whole-system tests share with each other, and with the fuzz targets.
 
+pub mod bodies;
 pub mod chance;

@@ -1,6 +1,6 @@
 //! A slow model of periods: a zone's whole history laid out, and the running maximum of what its clocks showed.
 
-use crate::civil;
+use super::civil;
 use jiff::{Timestamp, tz::TimeZone};
 use tollgate_quota::calendar::CalendarPeriod;
 
