@@ -18,15 +18,19 @@
 
 mod cargo_mutants;
 mod coverage;
+mod instrumented;
 mod linearizability;
 mod mixes;
 mod models;
 mod mutants;
+mod oracles;
 mod outcome;
 mod peers;
 mod program;
+mod sanitizers;
 mod soak;
 mod suite;
+mod targets;
 
 use crate::run::{Failed, Steps};
 use clap::Args;
@@ -43,6 +47,8 @@ const PARTS: &[Part] = &[
     mixes::SHUTTLE,
     mixes::THREADS,
     linearizability::PART,
+    oracles::PART,
+    sanitizers::PART,
     mutants::PART,
     cargo_mutants::PART,
     coverage::PART,

@@ -35,6 +35,10 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    pub(crate) const fn is_failed(&self) -> bool {
+        matches!(self.verdict, Verdict::Failed(_))
+    }
+
     pub(crate) fn passed(explored: impl Into<String>, executions: Option<u64>) -> Self {
         Self {
             explored: explored.into(),

@@ -43,6 +43,15 @@ pub(crate) struct TestProgram {
 
 /// Builds them; `Err` says why not.
 pub(crate) fn build(run: &Run, build: &Build<'_>) -> Result<Vec<TestProgram>, String> {
+    build_in(run, build, &[])
+}
+
+/// As [`build`], with more in the environment.
+pub(crate) fn build_in(
+    run: &Run,
+    build: &Build<'_>,
+    environment: &[(&str, String)],
+) -> Result<Vec<TestProgram>, String> {
     run.say(&format!(
         "building {} {}",
         build.package,
@@ -55,6 +64,7 @@ pub(crate) fn build(run: &Run, build: &Build<'_>) -> Result<Vec<TestProgram>, St
         .args(build.arguments)
         .arg("--message-format=json-render-diagnostics")
         .env("CARGO_TARGET_DIR", build.target)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .current_dir(build.folder.unwrap_or(Path::new(".")));
     if !build.flags.is_empty() {
         cargo.env("RUSTFLAGS", build.flags);

@@ -1,0 +1,134 @@
+//! Sanitizers: ThreadSanitizer over the tests that race real threads, with the standard library built for it too, and
+//! AddressSanitizer over what is kept for the fuzz targets.
+
+use super::{
+    Depth, Outcome, Part, Run,
+    instrumented::{self, Compiler},
+    suite::{self, Build, Case, Ran},
+    targets,
+};
+use std::{fmt::Write as _, time::Duration};
+
+pub(crate) const PART: Part = Part {
+    name: "sanitizers",
+    shows: "no data race in what races, no bad access in what parses",
+    from: Depth::Full,
+    run,
+};
+
+/// Test programs that race threads.
+const RACING: [(&str, &str); 8] = [
+    ("tollgate-core", "threads"),
+    ("tollgate-window", "races"),
+    ("tollgate-window", "sharded"),
+    ("tollgate-quota", "meters"),
+    ("tollgate-table", "threads"),
+    ("tollgate-table", "exact"),
+    ("tollgate", "waiting"),
+    ("tollgate-tests", "stress"),
+];
+const TARGET: &str = "target/tsan";
+/// As long as one test may take: instrumented ones take some ten times as long.
+const LIMIT: Duration = Duration::from_secs(1_800);
+
+fn run(run: &Run) -> Outcome {
+    let (mut explored, mut executions, mut wrong, mut missing) =
+        (Vec::new(), 0, Vec::new(), Vec::new());
+    match threads(run) {
+        Ok(Some((compiler, ran))) => {
+            explored.push(format!(
+                "{} tests under ThreadSanitizer ({compiler})",
+                ran.len()
+            ));
+            wrong.extend(ran.into_iter().filter_map(|ran| ran.lines.err()));
+        }
+        Ok(None) => missing.push(instrumented::GET),
+        Err(why) => wrong.push(why),
+    }
+    match addresses(run) {
+        Ok(Some((targets, inputs))) => {
+            explored.push(format!("{targets} fuzz targets under AddressSanitizer"));
+            executions += inputs;
+        }
+        Ok(None) => missing.push(targets::GET),
+        Err(why) => wrong.push(why),
+    }
+    let explored = explored.join(", ");
+    if !wrong.is_empty() {
+        Outcome::failed(explored, Some(executions), wrong.join("\n"))
+    } else if !missing.is_empty() {
+        // Half of it is not all of it.
+        Outcome::skipped(missing.join("; "))
+    } else {
+        Outcome::passed(explored, Some(executions))
+    }
+}
+
+/// Runs what races; a report of the sanitizer ends the test program, and so fails its test.
+fn threads(run: &Run) -> Result<Option<(String, Vec<Ran>)>, String> {
+    let Some(compiler) = Compiler::find(run)? else {
+        return Ok(None);
+    };
+    run.say(&format!("ThreadSanitizer by {}", compiler.version));
+    let environment = compiler.environment();
+    let mut cases = Vec::new();
+    for (package, test) in RACING {
+        let arguments = ["--test", test];
+        let build = Build {
+            package,
+            arguments: &arguments,
+            flags: "",
+            target: TARGET,
+            folder: None,
+        };
+        for program in suite::build_in(run, &build, &environment)? {
+            let tests = program.tests()?;
+            cases.extend(tests.into_iter().map(|test| {
+                let mut case = Case::new(package, &program, test);
+                case.environment = environment
+                    .iter()
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .collect();
+                case
+            }));
+        }
+    }
+    let ran = suite::run_each(run, cases, LIMIT);
+    run.show(&times(&ran));
+    Ok(Some((compiler.version, ran)))
+}
+
+fn times(ran: &[Ran]) -> String {
+    let mut table = String::new();
+    for (package, test) in RACING {
+        let of = |ran: &&Ran| ran.case.package == package && ran.case.program.name == test;
+        let took: f64 = ran
+            .iter()
+            .filter(of)
+            .map(|ran| ran.took.as_secs_f64())
+            .sum();
+        let tests = ran.iter().filter(of).count();
+        let _ = writeln!(
+            table,
+            "{package:<16} {test:<10} {tests:>3} tests {took:>7.1} s"
+        );
+    }
+    table
+}
+
+/// How many targets ran how many inputs.
+fn addresses(run: &Run) -> Result<Option<(usize, u64)>, String> {
+    let Some(targets) = targets::build(run)? else {
+        return Ok(None);
+    };
+    let mut inputs = 0;
+    for target in &targets {
+        let counts = target.replay()?;
+        if counts.executions == 0 {
+            return Err(format!("{} executed nothing", target.name));
+        }
+        run.say(&format!("{}: {} inputs", target.name, counts.executions));
+        inputs += counts.executions;
+    }
+    Ok(Some((targets.len(), inputs)))
+}
