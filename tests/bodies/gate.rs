@@ -13,7 +13,7 @@ use tollgate_core::{ManualClock, Nanos};
 use tollgate_policy::{Gate, Refusal, Reservation};
 use tollgate_testkit::{
     RateLimit,
-    law::{Event, Kind, Law, check_changing, raise_all, raise_debts},
+    law::{Event, Law, check_changing, raise_all, raise_debts},
     model::{Ask, Model, Policy, PolicyReceipt, Receipt},
 };
 
@@ -444,6 +444,8 @@ impl Kept {
         let (_, first) = &self.figures[0];
         for (account, events) in self.events.iter().enumerate() {
             let mut events = events.clone();
+            // Only what was kept says from when a debt counts.
+            events.retain(|event| event.units > 0);
             match first.algorithm {
                 // A wall clock that was set back is counted in the period that had begun, and these two know no time.
                 Algorithm::Calendar | Algorithm::Lifetime | Algorithm::Concurrency => {
@@ -451,7 +453,6 @@ impl Kept {
                 }
                 _ => raise_debts(&mut events),
             }
-            events.retain(|event| event.units > 0 || event.kind != Kind::Admitted);
             let verdict = if let Algorithm::Gcra { .. } = first.algorithm {
                 let rates = self
                     .figures

@@ -12,7 +12,7 @@ use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
 use tollgate_testkit::{
     RateLimit,
     ideal::Receipt,
-    law::{Event, Kind, Verdict, check_changing, raise_debts},
+    law::{Event, Verdict, check_changing, raise_debts},
     model::{Gcra, Model},
     strategy::Histories,
 };
@@ -234,9 +234,9 @@ impl Live {
     }
 
     fn judge(mut self) {
+        // Only what was kept says from when a debt counts.
+        self.events.retain(|event| event.units > 0);
         raise_debts(&mut self.events);
-        self.events
-            .retain(|event| event.units > 0 || event.kind != Kind::Admitted);
         let slack = if self.rule == RefundRule::Eager {
             self.surplus
         } else {

@@ -75,7 +75,9 @@ fn decides<M: Meter>(fresh: impl Fn() -> M, model: impl Model, law: &Law, histor
 }
 
 /// By the instants that each was given; one that knows no time by those at which it came.
-fn obeys(law: &Law, events: &mut [Event]) {
+fn obeys(law: &Law, events: &mut Vec<Event>) {
+    // Only what was kept says from when a debt counts.
+    events.retain(|event| event.units > 0);
     if let Law::Lifetime { .. } = law {
         raise_all(events);
     } else {
