@@ -142,7 +142,7 @@ impl<M: Meter> Asked for OfMeter<M> {
                 Answer::Admit
             }
             Err(Refused::Denied(denial)) => wait_of(denial.wait.duration()),
-            Err(Refused::Closed) => panic!("nobody closed the meter"),
+            Err(Refused::Closed | Refused::Dry) => panic!("nobody closed the meter"),
         }
     }
 

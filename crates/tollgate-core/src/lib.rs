@@ -54,6 +54,7 @@
 
 #![forbid(unsafe_code)]
 
+mod authority;
 mod bucket;
 mod clock;
 mod decision;
@@ -65,6 +66,7 @@ mod sharded;
 mod time;
 mod turn;
 
+pub use authority::{Authority, LeaseId, Report, Standing};
 pub use bucket::{TokenBucket, TokenBucketBuilder};
 pub use clock::{Clock, ManualClock, QuantaClock};
 #[cfg(not(any(model_loom, model_shuttle)))]

@@ -2,6 +2,7 @@
 
 use crate::{Cost, Moment};
 use std::{fmt::Debug, time::Duration};
+use tollgate_sync::Arc;
 
 /// How long until a cost would pass, were nobody else to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +46,9 @@ pub enum Refused {
     Denied(Denial),
     /// The meter was closed (its account was evicted or moved): look the account up again.
     Closed,
+    /// It fits the limit, but not what an [`Authority`](crate::Authority) has lent: ask again when that has lent more.
+    /// Only meters that spend a lease answer so.
+    Dry,
 }
 
 /// A charge that was taken, and both sides of its exchange.
@@ -91,7 +95,8 @@ pub trait Meter: Send + Sync + Debug {
     /// Commits `cost` if it fits under `ceiling`.
     ///
     /// # Errors
-    /// [`Refused::Denied`] with the exact wait if it does not fit now, and nothing changed; [`Refused::Closed`].
+    /// [`Refused::Denied`] with the exact wait if it does not fit now, and nothing changed; [`Refused::Closed`];
+    /// [`Refused::Dry`], after the charge was backed out.
     fn charge(
         &self,
         at: Moment,
@@ -130,4 +135,45 @@ pub trait Meter: Send + Sync + Debug {
     /// Forgets everything committed, as of `at`. Receipts of earlier charges give nothing back. A meter of what is open now
     /// forgets nothing.
     fn reset(&self, at: Moment);
+}
+
+impl<M: Meter + ?Sized> Meter for Arc<M> {
+    type Receipt = M::Receipt;
+
+    fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
+        (**self).look(at, cost, ceiling)
+    }
+
+    fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<M::Receipt>, Refused> {
+        (**self).charge(at, cost, ceiling)
+    }
+
+    fn charge_anyway(
+        &self,
+        at: Moment,
+        extra: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<M::Receipt>, Refused> {
+        (**self).charge_anyway(at, extra, ceiling)
+    }
+
+    fn refund(&self, at: Moment, receipt: &M::Receipt, surplus: u64) -> u64 {
+        (**self).refund(at, receipt, surplus)
+    }
+
+    fn units(&self, committed: u128) -> u64 {
+        (**self).units(committed)
+    }
+
+    fn used(&self, at: Moment) -> u64 {
+        (**self).used(at)
+    }
+
+    fn close_at_rest(&self, at: Moment) -> bool {
+        (**self).close_at_rest(at)
+    }
+
+    fn reset(&self, at: Moment) {
+        (**self).reset(at);
+    }
 }

@@ -10,6 +10,8 @@
 //! | [`Lifetime`] | ever |
 //! | [`Concurrency`] | open at once |
 //!
+//! A [`Leased`](lease::Leased) meter spends what an authority has lent it, so that a limit survives the process.
+//!
 //! Refunds are held to an ideal world by `refund_equals_the_ideal_world` of [`rate_refunds.rs`]; calendars to a model by
 //! [`properties.rs`]; every race by a model of [`loom`]. [How to run them][tests].
 //!
@@ -23,6 +25,7 @@
 
 pub mod calendar;
 mod concurrency;
+pub mod lease;
 mod lifetime;
 pub mod money;
 mod rate;

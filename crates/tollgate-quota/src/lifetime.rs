@@ -42,6 +42,11 @@ impl Lifetime {
             tally: Tally::new(),
         }
     }
+
+    /// Whether a refund of that charge gives back all of its surplus now.
+    pub(crate) fn knows(&self, receipt: &TallyReceipt) -> bool {
+        self.tally.knows(*receipt)
+    }
 }
 
 impl Default for Lifetime {

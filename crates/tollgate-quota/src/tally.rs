@@ -184,6 +184,11 @@ impl Tally {
             .map_or(0, |(before, after)| before.used - after.used)
     }
 
+    /// Whether a refund of that receipt gives back all of its surplus now.
+    pub(crate) fn knows(&self, receipt: TallyReceipt) -> bool {
+        self.load().refund(receipt, 1).is_some()
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.load().used
     }

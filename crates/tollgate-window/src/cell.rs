@@ -13,6 +13,6 @@ pub(crate) fn wait_of(look: Result<(), Refused>) -> Option<Duration> {
     match look {
         Ok(()) => Some(Duration::ZERO),
         Err(Refused::Denied(denial)) => denial.wait.duration(),
-        Err(Refused::Closed) => None,
+        Err(Refused::Closed | Refused::Dry) => None,
     }
 }

@@ -71,7 +71,7 @@ impl Subject for InTurn {
                     Wait::Never => Answer::Never,
                 }
             }
-            Err(Refused::Closed) => panic!("a sharded ring is never closed"),
+            Err(Refused::Closed | Refused::Dry) => panic!("a sharded ring is never closed"),
         }
     }
 

@@ -100,7 +100,7 @@ impl<'g> Say<'g> {
             Err(Refused::Denied(denial)) => {
                 Refused::denied(denial.wait.max(behind), denial.committed)
             }
-            Err(Refused::Closed) => Refused::Closed,
+            Err(other @ (Refused::Closed | Refused::Dry)) => other,
         })
     }
 

@@ -232,7 +232,7 @@ impl Gate {
 fn verdict(say: &Say<'_>, at: Moment) -> Verdict {
     match say.look(at, Some(&[])) {
         Err(Refused::Denied(denial)) => Verdict::Refuses(limited(say, denial)),
-        Ok(()) | Err(Refused::Closed) => Verdict::Admits {
+        Ok(()) | Err(Refused::Closed | Refused::Dry) => Verdict::Admits {
             used: say.account.meter.as_ref().map_or(0, |meter| meter.used(at)),
             requested: say.cost.map_or(0, Cost::get),
             max: say.account.rule.max.map(|_| say.ceiling),

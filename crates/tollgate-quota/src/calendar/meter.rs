@@ -96,6 +96,23 @@ impl CalendarMeter {
         &self.calendar
     }
 
+    /// The calendar, shared.
+    pub(crate) fn shared_calendar(&self) -> Arc<Calendar> {
+        Arc::clone(&self.calendar)
+    }
+
+    /// The number and the start of the period that is current as of `at`, and the units used in it; the counter
+    /// is rolled over to that. None if the meter is closed, or is still to take over from another.
+    pub(crate) fn standing_at(&self, at: Moment) -> Option<(u64, Wall, u64)> {
+        let (period, used) = self.counter.standing_in(self.number(at))?;
+        Some((period, start(period), used))
+    }
+
+    /// Whether a refund of that charge gives back all of its surplus now.
+    pub(crate) fn knows(&self, receipt: &PeriodReceipt) -> bool {
+        self.counter.knows(receipt)
+    }
+
     fn number(&self, at: Moment) -> Dated<'_> {
         Dated {
             calendar: &self.calendar,

@@ -100,6 +100,12 @@ impl Scale {
         div_ceil(quanta, self.per_nano)
     }
 
+    /// What is left of `units` when `passed` has gone by, rounded up.
+    pub(crate) fn drained(&self, units: u64, passed: Nanos) -> u64 {
+        let passed = u128::from(passed.0) * u128::from(self.per_nano);
+        self.units_up(self.worth(units).saturating_sub(passed))
+    }
+
     /// Units that `quanta` are worth, rounded up.
     pub(super) fn units_up(&self, quanta: u128) -> u64 {
         div_ceil(quanta, self.interval)

@@ -27,7 +27,7 @@ fn fits_at(meter: &CalendarMeter, wall: Wall) -> Option<Wall> {
     match meter.look(at(wall), Cost::ONE, 1) {
         Ok(()) => Some(wall),
         Err(Refused::Denied(denial)) => denial.wait.duration().map(|wait| later(wall, wait)),
-        Err(Refused::Closed) => panic!("nobody closed it"),
+        Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
     }
 }
 

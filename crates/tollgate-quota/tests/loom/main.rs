@@ -4,6 +4,7 @@
 #![cfg(model_loom)]
 
 mod crossing;
+mod lease;
 mod rate;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;

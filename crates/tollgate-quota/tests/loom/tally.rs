@@ -36,7 +36,7 @@ fn charger<M: Meter + 'static>(
             );
             0
         }
-        Err(Refused::Closed) => 0,
+        Err(Refused::Closed | Refused::Dry) => 0,
     })
 }
 

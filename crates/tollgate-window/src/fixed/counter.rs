@@ -215,6 +215,25 @@ impl PeriodCounter {
             .map_or(0, |state| self.as_of(state, period).used)
     }
 
+    /// The number of the period that is current as of `period`, and the units used in it; the counter is rolled over to
+    /// that period, so that no charge is counted in an earlier one after this. None if the counter is closed, or is still to
+    /// take over from another.
+    #[must_use]
+    pub fn standing_in(&self, period: impl PeriodNumber) -> Option<(u64, u64)> {
+        self.exchange(|word| {
+            let state = self.as_of(word.open().ok_or(())?, period);
+            Ok::<_, ()>((state.pack(), (state.period, state.used)))
+        })
+        .ok()
+    }
+
+    /// Whether a refund of that charge gives back all of its surplus now.
+    #[must_use]
+    pub fn knows(&self, receipt: &PeriodReceipt) -> bool {
+        self.state()
+            .is_some_and(|state| state.refunded(receipt.period, receipt.resets, 0).is_some())
+    }
+
     /// Closes the counter if nothing is used as of `period`: no charge succeeds after. False if something is used,
     /// a later period was begun (what was used in this one is forgotten) or another counter took over, and then nothing
     /// changes. True if it was closed before.

@@ -130,6 +130,32 @@ impl FixedWindow {
         wait_of(self.look(at(now), cost, self.max()))
     }
 
+    /// The number of the window that is current as of `now`, and the units used in it; the counter is
+    /// rolled over to that. None if the windows are closed, or are still to take over from others.
+    #[must_use]
+    pub fn standing_at(&self, now: Nanos) -> Option<(u64, u64)> {
+        self.counter.standing_in(self.number(now))
+    }
+
+    /// Whether a refund of that charge gives back all of its surplus now.
+    #[must_use]
+    pub fn knows(&self, receipt: &PeriodReceipt) -> bool {
+        self.counter.knows(receipt)
+    }
+
+    /// The number of the window of `now`.
+    #[must_use]
+    pub fn number_at(&self, now: Nanos) -> u64 {
+        self.number(now)
+    }
+
+    /// The first instant of the window of that number.
+    #[must_use]
+    pub fn start_of(&self, number: u64) -> Nanos {
+        let start = number.saturating_mul(self.window_ns);
+        Nanos(start.saturating_sub(self.phase_ns)).clamped()
+    }
+
     fn number(&self, now: Nanos) -> u64 {
         // No overflow: both are below 2^60.
         (now.clamped().0 + self.phase_ns) / self.window_ns

@@ -37,7 +37,7 @@ pub(crate) fn charge<M: Meter>(
             Some(charged)
         }
         Err(Refused::Denied(_)) => None,
-        Err(Refused::Closed) => panic!("nobody closed it"),
+        Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
     }
 }
 

@@ -26,7 +26,7 @@ impl Shards for ShardedRing<ManualClock> {
         match self.try_record_on(shard, Cost::new(cost).expect("a cost"), Nanos(now)) {
             Ok(receipt) => Some(receipt.tick()),
             Err(Refused::Denied(_)) => None,
-            Err(Refused::Closed) => panic!("nobody closed it"),
+            Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
         }
     }
 }

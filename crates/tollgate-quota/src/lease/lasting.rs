@@ -1,0 +1,193 @@
+//! Meters whose units can be put on record, and charged again in another process.
+
+use crate::{
+    CalendarMeter, Lifetime, RateMeter, RateReceipt, TallyReceipt, calendar::PeriodReceipt,
+};
+use tollgate_core::{Cost, Meter, Moment, Nanos, Refused, Standing, Wall};
+use tollgate_window::{FixedWindow, PeriodCounter};
+
+/// The only period of meters that have none.
+const ALWAYS: u64 = 0;
+
+/// A meter whose committed units outlive the process.
+///
+/// A `frame` is what makes the meter's own numbers of periods the same in every process: it is added to them. Only fixed windows need
+/// one, since their clock starts with the process.
+pub trait Lasting: Meter {
+    /// The number of the period that a charge was counted in.
+    fn period(receipt: &Self::Receipt) -> u64;
+
+    /// Whether a refund of that charge would give back all of it now, so that what comes back may be spent again at once.
+    fn gives_back_all(&self, receipt: &Self::Receipt) -> bool;
+
+    /// What is committed as of `at`, and the number of the period it belongs to. None if the meter is closed, or is still to
+    /// take over from another one.
+    fn standing(&self, at: Moment, frame: i64, max: u64) -> Option<(u64, Standing)>;
+
+    /// Charges what was on record, as it counts now. Nothing may have been admitted in this process yet; debts may.
+    fn restore(&self, standing: &Standing, at: Moment, frame: i64);
+
+    /// Takes over from `old`, as the meter's own `take_over` does.
+    fn take_over(&self, old: &Self, at: Moment);
+}
+
+/// What a standing comes to under another max: what was lawfully committed under a larger one is no debt.
+fn under(standing: &Standing, max: u64) -> u64 {
+    let lawful = standing.committed.min(standing.max).min(max);
+    let debt = standing.committed.saturating_sub(standing.max);
+    lawful.saturating_add(debt)
+}
+
+fn charge<M: Meter>(meter: &M, at: Moment, units: u64) {
+    if let Some(cost) = Cost::new(units) {
+        // Closed: it was evicted before it was restored, and so is what it would have had.
+        let _ = meter.charge_anyway(at, cost, u64::MAX);
+    }
+}
+
+fn is_closed<M: Meter>(meter: &M, at: Moment) -> bool {
+    meter.look(at, Cost::ONE, u64::MAX) == Err(Refused::Closed)
+}
+
+impl Lasting for CalendarMeter {
+    fn period(receipt: &PeriodReceipt) -> u64 {
+        receipt.period()
+    }
+
+    fn gives_back_all(&self, receipt: &PeriodReceipt) -> bool {
+        self.knows(receipt)
+    }
+
+    fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
+        let (period, start, committed) = self.standing_at(at)?;
+        let stamp = start.0;
+        Some((
+            period,
+            Standing {
+                stamp,
+                committed,
+                max,
+            },
+        ))
+    }
+
+    fn restore(&self, standing: &Standing, at: Moment, _frame: i64) {
+        let then = Moment::new(at.now, Wall(standing.stamp));
+        let scratch = Self::new(self.shared_calendar(), self.max());
+        charge(&scratch, then, under(standing, self.max()));
+        // A clock that was set back finds the later period begun.
+        let when = if then.wall > at.wall { then } else { at };
+        charge(self, when, scratch.used(when));
+    }
+
+    fn take_over(&self, old: &Self, at: Moment) {
+        self.take_over(old, at);
+    }
+}
+
+impl Lasting for FixedWindow {
+    fn period(receipt: &PeriodReceipt) -> u64 {
+        receipt.period()
+    }
+
+    fn gives_back_all(&self, receipt: &PeriodReceipt) -> bool {
+        self.knows(receipt)
+    }
+
+    fn standing(&self, at: Moment, frame: i64, max: u64) -> Option<(u64, Standing)> {
+        let (period, committed) = self.standing_at(at.now)?;
+        let stamp = frame.saturating_add_unsigned(period);
+        Some((
+            period,
+            Standing {
+                stamp,
+                committed,
+                max,
+            },
+        ))
+    }
+
+    fn restore(&self, standing: &Standing, at: Moment, frame: i64) {
+        let now = frame.saturating_add_unsigned(self.number_at(at.now));
+        // Windows before the Unix epoch are taken for the first one.
+        let number = |stamp: i64| u64::try_from(stamp).unwrap_or(0);
+        let scratch = PeriodCounter::new(self.max());
+        if let Some(cost) = Cost::new(under(standing, self.max())) {
+            let _ = scratch.charge_anyway_in(number(standing.stamp), cost, u64::MAX);
+        }
+        let left = scratch.used_in(number(now));
+        let when = match u64::try_from(standing.stamp.saturating_sub(frame)) {
+            Ok(later) if standing.stamp > now => Moment::new(self.start_of(later), at.wall),
+            _ => at,
+        };
+        charge(self, when, left);
+    }
+
+    fn take_over(&self, old: &Self, at: Moment) {
+        self.take_over(old, at);
+    }
+}
+
+impl Lasting for Lifetime {
+    fn period(_receipt: &TallyReceipt) -> u64 {
+        ALWAYS
+    }
+
+    fn gives_back_all(&self, receipt: &TallyReceipt) -> bool {
+        self.knows(receipt)
+    }
+
+    fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
+        let committed = self.used(at);
+        (!is_closed(self, at)).then_some((
+            ALWAYS,
+            Standing {
+                stamp: 0,
+                committed,
+                max,
+            },
+        ))
+    }
+
+    fn restore(&self, standing: &Standing, at: Moment, _frame: i64) {
+        charge(self, at, standing.committed);
+    }
+
+    fn take_over(&self, _old: &Self, _at: Moment) {}
+}
+
+/// On record is the backlog and the wall time at which it was so; what that has drained since is worked out when it is restored. What
+/// was lent counts as spent at that very moment: no earlier one leaves as large a backlog.
+impl Lasting for RateMeter {
+    fn period(_receipt: &RateReceipt) -> u64 {
+        ALWAYS
+    }
+
+    /// A refund is worth what has not drained yet, which is known only after it.
+    fn gives_back_all(&self, _receipt: &RateReceipt) -> bool {
+        false
+    }
+
+    fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
+        let committed = self.used(at);
+        (!self.is_closed()).then_some((
+            ALWAYS,
+            Standing {
+                stamp: at.wall.0,
+                committed,
+                max,
+            },
+        ))
+    }
+
+    fn restore(&self, standing: &Standing, at: Moment, _frame: i64) {
+        let passed = at.wall.since(Wall(standing.stamp)).as_nanos();
+        // Longer than any limit takes to refill.
+        let passed = Nanos(u64::try_from(passed).unwrap_or(u64::MAX));
+        charge(self, at, self.scale().drained(standing.committed, passed));
+    }
+
+    fn take_over(&self, old: &Self, at: Moment) {
+        self.take_over(old, at);
+    }
+}

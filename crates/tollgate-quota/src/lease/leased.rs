@@ -1,0 +1,271 @@
+//! A meter that spends a lease.
+
+use super::{Asked, Holder, Lasting, NotTaken};
+use std::{any::Any, fmt::Debug, sync::Arc};
+use tollgate_core::{Charged, Cost, Meter, Moment, Refused, Standing};
+use tollgate_sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// Where the accounts of an authority ask it to come by.
+pub trait Desk: Send + Sync + Debug {
+    /// Asks the authority to come by the account of that number. Quick, and never inside a disk call.
+    fn ask(&self, account: u64, asked: Asked);
+
+    /// Tells that `successor` is to take over from the meter of the account of that number.
+    fn succeed(&self, account: u64, successor: Arc<dyn LeasedAccount>);
+}
+
+/// A leased meter, as its authority sees it.
+pub trait LeasedAccount: Send + Sync + Debug {
+    /// What it may spend.
+    fn holder(&self) -> &Holder;
+
+    /// Which meter of its account it is: each successor's is one higher.
+    fn generation(&self) -> u64;
+
+    /// What it has committed as of `at`, and the period of that. None if its meter is closed, or is still to take over.
+    fn standing(&self, at: Moment) -> Option<(u64, Standing)>;
+
+    /// Charges what was on record. To be called once, before anything is lent.
+    fn restore(&self, standing: &Standing, at: Moment);
+
+    /// Whether it was evicted: it was at rest, and its meter is closed for good.
+    fn is_evicted(&self) -> bool;
+
+    /// The meter as whatever it is.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+/// What the meters of one account share.
+#[derive(Debug)]
+struct Till {
+    holder: Holder,
+    account: u64,
+    max: AtomicU64,
+    is_evicted: AtomicBool,
+    desk: Arc<dyn Desk>,
+}
+
+/// A meter that admits only what an authority has lent: see the [module](super)'s page.
+///
+/// It answers as its meter does, but for [`Refused::Dry`]. A charge is two exchanges, and now and then a message to the
+/// authority's thread.
+#[derive(Debug)]
+pub struct Leased<M> {
+    meter: M,
+    frame: i64,
+    generation: u64,
+    till: Arc<Till>,
+}
+
+impl<M: Lasting> Leased<M> {
+    /// `meter` with nothing lent yet, as account number `account` of the authority behind `desk`. The limit admits at most
+    /// `max`. What `frame` is, says [`Lasting`].
+    #[must_use]
+    pub fn new(meter: M, max: u64, frame: i64, account: u64, desk: Arc<dyn Desk>) -> Self {
+        Self {
+            meter,
+            frame,
+            generation: 0,
+            till: Arc::new(Till {
+                holder: Holder::new(),
+                account,
+                max: AtomicU64::new(max),
+                is_evicted: AtomicBool::new(false),
+                desk,
+            }),
+        }
+    }
+
+    /// The same account with another `meter`, which is to take over: see [`Self::take_over`].
+    #[must_use]
+    pub fn successor(&self, meter: M) -> Self {
+        Self {
+            meter,
+            frame: self.frame,
+            generation: self.generation + 1,
+            till: Arc::clone(&self.till),
+        }
+    }
+
+    /// The limit admits at most `max` from now on.
+    pub fn set_max(&self, max: u64) {
+        // Relaxed: a figure for the next report.
+        self.till.max.store(max, Relaxed);
+    }
+
+    /// The meter itself.
+    #[must_use]
+    pub const fn meter(&self) -> &M {
+        &self.meter
+    }
+
+    /// Charges without stock: for as long as the authority cannot be asked and the policy is to go on. The limit holds; what is
+    /// admitted so is on record with the next report that succeeds, and not before.
+    ///
+    /// # Errors
+    /// As the meter's own charge.
+    pub fn charge_unrecorded(
+        &self,
+        at: Moment,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<M::Receipt>, Refused> {
+        let charged = self.meter.charge(at, cost, ceiling)?;
+        let period = M::period(&charged.receipt);
+        self.till.holder.take_up_to(period, cost.get());
+        self.ask(Asked::Now);
+        Ok(charged)
+    }
+
+    fn ask(&self, asked: Asked) {
+        if self.till.holder.raise(asked) {
+            self.till.desk.ask(self.till.account, asked);
+        }
+    }
+
+    #[cold]
+    fn not_taken(&self, why: NotTaken, cost: Cost) -> Refused {
+        match why {
+            // Nothing is lent to it any more. Whoever looks its account up again may find another.
+            NotTaken::Revoked => {}
+            NotTaken::Dry => {
+                self.till.holder.want(cost.get());
+                self.ask(Asked::Now);
+            }
+        }
+        Refused::Dry
+    }
+}
+
+impl<M: Lasting + 'static> Leased<M> {
+    /// Takes over from `old`, whose successor this is. Anyone may call it, more than once.
+    pub fn take_over(self: &Arc<Self>, old: &Self, at: Moment) {
+        // First, so that a report which finds a charge of this meter's in the stock reads this meter.
+        let successor = Arc::clone(self) as Arc<dyn LeasedAccount>;
+        self.till.desk.succeed(self.till.account, successor);
+        self.meter.take_over(&old.meter, at);
+    }
+}
+
+impl<M: Lasting> Meter for Leased<M> {
+    type Receipt = M::Receipt;
+
+    /// Of the limit alone: whether there is stock shows when it is charged.
+    #[inline]
+    fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
+        self.meter.look(at, cost, ceiling)
+    }
+
+    #[inline]
+    fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<M::Receipt>, Refused> {
+        let charged = self.meter.charge(at, cost, ceiling)?;
+        // After the meter: the module's page says why.
+        match self
+            .till
+            .holder
+            .take(M::period(&charged.receipt), cost.get())
+        {
+            Ok(taken) => {
+                if let Some(asked) = taken.ask {
+                    self.till.desk.ask(self.till.account, asked);
+                }
+                Ok(charged)
+            }
+            Err(why) => {
+                self.meter.refund(at, &charged.receipt, cost.get());
+                Err(self.not_taken(why, cost))
+            }
+        }
+    }
+
+    fn charge_anyway(
+        &self,
+        at: Moment,
+        extra: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<M::Receipt>, Refused> {
+        let charged = self.meter.charge_anyway(at, extra, ceiling)?;
+        // Beyond the max nothing is lent: a record that has all stock spent stops there.
+        let max = self.till.max.load(Relaxed);
+        let room = max.saturating_sub(self.meter.units(charged.before));
+        let within = extra.get().min(room);
+        let paid = self
+            .till
+            .holder
+            .take_up_to(M::period(&charged.receipt), within);
+        self.ask(if paid < extra.get() {
+            Asked::Now
+        } else {
+            Asked::Soon
+        });
+        Ok(charged)
+    }
+
+    fn refund(&self, at: Moment, receipt: &M::Receipt, surplus: u64) -> u64 {
+        if surplus > 0 && self.meter.gives_back_all(receipt) {
+            // Before the meter: the module's page says why.
+            self.till.holder.put(M::period(receipt), surplus);
+        }
+        let refunded = self.meter.refund(at, receipt, surplus);
+        if refunded > 0 {
+            self.ask(Asked::Soon);
+        }
+        refunded
+    }
+
+    fn units(&self, committed: u128) -> u64 {
+        self.meter.units(committed)
+    }
+
+    fn used(&self, at: Moment) -> u64 {
+        self.meter.used(at)
+    }
+
+    fn close_at_rest(&self, at: Moment) -> bool {
+        let is_closed = self.meter.close_at_rest(at);
+        if is_closed {
+            // Release: pairs with the Acquire in `is_evicted`.
+            self.till.is_evicted.store(true, Release);
+            self.ask(Asked::Soon);
+        }
+        is_closed
+    }
+
+    /// Of units that came back to the stock just before, up to as many may be admitted after it and not be on record until
+    /// the next report.
+    fn reset(&self, at: Moment) {
+        self.meter.reset(at);
+        self.ask(Asked::Now);
+    }
+}
+
+impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
+    fn holder(&self) -> &Holder {
+        &self.till.holder
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn standing(&self, at: Moment) -> Option<(u64, Standing)> {
+        self.meter
+            .standing(at, self.frame, self.till.max.load(Relaxed))
+    }
+
+    fn restore(&self, standing: &Standing, at: Moment) {
+        self.meter.restore(standing, at, self.frame);
+    }
+
+    fn is_evicted(&self) -> bool {
+        // Acquire: pairs with the Release in `close_at_rest`; all that was charged is seen to have been given back.
+        self.till.is_evicted.load(Acquire)
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
