@@ -26,6 +26,8 @@
 pub mod calendar;
 mod concurrency;
 pub mod lease;
+#[cfg(all(feature = "ledger", not(any(model_loom, model_shuttle))))]
+pub mod ledger;
 mod lifetime;
 pub mod money;
 mod rate;

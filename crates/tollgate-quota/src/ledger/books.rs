@@ -1,0 +1,257 @@
+//! The ledger as an authority: what it lends is lent when its transaction is committed.
+
+use super::file::{ACCOUNTS, HISTORY, LEASE_KEY, META, PastRow, Row, WALL_KEY};
+use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
+use std::time::Duration;
+use tollgate_core::{Authority, LeaseId, Report, Standing, Wall};
+
+/// Most past periods that are forgotten with one commit.
+const FORGOTTEN_MAX: usize = 1_000;
+
+/// What is on record of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) lease: Option<LeaseId>,
+    pub(super) standing: Standing,
+    /// Lent beyond what is committed.
+    pub(super) out: u64,
+    /// The most that was ever committed in its period, as far as reports told.
+    pub(super) peak: u64,
+    pub(super) has_periods: bool,
+}
+
+impl Record {
+    pub(super) fn from_row(row: Row) -> Self {
+        let (lease, stamp, committed, out, max, peak, has_periods) = row;
+        Self {
+            lease: (lease != 0).then_some(LeaseId(lease)),
+            standing: Standing {
+                stamp,
+                committed,
+                max,
+            },
+            out,
+            peak,
+            has_periods,
+        }
+    }
+
+    pub(super) fn row(&self) -> Row {
+        let Standing {
+            stamp,
+            committed,
+            max,
+        } = self.standing;
+        let lease = self.lease.map_or(0, |lease| lease.0);
+        let Self {
+            out,
+            peak,
+            has_periods,
+            ..
+        } = *self;
+        (lease, stamp, committed, out, max, peak, has_periods)
+    }
+
+    /// What counts as committed if the holder of the lease is lost: everything lent was admitted, which stops at the max. What
+    /// was committed beyond that is debt, and was told.
+    pub(super) fn spent(&self) -> u64 {
+        let Standing { committed, max, .. } = self.standing;
+        committed.max(committed.saturating_add(self.out).min(max))
+    }
+}
+
+/// The tables, in one transaction.
+pub(super) struct Books<'t> {
+    accounts: Table<'t, &'static [u8], Row>,
+    history: Table<'t, (i64, &'static [u8]), PastRow>,
+    wall: Wall,
+    /// Whether the account that is written has periods.
+    pub(super) has_periods: bool,
+    /// The number of the next lease. No two are alike, in whatever process.
+    next: u64,
+}
+
+impl<'t> Books<'t> {
+    /// The books in `transaction`, at `wall`. Leases are numbered from `next`.
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        wall: Wall,
+        next: u64,
+    ) -> Result<Self, redb::Error> {
+        Ok(Self {
+            accounts: transaction.open_table(ACCOUNTS)?,
+            history: transaction.open_table(HISTORY)?,
+            wall,
+            has_periods: false,
+            next,
+        })
+    }
+
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn record(&self, account: &[u8]) -> Result<Option<Record>, redb::Error> {
+        let row = self.accounts.get(account)?;
+        Ok(row.map(|row| Record::from_row(row.value())))
+    }
+
+    /// What is on record of an account whose holder is lost. Its lease is closed, and all of it counts as spent.
+    pub(super) fn recover(&mut self, account: &[u8]) -> Result<Option<Standing>, redb::Error> {
+        let Some(mut record) = self.record(account)? else {
+            return Ok(None);
+        };
+        record.standing.committed = record.spent();
+        record.peak = record.peak.max(record.standing.committed);
+        (record.lease, record.out) = (None, 0);
+        self.accounts.insert(account, record.row())?;
+        Ok(Some(record.standing))
+    }
+
+    /// Forgets an account that has nothing committed.
+    pub(super) fn forget(&mut self, account: &[u8]) -> Result<(), redb::Error> {
+        self.accounts.remove(account)?;
+        Ok(())
+    }
+
+    /// Forgets periods that were found ended longer than `keep` ago.
+    pub(super) fn prune(&mut self, keep: Duration) -> Result<(), redb::Error> {
+        let keep = i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX);
+        let until = self.wall.0.saturating_sub(keep);
+        let old = self
+            .history
+            .extract_from_if(..(until, &[][..]), |_, _| true)?;
+        for past in old.take(FORGOTTEN_MAX) {
+            past?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is on record of an account from now on.
+    fn put(
+        &mut self,
+        account: &[u8],
+        before: Option<Record>,
+        report: Report,
+        more: u64,
+        lease: Option<LeaseId>,
+    ) -> Result<(), redb::Error> {
+        let Report { standing, unspent } = report;
+        let (mut peak, mut unspent) = (standing.committed, unspent);
+        if let Some(before) = before {
+            if !before.has_periods || before.standing.stamp == standing.stamp {
+                peak = peak.max(before.peak);
+            } else if before.standing.stamp < standing.stamp {
+                self.end_period(account, &before, unspent)?;
+                // The stock has died with its period.
+                unspent = 0;
+            }
+        }
+        let record = Record {
+            lease,
+            standing,
+            out: unspent.saturating_add(more),
+            peak,
+            has_periods: self.has_periods,
+        };
+        self.accounts.insert(account, record.row())?;
+        Ok(())
+    }
+
+    /// Enters a period of which `unspent` was left of what was out.
+    fn end_period(
+        &mut self,
+        account: &[u8],
+        ended: &Record,
+        unspent: u64,
+    ) -> Result<(), redb::Error> {
+        let Standing { stamp, max, .. } = ended.standing;
+        let out = ended.out.saturating_sub(unspent);
+        let used = Record { out, ..*ended }.spent();
+        let past = (stamp, used, max, ended.peak.max(used));
+        self.history.insert((self.wall.0, account), past)?;
+        Ok(())
+    }
+
+    fn new_lease(&mut self) -> LeaseId {
+        self.next += 1;
+        LeaseId(self.next)
+    }
+}
+
+impl Authority for Books<'_> {
+    type Error = redb::Error;
+
+    fn lend(
+        &mut self,
+        account: &[u8],
+        standing: Standing,
+        units: u64,
+    ) -> Result<Option<LeaseId>, redb::Error> {
+        let before = self.record(account)?;
+        if before.is_some_and(|record| record.lease.is_some()) {
+            return Ok(None);
+        }
+        let lease = self.new_lease();
+        let report = Report {
+            standing,
+            unspent: 0,
+        };
+        self.put(account, before, report, units, Some(lease))?;
+        Ok(Some(lease))
+    }
+
+    fn renew(
+        &mut self,
+        account: &[u8],
+        lease: LeaseId,
+        report: Report,
+        more: u64,
+    ) -> Result<Option<LeaseId>, redb::Error> {
+        let before = self.record(account)?;
+        if before.and_then(|record| record.lease) != Some(lease) {
+            return Ok(None);
+        }
+        let next = self.new_lease();
+        self.put(account, before, report, more, Some(next))?;
+        Ok(Some(next))
+    }
+
+    fn give_back(
+        &mut self,
+        account: &[u8],
+        lease: LeaseId,
+        standing: Standing,
+    ) -> Result<bool, redb::Error> {
+        let before = self.record(account)?;
+        if before.and_then(|record| record.lease) != Some(lease) {
+            return Ok(false);
+        }
+        let report = Report {
+            standing,
+            unspent: 0,
+        };
+        self.put(account, before, report, 0, None)?;
+        Ok(true)
+    }
+}
+
+/// Remembers the wall time of a commit and the number of its last lease.
+pub(super) fn seal(
+    transaction: &WriteTransaction,
+    wall: Wall,
+    last_lease: u64,
+) -> Result<(), redb::Error> {
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(WALL_KEY, wall.0.cast_unsigned())?;
+    meta.insert(LEASE_KEY, last_lease)?;
+    Ok(())
+}
+
+/// The wall time of the last commit, and the number of the last lease.
+pub(super) fn sealed(database: &impl ReadableDatabase) -> Result<(Option<Wall>, u64), redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    let wall = meta.get(WALL_KEY)?;
+    let lease = meta.get(LEASE_KEY)?.map_or(0, |lease| lease.value());
+    Ok((wall.map(|wall| Wall(wall.value().cast_signed())), lease))
+}

@@ -1,0 +1,339 @@
+//! The ledger's thread: comes by the accounts that asked, writes what it found in one transaction, and lends what is on disk.
+
+use super::{
+    LedgerError,
+    books::{Books, seal, sealed},
+    desk::{Entry, Shared},
+    file::Store,
+};
+use redb::Durability;
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use tollgate_core::{Authority, Clock, LeaseId, Moment, Report};
+
+/// Most accounts written with one commit.
+const BATCH_MAX: usize = 65_536;
+/// How long to wait after a failure, at first and at most.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// Rounds between two looks for accounts that nobody uses any more, and for past periods to forget.
+const ROUNDS_TO_TIDY: u64 = 1_024;
+
+pub(super) struct Clerk {
+    store: Store,
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    history: Duration,
+    last_lease: Option<u64>,
+    backoff: Option<Duration>,
+    rounds: u64,
+}
+
+/// What was written of an account, and is to be done when that is on disk.
+struct Written {
+    number: u64,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Lent {
+        lease: LeaseId,
+        period: u64,
+        more: u64,
+        target: u64,
+        stock: u64,
+    },
+    /// Nothing is lent to it any more.
+    Closed,
+}
+
+impl Clerk {
+    pub(super) fn new(
+        store: Store,
+        shared: Arc<Shared>,
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+        history: Duration,
+    ) -> Self {
+        Self {
+            store,
+            shared,
+            clock,
+            interval,
+            history,
+            last_lease: None,
+            backoff: None,
+            rounds: 0,
+        }
+    }
+
+    /// Until the ledger is closed.
+    pub(super) fn run(&mut self) {
+        let mut next = Instant::now() + self.interval;
+        while !self.shared.is_stopping() {
+            let now = Instant::now();
+            let in_time = now >= next || self.shared.is_urgent();
+            if in_time {
+                self.shared.take_urgent();
+                next = now + self.interval;
+                self.round();
+                if let Some(backoff) = self.backoff {
+                    // Those who wait learn at once that it failed, and are not served before.
+                    next = Instant::now() + backoff;
+                    while !self.shared.is_stopping() && Instant::now() < next {
+                        thread::park_timeout(next - Instant::now());
+                    }
+                }
+            } else {
+                thread::park_timeout(next - now);
+            }
+        }
+        self.close();
+        self.shared.end_all();
+        self.shared.clear();
+    }
+
+    /// Comes by all accounts that asked.
+    fn round(&mut self) {
+        self.shared.begin_round();
+        let mut asked = self.shared.asked(BATCH_MAX);
+        let mut seen = HashSet::with_capacity(asked.len());
+        asked.retain(|number| seen.insert(*number));
+        self.rounds += 1;
+        if self.rounds.is_multiple_of(ROUNDS_TO_TIDY) {
+            let retired = self.shared.retire();
+            asked.extend(retired.into_iter().filter(|number| seen.insert(*number)));
+        }
+        self.finish(asked, false);
+    }
+
+    /// Closes all leases.
+    fn close(&mut self) {
+        self.shared.begin_round();
+        let numbers = self.shared.numbers();
+        self.finish(numbers, true);
+        self.store.give_up();
+    }
+
+    fn finish(&mut self, numbers: Vec<u64>, closing: bool) {
+        let at = self.clock.moment();
+        let committed = if numbers.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.commit(&numbers, at, closing)
+        };
+        match committed {
+            Ok(written) => {
+                let records = written.len() as u64;
+                for written in written {
+                    self.lend(written);
+                }
+                self.backoff = None;
+                self.shared.end_round(None, records);
+            }
+            Err(error) => {
+                // Older records still cover everything: nothing was lent.
+                self.store.give_up();
+                self.shared.ask_again(&numbers);
+                let (first, most) = BACKOFF;
+                self.backoff = Some(self.backoff.map_or(first, |last| (last * 2).min(most)));
+                self.shared.end_round(Some(error.to_string()), 0);
+            }
+        }
+    }
+
+    fn commit(
+        &mut self,
+        numbers: &[u64],
+        at: Moment,
+        closing: bool,
+    ) -> Result<Vec<Written>, LedgerError> {
+        let database = self.store.database()?;
+        let last_lease = match self.last_lease {
+            Some(last) => last,
+            None => {
+                let (wall, last) = sealed(database).map_err(failed)?;
+                if let Some(wall) = wall.filter(|wall| *wall > at.wall) {
+                    self.shared.notice(format!(
+                        "the clock reads {:?} earlier than at the last commit: later periods stay begun",
+                        wall.since(at.wall)
+                    ));
+                }
+                last
+            }
+        };
+        let write = || -> Result<(Vec<Written>, u64), redb::Error> {
+            let mut transaction = database.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            let mut books = Books::open(&transaction, at.wall, last_lease)?;
+            let mut written = Vec::with_capacity(numbers.len());
+            for &number in numbers {
+                let Some(entry) = self.shared.entry(number) else {
+                    continue;
+                };
+                let visit = Visit {
+                    shared: &self.shared,
+                    books: &mut books,
+                    number,
+                    entry,
+                    at,
+                    closing,
+                };
+                let outcome = visit.write()?;
+                written.extend(outcome.map(|outcome| Written { number, outcome }));
+            }
+            if self.rounds.is_multiple_of(ROUNDS_TO_TIDY) {
+                books.prune(self.history)?;
+            }
+            let last = books.next();
+            drop(books);
+            seal(&transaction, at.wall, last)?;
+            transaction.commit()?;
+            Ok((written, last))
+        };
+        let (written, last) = write().map_err(failed)?;
+        self.last_lease = Some(last);
+        Ok(written)
+    }
+
+    /// What was written is on disk.
+    fn lend(&self, written: Written) {
+        let Written { number, outcome } = written;
+        match outcome {
+            Outcome::Lent {
+                lease,
+                period,
+                more,
+                target,
+                stock,
+            } => self.shared.change(number, |entry| {
+                entry.lease = Some(lease);
+                entry.target = target;
+                entry.stock = stock;
+                let holder = entry.account.holder();
+                holder.set_low(target / 2);
+                holder.lend(period, more);
+            }),
+            Outcome::Closed => self.shared.remove(number),
+        }
+    }
+}
+
+fn failed(error: redb::Error) -> LedgerError {
+    LedgerError::Io(error.to_string())
+}
+
+/// One account, within a transaction.
+struct Visit<'v, 't> {
+    shared: &'v Shared,
+    books: &'v mut Books<'t>,
+    number: u64,
+    entry: Entry,
+    at: Moment,
+    closing: bool,
+}
+
+impl Visit<'_, '_> {
+    fn write(mut self) -> Result<Option<Outcome>, redb::Error> {
+        let key = Arc::clone(&self.entry.key);
+        self.books.has_periods = self.entry.terms.has_periods;
+        if !self.entry.is_restored {
+            self.restore(&key)?;
+        }
+        if self.closing || self.entry.is_last {
+            // Nothing is taken from here on, so that what the meter says is all there is.
+            self.entry.account.holder().revoke();
+        }
+        if self.entry.account.is_evicted() {
+            self.books.forget(&key)?;
+            return Ok(Some(Outcome::Closed));
+        }
+        let holder_of = Arc::clone(&self.entry.account);
+        let holder = holder_of.holder();
+        let target = self.target(holder.take_wanted());
+        let stock = holder.begin(target);
+        // After the stock: if that shows a charge of a successor's, this is that successor.
+        let account = self.shared.newest(self.number).unwrap_or(holder_of.clone());
+        let standing = account.standing(self.at);
+        holder.end();
+        let Some((now, standing)) = standing else {
+            // About to be taken over, or evicted just now: next time.
+            self.shared.ask_again(&[self.number]);
+            return Ok(None);
+        };
+        let lease = self.entry.lease;
+        let Some((period, unspent)) = stock else {
+            // Revoked.
+            match lease {
+                Some(lease) => drop(self.books.give_back(&key, lease, standing)?),
+                None if standing.committed > 0 => {
+                    if let Some(lease) = self.books.lend(&key, standing, 0)? {
+                        self.books.give_back(&key, lease, standing)?;
+                    }
+                }
+                None => {}
+            }
+            return Ok(Some(Outcome::Closed));
+        };
+        // Stock of another period is worth nothing in this one.
+        let kept = if period == now { unspent } else { 0 };
+        let more = target.saturating_sub(kept);
+        let renewed = match lease {
+            None => self.books.lend(&key, standing, more)?,
+            Some(lease) => {
+                let report = Report { standing, unspent };
+                self.books.renew(&key, lease, report, more)?
+            }
+        };
+        let Some(lease) = renewed else {
+            // Somebody else has written to the file while this process had given it up.
+            holder.revoke();
+            return Ok(Some(Outcome::Closed));
+        };
+        Ok(Some(Outcome::Lent {
+            lease,
+            period: now,
+            more,
+            target,
+            stock: kept + more,
+        }))
+    }
+
+    /// Charges what was on record, once.
+    fn restore(&mut self, key: &[u8]) -> Result<(), redb::Error> {
+        if self.entry.is_fresh {
+            self.books.forget(key)?;
+        } else if let Some(standing) = self.books.recover(key)? {
+            self.entry.account.restore(&standing, self.at);
+        }
+        self.entry.is_restored = true;
+        // At once: if the commit fails, the meter has it all the same.
+        self.shared
+            .change(self.number, |entry| entry.is_restored = true);
+        Ok(())
+    }
+
+    /// Units that the account should have at hand: twice what it spent since the last report, or what it asked for in vain.
+    fn target(&self, wanted: u64) -> u64 {
+        let Entry {
+            terms,
+            account,
+            target,
+            stock,
+            ..
+        } = &self.entry;
+        let left = account.holder().stock().map_or(0, |(_, stock)| stock);
+        let spent = stock.saturating_sub(left);
+        let by_demand = spent.saturating_mul(2).max(wanted.saturating_mul(2));
+        // It falls slowly, so that a short rest costs no dry spell.
+        let slowly = target - target / 4;
+        by_demand
+            .max(slowly)
+            .clamp(1, terms.lease.max(1))
+            .max(wanted)
+    }
+}

@@ -1,0 +1,331 @@
+//! What admissions and the ledger's thread share: who asked, who waits, and which meter is which account's.
+//!
+//! Accounts ask through a lock-free queue. The mutexes are taken by those who make an account, who wait, and the
+//! ledger's thread; never while that is inside a disk call.
+
+use super::{Status, Terms, lock};
+use crate::lease::{Asked, Desk, Lasting, Leased, LeasedAccount};
+use crossbeam::queue::SegQueue;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Condvar, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::*},
+    },
+    thread::Thread,
+    time::Duration,
+};
+use tollgate_core::LeaseId;
+
+/// One account in use.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: Arc<[u8]>,
+    pub(super) terms: Terms,
+    /// Its newest meter.
+    pub(super) account: Arc<dyn LeasedAccount>,
+    /// The lease that is open, once one is.
+    pub(super) lease: Option<LeaseId>,
+    /// Whether its meter has what was on record.
+    pub(super) is_restored: bool,
+    /// Whether nothing on record counts: an account of this key was evicted at rest in this process.
+    pub(super) is_fresh: bool,
+    /// Units that it should have at hand.
+    pub(super) target: u64,
+    /// What it had at hand after the last report.
+    pub(super) stock: u64,
+    /// Whether nobody knows it any more.
+    pub(super) is_last: bool,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    next: u64,
+    accounts: HashMap<u64, Entry>,
+    by_key: HashMap<Arc<[u8]>, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Rounds {
+    begun: u64,
+    ended: u64,
+    has_failed: bool,
+    is_over: bool,
+}
+
+pub(super) struct Shared {
+    inbox: SegQueue<u64>,
+    registry: Mutex<Registry>,
+    rounds: Mutex<Rounds>,
+    round_ended: Condvar,
+    /// Callers that wait for a round.
+    pub(super) waiting: AtomicU64,
+    is_urgent: AtomicBool,
+    is_stopping: AtomicBool,
+    thread: OnceLock<Thread>,
+    status: Mutex<Status>,
+}
+
+impl Shared {
+    pub(super) fn new(notices: Vec<String>) -> Self {
+        Self {
+            inbox: SegQueue::new(),
+            registry: Mutex::default(),
+            rounds: Mutex::default(),
+            round_ended: Condvar::new(),
+            waiting: AtomicU64::new(0),
+            is_urgent: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
+            thread: OnceLock::new(),
+            status: Mutex::new(Status {
+                notices,
+                ..Status::default()
+            }),
+        }
+    }
+
+    pub(super) fn set_thread(&self, thread: Thread) {
+        // Set once: a ledger is started once.
+        let _ = self.thread.set(thread);
+    }
+
+    /// The account of `key`: the one in use, or else the one that `make` makes for a number.
+    pub(super) fn account<M: Lasting + 'static>(
+        &self,
+        key: &[u8],
+        terms: Terms,
+        make: impl FnOnce(u64) -> Arc<Leased<M>>,
+    ) -> Arc<Leased<M>> {
+        let mut registry = lock(&self.registry);
+        let mut is_fresh = false;
+        if let Some(number) = registry.by_key.get(key).copied()
+            && let Some(entry) = registry.accounts.get(&number)
+        {
+            is_fresh = entry.account.is_evicted();
+            let same = Arc::clone(&entry.account).into_any().downcast();
+            if let (false, Ok(same)) = (is_fresh, same) {
+                return same;
+            }
+            // Evicted at rest. (No other meter has the same key, whose algorithm it has.)
+            entry.account.holder().revoke();
+            registry.accounts.remove(&number);
+        }
+        let number = registry.next;
+        registry.next += 1;
+        let made = make(number);
+        let key: Arc<[u8]> = key.into();
+        registry.by_key.insert(Arc::clone(&key), number);
+        let entry = Entry {
+            key,
+            terms,
+            account: Arc::clone(&made) as _,
+            lease: None,
+            is_restored: false,
+            is_fresh,
+            target: 0,
+            stock: 0,
+            is_last: false,
+        };
+        registry.accounts.insert(number, entry);
+        made
+    }
+
+    pub(super) fn entry(&self, number: u64) -> Option<Entry> {
+        lock(&self.registry).accounts.get(&number).cloned()
+    }
+
+    /// The newest meter of an account.
+    pub(super) fn newest(&self, number: u64) -> Option<Arc<dyn LeasedAccount>> {
+        let registry = lock(&self.registry);
+        let entry = registry.accounts.get(&number)?;
+        Some(Arc::clone(&entry.account))
+    }
+
+    /// Changes what the ledger's thread remembers of an account.
+    pub(super) fn change(&self, number: u64, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = lock(&self.registry).accounts.get_mut(&number) {
+            change(entry);
+        }
+    }
+
+    /// Forgets an account that nobody uses any more.
+    pub(super) fn remove(&self, number: u64) {
+        let mut registry = lock(&self.registry);
+        if let Some(entry) = registry.accounts.remove(&number)
+            && registry.by_key.get(&entry.key) == Some(&number)
+        {
+            registry.by_key.remove(&entry.key);
+        }
+    }
+
+    /// Accounts that nobody knows any more, since their limit is gone. Nobody finds them from now on.
+    pub(super) fn retire(&self) -> Vec<u64> {
+        let mut registry = lock(&self.registry);
+        let Registry {
+            accounts, by_key, ..
+        } = &mut *registry;
+        let mut retired = Vec::new();
+        for (number, entry) in accounts {
+            if Arc::strong_count(&entry.account) == 1 {
+                entry.is_last = true;
+                by_key.remove(&entry.key);
+                retired.push(*number);
+            }
+        }
+        retired
+    }
+
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        lock(&self.registry).accounts.keys().copied().collect()
+    }
+
+    /// Forgets all accounts: their meters know this, and would keep it alive.
+    pub(super) fn clear(&self) {
+        let mut registry = lock(&self.registry);
+        registry.by_key.clear();
+        // Dropped after the lock is.
+        let accounts = std::mem::take(&mut registry.accounts);
+        drop(registry);
+        drop(accounts);
+    }
+
+    /// Accounts that asked, each perhaps more than once.
+    pub(super) fn asked(&self, most: usize) -> Vec<u64> {
+        std::iter::from_fn(|| self.inbox.pop()).take(most).collect()
+    }
+
+    pub(super) fn ask_again(&self, numbers: &[u64]) {
+        for &number in numbers {
+            self.inbox.push(number);
+        }
+    }
+
+    /// Whether somebody is in a hurry; not any more, after this.
+    pub(super) fn take_urgent(&self) -> bool {
+        // Acquire: pairs with the Release in `hurry`; what was asked before is in the queue.
+        self.is_urgent.swap(false, Acquire) || self.waiting.load(Relaxed) > 0
+    }
+
+    pub(super) fn is_urgent(&self) -> bool {
+        self.is_urgent.load(Relaxed) || self.waiting.load(Relaxed) > 0
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Relaxed)
+    }
+
+    fn hurry(&self) {
+        // Release: pairs with the Acquire in `take_urgent`. Only the first of a round wakes the thread.
+        if !self.is_urgent.swap(true, Release) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Relaxed);
+        self.wake();
+    }
+
+    pub(super) fn begin_round(&self) {
+        lock(&self.rounds).begun += 1;
+    }
+
+    pub(super) fn end_round(&self, failed: Option<String>, records: u64) {
+        let mut status = lock(&self.status);
+        match &failed {
+            Some(_) => status.failures += 1,
+            None if records > 0 => {
+                status.commits += 1;
+                status.records += records;
+            }
+            None => {}
+        }
+        // A round without records says nothing of the disk.
+        if failed.is_some() || records > 0 {
+            status.failing = failed;
+        }
+        let has_failed = status.failing.is_some();
+        drop(status);
+        let mut rounds = lock(&self.rounds);
+        rounds.ended = rounds.begun;
+        rounds.has_failed = has_failed;
+        drop(rounds);
+        self.round_ended.notify_all();
+    }
+
+    /// Nobody answers any more.
+    pub(super) fn end_all(&self) {
+        lock(&self.rounds).is_over = true;
+        self.round_ended.notify_all();
+    }
+
+    /// Waits until the round that is going on, or else the next, has ended.
+    pub(super) fn wait(&self, most: Duration) -> bool {
+        self.wait_for(most, |rounds| rounds.ended + 1)
+    }
+
+    /// Waits until a round has ended that begins after this.
+    pub(super) fn flush(&self, most: Duration) -> bool {
+        self.wait_for(most, |rounds| rounds.begun + 1)
+    }
+
+    fn wait_for(&self, most: Duration, which: impl Fn(&Rounds) -> u64) -> bool {
+        let rounds = lock(&self.rounds);
+        let which = which(&rounds);
+        // Relaxed: under the mutex, which the thread takes before it sleeps.
+        self.waiting.fetch_add(1, Relaxed);
+        self.wake();
+        let goes_on = |rounds: &mut Rounds| rounds.ended < which && !rounds.is_over;
+        let waited = self.round_ended.wait_timeout_while(rounds, most, goes_on);
+        let (rounds, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Relaxed);
+        rounds.ended >= which && !rounds.has_failed
+    }
+
+    pub(super) fn notice(&self, notice: String) {
+        lock(&self.status).notices.push(notice);
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let accounts = lock(&self.registry).accounts.len();
+        Status {
+            accounts,
+            ..lock(&self.status).clone()
+        }
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        lock(&self.status).failing.is_some()
+    }
+}
+
+impl Desk for Shared {
+    fn ask(&self, account: u64, asked: Asked) {
+        self.inbox.push(account);
+        if asked == Asked::Now {
+            self.hurry();
+        }
+    }
+
+    fn succeed(&self, account: u64, successor: Arc<dyn LeasedAccount>) {
+        self.change(account, |entry| {
+            // A slower caller may bring an older one.
+            if successor.generation() > entry.account.generation() {
+                entry.account = successor;
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,40 @@
+use std::path::PathBuf;
+
+/// Why a ledger cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// Another process has it open.
+    #[error("another process has the ledger {} open: one file serves one process", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version of this program has written it.
+    #[error(
+        "the ledger {} is of format {found}, and this program knows format {known}: use the program that wrote it, or a newer one",
+        path.display()
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format of the file.
+        found: u64,
+        /// The newest that this program reads.
+        known: u64,
+    },
+    /// What is in it is not what a ledger has written.
+    #[error(
+        "the ledger {} is damaged ({why}): it was left as it is; restore a backup, or move it away to start from nothing",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// The disk, the file system or a lack of rights.
+    #[error("the ledger cannot be read or written: {0}")]
+    Io(String),
+}

@@ -1,0 +1,269 @@
+//! The file: its lock, its format, and how it is opened, the first time and again.
+
+use super::LedgerError;
+use redb::{
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase, StorageError,
+    TableDefinition, TableError,
+};
+use std::{
+    fmt::Debug,
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+/// The format that this program writes, and the newest that it reads.
+pub(super) const FORMAT: u64 = 1;
+/// Memory for pages of the file.
+const CACHE_BYTES: usize = 32 << 20;
+
+pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+pub(super) const FORMAT_KEY: &str = "format";
+pub(super) const WALL_KEY: &str = "wall";
+pub(super) const LEASE_KEY: &str = "lease";
+
+/// Lease, stamp, committed, out, max, peak, whether it has periods.
+pub(super) type Row = (u64, i64, u64, u64, u64, u64, bool);
+pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], Row> = TableDefinition::new("accounts");
+
+/// Stamp, committed, max, peak.
+pub(super) type PastRow = (i64, u64, u64, u64);
+pub(super) const HISTORY: TableDefinition<'_, (i64, &[u8]), PastRow> =
+    TableDefinition::new("history");
+
+/// Where a database is, so that it can be opened again after the disk has failed.
+pub(super) trait Medium: Send + Debug {
+    /// Opens it, and says whether it had to be repaired.
+    fn open(&self) -> Result<(Database, bool), LedgerError>;
+}
+
+/// A database in a file.
+#[derive(Debug)]
+pub(super) struct Files {
+    path: PathBuf,
+    /// Locked for as long as this lives, also while the database itself is being opened again.
+    _lock: File,
+}
+
+impl Files {
+    pub(super) fn new(path: &Path) -> Result<Self, LedgerError> {
+        let lock_path = beside(path, ".lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(|error| failed(&lock_path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LedgerError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(&lock_path, &error)),
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// Makes the file if there is none. It appears whole: a kill or a power cut in between leaves none, never an empty one.
+    fn make(&self) -> Result<(), LedgerError> {
+        let new = beside(&self.path, ".new");
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(&new, &error));
+            }
+            _ => {}
+        }
+        let database = builder(&Arc::default())
+            .create(&new)
+            .map_err(|error| refused(&self.path, error))?;
+        write_format(&database).map_err(|error| LedgerError::Io(error.to_string()))?;
+        drop(database);
+        fs::rename(&new, &self.path).map_err(|error| failed(&self.path, &error))?;
+        sync_folder(&self.path)
+    }
+}
+
+impl Medium for Files {
+    fn open(&self) -> Result<(Database, bool), LedgerError> {
+        match self.path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => self.make()?,
+            Err(error) => return Err(failed(&self.path, &error)),
+        }
+        let is_repaired = Arc::new(AtomicBool::new(false));
+        let database = builder(&is_repaired)
+            .open(&self.path)
+            .map_err(|error| refused(&self.path, error))?;
+        check_format(&self.path, &database)?;
+        // Relaxed: set by this thread.
+        Ok((database, is_repaired.load(Relaxed)))
+    }
+}
+
+/// A database whose format is known, and where it came from.
+#[derive(Debug)]
+pub(super) struct Store {
+    medium: Box<dyn Medium>,
+    database: Option<Database>,
+    pub(super) notices: Vec<String>,
+}
+
+impl Store {
+    pub(super) fn open(medium: Box<dyn Medium>) -> Result<Self, LedgerError> {
+        let (database, is_repaired) = medium.open()?;
+        let mut notices = Vec::new();
+        if is_repaired {
+            notices.push("the ledger was not closed when it was last used: recovered".to_owned());
+        }
+        Ok(Self {
+            medium,
+            database: Some(database),
+            notices,
+        })
+    }
+
+    /// The database, opened again if it was given up.
+    pub(super) fn database(&mut self) -> Result<&Database, LedgerError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => {
+                let (database, _) = self.medium.open()?;
+                database
+            }
+        };
+        Ok(self.database.insert(database))
+    }
+
+    /// Gives the database up: after an error of the disk nothing more can be done with it.
+    pub(super) fn give_up(&mut self) {
+        self.database = None;
+    }
+}
+
+/// Opens an existing file for reading, beside the process that writes it.
+pub(super) fn open_to_read(path: &Path) -> Result<redb::ReadOnlyDatabase, LedgerError> {
+    let database = builder(&Arc::default())
+        .open_read_only(path)
+        .map_err(|error| refused(path, error))?;
+    check_format(path, &database)?;
+    Ok(database)
+}
+
+/// Opens an existing file alone, or makes one: for what is done while no process uses it.
+pub(super) fn open_alone(path: &Path) -> Result<(Files, Database), LedgerError> {
+    let files = Files::new(path)?;
+    let (database, _) = files.open()?;
+    Ok((files, database))
+}
+
+fn builder(is_repaired: &Arc<AtomicBool>) -> Builder {
+    let is_repaired = Arc::clone(is_repaired);
+    let mut builder = Database::builder();
+    builder
+        .set_cache_size(CACHE_BYTES)
+        // Others may read while one writes.
+        .set_concurrency_mode(ConcurrencyMode::SingleWriter)
+        // A file that something else has written to is refused, not believed.
+        .set_check_integrity_on_open(true)
+        // Relaxed: read by the thread that opens.
+        .set_repair_callback(move |_| is_repaired.store(true, Relaxed));
+    builder
+}
+
+/// Puts the format and the tables into a new database.
+pub(super) fn write_format(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
+    transaction.open_table(ACCOUNTS)?;
+    transaction.open_table(HISTORY)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn check_format(path: &Path, database: &impl ReadableDatabase) -> Result<(), LedgerError> {
+    let format = || -> Result<Option<u64>, redb::Error> {
+        let transaction = database.begin_read()?;
+        let meta = match transaction.open_table(META) {
+            Ok(meta) => meta,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(meta.get(FORMAT_KEY)?.map(|format| format.value()))
+    };
+    match format() {
+        Ok(Some(format)) if format <= FORMAT => Ok(()),
+        Ok(Some(found)) => Err(LedgerError::NewerFormat {
+            path: path.to_owned(),
+            found,
+            known: FORMAT,
+        }),
+        Ok(None) => Err(LedgerError::Damaged {
+            path: path.to_owned(),
+            why: "it is a database of something else".to_owned(),
+        }),
+        Err(error) => Err(LedgerError::Damaged {
+            path: path.to_owned(),
+            why: error.to_string(),
+        }),
+    }
+}
+
+fn refused(path: &Path, error: DatabaseError) -> LedgerError {
+    let damaged = |why: String| LedgerError::Damaged {
+        path: path.to_owned(),
+        why,
+    };
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            LedgerError::InUse {
+                path: path.to_owned(),
+            }
+        }
+        DatabaseError::Storage(StorageError::Corrupted(why)) => damaged(why),
+        // What is too short or begins otherwise is told as invalid data.
+        DatabaseError::Storage(StorageError::Io(error))
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            damaged(error.to_string())
+        }
+        DatabaseError::Storage(StorageError::Io(error)) => failed(path, &error),
+        DatabaseError::UpgradeRequired(_) => damaged(error.to_string()),
+        other => LedgerError::Io(format!("{}: {other}", path.display())),
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> LedgerError {
+    LedgerError::Io(format!("{}: {error}", path.display()))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes a new name in a folder outlive a power cut.
+fn sync_folder(path: &Path) -> Result<(), LedgerError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Windows opens no folders, and needs no such thing.
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| failed(folder, &error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! The ledger: a file that remembers what each account has committed, written in the background.
+//!
+//! [`Ledger::open`] opens the file, [`Ledger::start`] starts its one thread, and [`Ledger::account`] gives meters that spend
+//! what the ledger lends. The [`lease`](crate::lease) page has the protocol between the two, and why it is right. The Gate
+//! does all of this for the limits of a policy.
+//!
+//! # What is promised
+//! - **Never over**: in every period at most the limit is admitted, whenever the process is killed and started again, but for
+//!   debt (see below). What is lent is on disk, and the disk has said so, before one unit of it is admitted.
+//! - **Waste**: a kill costs an account at most one lease, beyond the estimates of requests that were open at the last commit.
+//!   A clean [`Ledger::close`] costs nothing; what is still open then stays charged in full.
+//! - **No admission waits for the disk** while there is stock, and none ever calls it. One that finds no stock is told so
+//!   ([`Refused::Dry`](tollgate_core::Refused::Dry)), and may wait for the next commit: the first of an account in this process, the
+//!   first of a period, and one that asks for more than is at hand.
+//! - **Debt**, units used beyond the limit that a settlement told, is on disk with the next commit. Under
+//!   [`Durability::Within`] a kill may lose what was told since the last one, at most that long ago while the disk is well. Under
+//!   [`Durability::EveryCommit`] the Gate's settlement returns only when its debt is on disk, and nothing is lost.
+//! - **A clock** that was set back between two runs finds the later period still begun. One that was set forward is
+//!   trusted, since that cannot be told from a long stop.
+//! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
+//!   [`Status`]; meanwhile each limit does what its policy says.
+//! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
+//!   refused by name.
+//!
+//! Not promised: that a file is right which something else has written to, or whose copy of a week ago was put back; that a disk keeps what
+//! it has confirmed; anything about rates of less than an hour, slotted windows and logs, which are not kept.
+//!
+//! # The file
+//! A [redb](https://docs.rs/redb) database, format 1, of three tables. Integers are of 64 bits.
+//!
+//! | Table | Key | Value |
+//! | --- | --- | --- |
+//! | `meta` | `format`; `wall`, the wall time of the last commit; `lease`, the last one given | a number |
+//! | `accounts` | an [`AccountKey`] | lease (0: none is out), stamp, committed, out, max, peak, whether it has periods |
+//! | `history` | when the period was found ended, in ns since the Unix epoch; an `AccountKey` | stamp, committed, max, peak |
+//!
+//! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
+//! scopes it counts by, their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
+//! ns since the Unix epoch; the number of a fixed window since then; for a rate, when it was so; for a lifetime budget zero. `out` is
+//! what was lent on top: after a crash it counts as spent, up to the max. Beside the file lies an empty one with `.lock`
+//! appended, which the process that has the ledger open keeps locked.
+
+mod books;
+mod clerk;
+mod desk;
+mod error;
+mod file;
+mod key;
+mod view;
+
+pub use error::LedgerError;
+pub use key::AccountKey;
+pub use view::{AccountRecord, LedgerFile, PastPeriod};
+
+use crate::lease::{Lasting, Leased};
+use clerk::Clerk;
+use desk::Shared;
+use file::{Files, Store};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+    time::Duration,
+};
+use tollgate_core::Clock;
+
+/// When what changed is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A settlement beyond its limit returns when its debt is on disk. Nothing is ever lost. Other changes wait for 50 ms
+    /// to share a commit.
+    EveryCommit,
+    /// Changes wait for so long to share a commit. A kill may lose the debt that was told within that time.
+    Within(Duration),
+}
+
+impl Durability {
+    /// How long a change may wait to share a commit.
+    #[must_use]
+    pub const fn interval(self) -> Duration {
+        match self {
+            Self::EveryCommit => Duration::from_millis(50),
+            Self::Within(interval) => interval,
+        }
+    }
+}
+
+/// How a ledger is kept.
+#[derive(Clone, Debug)]
+pub struct LedgerOptions {
+    path: PathBuf,
+    durability: Durability,
+    history: Duration,
+}
+
+impl LedgerOptions {
+    /// The ledger in the file at `path`: within 50 ms on disk, with 400 days of history.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            durability: Durability::Within(Duration::from_millis(50)),
+            history: Duration::from_secs(400 * 86_400),
+        }
+    }
+
+    /// With another durability.
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// With past periods kept for so long.
+    #[must_use]
+    pub const fn history(mut self, history: Duration) -> Self {
+        self.history = history;
+        self
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// How a ledger is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Commits since it was started.
+    pub commits: u64,
+    /// Records written with them.
+    pub records: u64,
+    /// Attempts to commit that failed.
+    pub failures: u64,
+    /// Why the last attempt failed, until one succeeds again.
+    pub failing: Option<String>,
+    /// What was noticed about the file when it was opened, for people to read.
+    pub notices: Vec<String>,
+    /// Accounts in use.
+    pub accounts: usize,
+}
+
+/// What an account borrows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The most units lent at once, but for a single cost that is larger.
+    pub lease: u64,
+    /// Whether the account has periods, whose past is history.
+    pub has_periods: bool,
+}
+
+/// A ledger that is open: see the [module](self)'s page. A clone is another handle of the same one; the last to go closes it.
+#[derive(Clone)]
+pub struct Ledger(Arc<Handle>);
+
+struct Handle {
+    shared: Arc<Shared>,
+    durability: Durability,
+    /// Until it is started.
+    idle: Mutex<Option<(Store, Duration)>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Ledger {
+    /// Opens the file, or makes one if there is none at all. Until it is started nothing is lent.
+    ///
+    /// # Errors
+    /// [`LedgerError`] names what is wrong with the file.
+    pub fn open(options: &LedgerOptions) -> Result<Self, LedgerError> {
+        let files = Files::new(&options.path)?;
+        Self::with_store(Store::open(Box::new(files))?, options)
+    }
+
+    fn with_store(store: Store, options: &LedgerOptions) -> Result<Self, LedgerError> {
+        let shared = Shared::new(store.notices.clone());
+        Ok(Self(Arc::new(Handle {
+            shared: Arc::new(shared),
+            durability: options.durability,
+            idle: Mutex::new(Some((store, options.history))),
+            thread: Mutex::new(None),
+        })))
+    }
+
+    /// Starts the thread, which goes by `clock`: the one that the meters' moments are of. False if it was started before.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`] if the system gives no thread.
+    pub fn start(&self, clock: Arc<dyn Clock>) -> Result<bool, LedgerError> {
+        let Some((store, history)) = lock(&self.0.idle).take() else {
+            return Ok(false);
+        };
+        let shared = Arc::clone(&self.0.shared);
+        let interval = self.0.durability.interval();
+        let mut clerk = Clerk::new(store, shared, clock, interval, history);
+        let thread = std::thread::Builder::new()
+            .name("tollgate-ledger".to_owned())
+            .spawn(move || clerk.run())
+            .map_err(|error| LedgerError::Io(error.to_string()))?;
+        self.0.shared.set_thread(thread.thread().clone());
+        *lock(&self.0.thread) = Some(thread);
+        Ok(true)
+    }
+
+    /// The account of `key`, which is made of `meter` if it is not in use already. `frame` is what [`Lasting`] says, `max` the most that the limit
+    /// admits. Nothing is lent until it is first asked for.
+    pub fn account<M: Lasting + 'static>(
+        &self,
+        key: &AccountKey,
+        terms: Terms,
+        max: u64,
+        frame: i64,
+        meter: impl FnOnce() -> M,
+    ) -> Arc<Leased<M>> {
+        let desk = Arc::clone(&self.0.shared) as _;
+        self.0.shared.account(key.bytes(), terms, |number| {
+            Arc::new(Leased::new(meter(), max, frame, number, desk))
+        })
+    }
+
+    /// Waits until a commit has ended, or failed, that may have answered whatever was asked before; at most for `most`. True if
+    /// it succeeded.
+    pub fn wait(&self, most: Duration) -> bool {
+        self.0.shared.wait(most)
+    }
+
+    /// Waits until all that was told before is on disk, at most for `most`. True if it is.
+    pub fn flush(&self, most: Duration) -> bool {
+        self.0.shared.flush(most)
+    }
+
+    /// When what changed is on disk.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.0.durability
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.shared.status()
+    }
+
+    /// Whether the last attempt to commit failed.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.shared.is_failing()
+    }
+
+    /// Closes every lease and the file: what is on disk then is what was committed, to the unit. Nothing is lent any more. Stop
+    /// admitting before, and settle what is open. True if all of it is on disk.
+    pub fn close(&self) -> bool {
+        self.0.close()
+    }
+}
+
+impl Handle {
+    fn close(&self) -> bool {
+        self.shared.stop();
+        match lock(&self.thread).take() {
+            Some(thread) => {
+                let is_joined = thread.join().is_ok();
+                is_joined && !self.shared.is_failing()
+            }
+            None => {
+                // Never started, or closed before. Dropping the store closes the file.
+                lock(&self.idle).take();
+                !self.shared.is_failing()
+            }
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("durability", &self.0.durability)
+            .field("status", &self.status())
+            .finish()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is behind the mutexes here is whole between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

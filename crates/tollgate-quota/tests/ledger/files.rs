@@ -1,0 +1,137 @@
+//! Files that are refused, and none of them lost.
+
+use super::*;
+use std::fs;
+use tollgate_quota::ledger::{LedgerError, LedgerFile};
+
+fn refusal(place: &Place) -> LedgerError {
+    Ledger::open(&place.options()).unwrap_err()
+}
+
+#[test]
+fn second_process_is_refused() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    assert_eq!(
+        refusal(&place),
+        LedgerError::InUse {
+            path: place.path.clone()
+        }
+    );
+    assert!(LedgerFile::alone(&place.path).is_err());
+    assert!(ledger.close());
+    drop(ledger);
+    place.open(5);
+}
+
+#[test]
+fn reader_sees_what_is_committed_while_a_process_writes() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 7, 100).unwrap();
+    assert!(ledger.flush(LONG));
+    let file = LedgerFile::read(&place.path).unwrap();
+    let mut seen = Vec::new();
+    file.each_account(|account| {
+        seen.push((account.key.limit().to_owned(), account.standing.committed))
+    })
+    .unwrap();
+    assert_eq!(seen, [("lifetime".to_owned(), 7)]);
+}
+
+#[test]
+fn file_of_a_newer_format_is_refused() {
+    let place = Place::new();
+    place.open(5).close();
+    let database = redb::Database::open(&place.path).unwrap();
+    let write = database.begin_write().unwrap();
+    let meta = redb::TableDefinition::<&str, u64>::new("meta");
+    write.open_table(meta).unwrap().insert("format", 2).unwrap();
+    write.commit().unwrap();
+    drop(database);
+    for _ in 0..2 {
+        let refused = refusal(&place);
+        let is_newer = matches!(
+            refused,
+            LedgerError::NewerFormat {
+                found: 2,
+                known: 1,
+                ..
+            }
+        );
+        assert!(is_newer, "{refused}");
+    }
+}
+
+#[test]
+fn empty_file_is_refused_not_filled() {
+    let place = Place::new();
+    fs::write(&place.path, b"").unwrap();
+    let refusal = refusal(&place);
+    assert!(matches!(refusal, LedgerError::Damaged { .. }), "{refusal}");
+    assert_eq!(fs::read(&place.path).unwrap(), b"");
+}
+
+#[test]
+fn other_files_are_refused_and_left_alone() {
+    let place = Place::new();
+    let text = b"{\"deployment_name\": \"x\"}".repeat(1_000);
+    fs::write(&place.path, &text).unwrap();
+    let refused = refusal(&place);
+    assert!(matches!(refused, LedgerError::Damaged { .. }), "{refused}");
+    assert_eq!(fs::read(&place.path).unwrap(), text);
+
+    let place = Place::new();
+    drop(redb::Database::create(&place.path).unwrap());
+    assert!(matches!(refusal(&place), LedgerError::Damaged { .. }));
+}
+
+#[test]
+fn file_cut_short_or_written_over_is_refused_or_right() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 1_000_000);
+    charge(&ledger, &budget, at(5), 777_777, 1_000_000).unwrap();
+    drop(budget);
+    assert!(ledger.close());
+    let whole = fs::read(&place.path).unwrap();
+    let mut refused = 0;
+    let mut judge = |bytes: &[u8], what: String| {
+        let damaged = Place::new();
+        fs::write(&damaged.path, bytes).unwrap();
+        match Ledger::open(&damaged.options()) {
+            Err(LedgerError::Damaged { .. } | LedgerError::NewerFormat { .. }) => refused += 1,
+            Err(other) => panic!("{what}: {other}"),
+            Ok(ledger) => {
+                drop(ledger);
+                let file = LedgerFile::alone(&damaged.path).unwrap();
+                let mut committed = None;
+                file.each_account(|account| committed = Some(account.standing.committed))
+                    .unwrap();
+                assert_eq!(committed, Some(777_777), "{what}");
+            }
+        }
+    };
+    for len in [1, 511, 512, 4_096, whole.len() / 2, whole.len() - 1] {
+        judge(&whole[..len], format!("cut to {len}"));
+    }
+    // A page at a time, as a disk would lose them.
+    for page in 0..whole.len() / 4_096 {
+        let mut bytes = whole.clone();
+        let (start, end) = (page * 4_096, (page + 1) * 4_096);
+        if bytes[start..end].iter().all(|&byte| byte == 0) {
+            continue;
+        }
+        bytes[start..end].fill(0xa5);
+        judge(&bytes, format!("page {page} lost"));
+    }
+    assert!(refused > 4, "{refused}");
+}
+
+#[test]
+fn folder_that_is_not_there_is_told() {
+    let options = LedgerOptions::new("/no/such/folder/ledger");
+    let refused = Ledger::open(&options).unwrap_err();
+    assert!(refused.to_string().contains("/no/such/folder"), "{refused}");
+}

@@ -1,0 +1,242 @@
+//! What one process leaves for the next.
+
+use super::*;
+use tollgate_core::Limit;
+use tollgate_quota::{Depth, RateMeter, RefundRule, Scale, ledger::LedgerFile};
+use tollgate_window::FixedWindow;
+
+#[test]
+fn clean_stop_and_start_wastes_nothing() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let (budget, days) = (lifetime(&ledger, 100), daily(&ledger, 100));
+    for _ in 0..7 {
+        charge(&ledger, &budget, at(5), 3, 100).unwrap();
+        charge(&ledger, &days, at(5), 4, 100).unwrap();
+    }
+    let open = charge(&ledger, &budget, at(5), 9, 100).unwrap();
+    assert_eq!(budget.refund(at(5), &open.receipt, 8), 8);
+    drop((budget, days));
+    assert!(ledger.close());
+
+    let ledger = place.open(6);
+    let (budget, days) = (lifetime(&ledger, 100), daily(&ledger, 100));
+    // The first asks, so that what is on record is read.
+    charge(&ledger, &budget, at(6), 1, 100).unwrap();
+    charge(&ledger, &days, at(6), 1, 100).unwrap();
+    assert_eq!((budget.used(at(6)), days.used(at(6))), (23, 29));
+}
+
+#[test]
+fn what_was_lent_and_not_closed_counts_as_spent_and_no_more() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 7, 100).unwrap();
+    assert!(ledger.flush(LONG));
+    // The file as a kill would leave it.
+    let after_kill = Place::new();
+    std::fs::copy(&place.path, &after_kill.path).unwrap();
+    let ledger = after_kill.open(5);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 1, 100).unwrap();
+    let used = budget.used(at(5));
+    assert!((8..=8 + 14).contains(&used), "{used}");
+}
+
+#[test]
+fn exhausted_quota_admits_at_the_first_instant_of_the_next_period() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(5), 10, 10).unwrap();
+    assert!(matches!(
+        days.charge(at(DAY_NS - 1), cost(1), 10),
+        Err(Refused::Denied(_))
+    ));
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(DAY_NS);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(DAY_NS), 10, 10).unwrap();
+    drop(days);
+    assert!(ledger.close());
+
+    let mut past = Vec::new();
+    let file = LedgerFile::alone(&place.path).unwrap();
+    file.each_past_period(|period| past.push(period)).unwrap();
+    assert_eq!(past.len(), 1);
+    assert_eq!(
+        (past[0].standing.stamp, past[0].standing.committed),
+        (0, 10)
+    );
+    assert_eq!((past[0].standing.max, past[0].peak), (10, 10));
+    assert_eq!(past[0].key, key("daily"));
+}
+
+#[test]
+fn clock_set_back_between_two_runs_finds_the_later_period_begun() {
+    let place = Place::new();
+    let ledger = place.open(DAY_NS);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(DAY_NS), 6, 10).unwrap();
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(5);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(5), 4, 10).unwrap();
+    assert!(matches!(
+        days.charge(at(5), cost(1), 10),
+        Err(Refused::Denied(_))
+    ));
+    assert_eq!(days.used(at(5)), 10);
+    assert!(
+        ledger
+            .status()
+            .notices
+            .iter()
+            .any(|notice| notice.contains("earlier"))
+    );
+}
+
+#[test]
+fn debt_is_kept_and_paid_by_the_days_that_pass() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(5), 10, 10).unwrap();
+    days.charge_anyway(at(5), cost(15), 10).unwrap();
+    assert!(ledger.flush(LONG));
+    drop(days);
+    assert!(ledger.close());
+    for (day, left) in [(1, 15), (2, 5), (3, 0)] {
+        let copy = Place::new();
+        std::fs::copy(&place.path, &copy.path).unwrap();
+        let ledger = copy.open(day * DAY_NS);
+        let days = daily(&ledger, 10);
+        let answer = charge(&ledger, &days, at(day * DAY_NS), 1, 10);
+        assert_eq!(answer.is_ok(), left < 10, "day {day}");
+        assert_eq!(days.used(at(day * DAY_NS)), left + u64::from(left < 10));
+    }
+}
+
+#[test]
+fn what_was_lawful_under_a_larger_max_is_no_debt_under_a_smaller_one() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let days = daily(&ledger, 100);
+    charge(&ledger, &days, at(5), 80, 100).unwrap();
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(6);
+    let days = daily(&ledger, 10);
+    assert!(matches!(
+        charge(&ledger, &days, at(6), 1, 10),
+        Err(Refused::Denied(_))
+    ));
+    charge(&ledger, &days, at(DAY_NS), 10, 10).unwrap();
+}
+
+#[test]
+fn window_of_an_hour_goes_on_in_a_process_whose_clock_starts_anew() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let place = Place::new();
+    // The process starts twenty minutes into hour 7; its own clock starts at zero then.
+    let window = |ledger: &Ledger, wall: i64| {
+        let phase = Duration::from_nanos(wall.rem_euclid(HOUR_NS).cast_unsigned());
+        ledger.account(&key("hourly"), terms(10, true), 10, wall / HOUR_NS, || {
+            FixedWindow::with_phase(10, HOUR, phase).unwrap()
+        })
+    };
+    let start = 7 * HOUR_NS + HOUR_NS / 3;
+    let ledger = place.open(start);
+    let hourly = window(&ledger, start);
+    charge(&ledger, &hourly, at(start), 6, 10).unwrap();
+    drop(hourly);
+    assert!(ledger.close());
+
+    let again = 7 * HOUR_NS + HOUR_NS / 2;
+    let ledger = place.open(again);
+    let hourly = window(&ledger, again);
+    charge(&ledger, &hourly, at(again), 4, 10).unwrap();
+    assert!(matches!(
+        hourly.charge(at(again), cost(1), 10),
+        Err(Refused::Denied(_))
+    ));
+    drop(hourly);
+    assert!(ledger.close());
+
+    let ledger = place.open(8 * HOUR_NS);
+    let hourly = window(&ledger, 8 * HOUR_NS);
+    charge(&ledger, &hourly, at(8 * HOUR_NS), 10, 10).unwrap();
+}
+
+#[test]
+fn rate_drains_while_nobody_runs() {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let place = Place::new();
+    let limit = Limit::new(10, Duration::from_secs(36_000)).unwrap();
+    let rate = |ledger: &Ledger| {
+        ledger.account(&key("rate"), terms(10, false), 10, 0, || {
+            let scale = Scale::new(&limit).unwrap();
+            RateMeter::with_used(scale, Depth::Short, RefundRule::Exact, 0, at(0))
+        })
+    };
+    let ledger = place.open(0);
+    let meter = rate(&ledger);
+    charge(&ledger, &meter, at(0), 10, 10).unwrap();
+    drop(meter);
+    assert!(ledger.close());
+    // Ten an hour apart: three have drained.
+    let ledger = place.open(3 * HOUR_NS);
+    let meter = rate(&ledger);
+    charge(&ledger, &meter, at(3 * HOUR_NS), 3, 10).unwrap();
+    assert!(matches!(
+        meter.charge(at(3 * HOUR_NS), cost(1), 10),
+        Err(Refused::Denied(_))
+    ));
+}
+
+#[test]
+fn evicted_account_comes_back_with_nothing_used() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 100);
+    let charged = charge(&ledger, &budget, at(5), 7, 100).unwrap();
+    budget.refund(at(5), &charged.receipt, 7);
+    assert!(budget.close_at_rest(at(5)));
+    let again = lifetime(&ledger, 100);
+    charge(&ledger, &again, at(5), 100, 100).unwrap();
+    assert_eq!(again.used(at(5)), 100);
+    assert_eq!(
+        budget.charge(at(5), cost(1), 100).unwrap_err(),
+        Refused::Closed
+    );
+}
+
+#[test]
+fn account_in_use_is_one_account() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let (one, other) = (lifetime(&ledger, 100), lifetime(&ledger, 100));
+    assert!(Arc::ptr_eq(&one, &other));
+    assert_eq!(ledger.status().accounts, 1);
+}
+
+#[test]
+fn stock_grows_with_demand_up_to_the_lease() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 1_000);
+    for _ in 0..200 {
+        charge(&ledger, &budget, at(5), 1, 1_000).unwrap();
+        let mut out = 0;
+        ledger.flush(LONG);
+        let file = LedgerFile::read(&place.path).unwrap();
+        file.each_account(|account| out = account.out).unwrap();
+        assert!(out <= 10, "{out} out of a lease of 10");
+    }
+    // A cost above the lease is lent for all the same.
+    charge(&ledger, &budget, at(5), 500, 1_000).unwrap();
+}
