@@ -261,7 +261,7 @@ pub(crate) fn of_meter<M: Meter>(
             |_| match meter.charge(moment, cost(units), ceiling) {
                 Ok(charged) => (Heard::Answer(Answer::Admit), Some(charged.receipt)),
                 Err(Refused::Denied(denial)) => (Heard::Answer(waits(denial.wait)), None),
-                Err(Refused::Closed) => (Heard::Denied, None),
+                Err(Refused::Closed | Refused::Dry) => (Heard::Denied, None),
             },
         );
         if let Some(receipt) = charged {

@@ -168,7 +168,7 @@ fn a_sharded_ring_denies_only_for_what_is_taken_or_in_hand() {
                     let heard = match ring.try_record_at(cost(units), Nanos(at)) {
                         Ok(_) => Answer::Admit,
                         Err(Refused::Denied(denial)) => waits(denial.wait),
-                        Err(Refused::Closed) => Answer::Never,
+                        Err(Refused::Closed | Refused::Dry) => Answer::Never,
                     };
                     (Heard::Answer(heard), ())
                 },
