@@ -15,8 +15,8 @@ mod refusal;
 mod request;
 
 pub use file::{
-    Algorithm, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, Pattern, PolicyError,
-    PolicyErrors, PolicyFile, PriorityRule, Refund, StrayBackslash, Unit,
+    Algorithm, CalendarRule, Dry, Failing, LedgerRule, LimitRule, Mode, OnDrop, OverrideRule,
+    Pattern, PolicyError, PolicyErrors, PolicyFile, PriorityRule, Refund, StrayBackslash, Unit,
 };
 pub use gate::{
     Crossing, Explained, Gate, GateBuilder, LimitUsage, Place, Reload, Reservation, Verdict,

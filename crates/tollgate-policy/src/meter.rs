@@ -1,7 +1,8 @@
 //! One meter of any algorithm.
 
+use std::sync::Arc;
 use tollgate_core::{Charged, Cost, Meter, Moment, Refused};
-use tollgate_quota::{CalendarMeter, Carried, Concurrency, Lifetime, RateMeter};
+use tollgate_quota::{CalendarMeter, Carried, Concurrency, Lifetime, RateMeter, lease::Leased};
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
 /// Defines the enum of meters, that of their receipts, and the calls that go through.
@@ -83,9 +84,70 @@ meters! {
     Calendar(CalendarMeter),
     Lifetime(Lifetime),
     Concurrency(Concurrency),
+    LeasedRate(Arc<Leased<RateMeter>>),
+    LeasedFixed(Arc<Leased<FixedWindow>>),
+    LeasedCalendar(Arc<Leased<CalendarMeter>>),
+    LeasedLifetime(Arc<Leased<Lifetime>>),
+}
+
+/// Calls `$call` on the leased meter that `$meter` is, if it is one.
+macro_rules! if_leased {
+    ($meter:expr, $leased:ident => $call:expr, $or:expr) => {
+        match $meter {
+            AnyMeter::LeasedRate($leased) => $call,
+            AnyMeter::LeasedFixed($leased) => $call,
+            AnyMeter::LeasedCalendar($leased) => $call,
+            AnyMeter::LeasedLifetime($leased) => $call,
+            _ => $or,
+        }
+    };
 }
 
 impl AnyMeter {
+    /// True if it spends what a ledger has lent.
+    pub(crate) fn is_leased(&self) -> bool {
+        if_leased!(self, _leased => true, false)
+    }
+
+    /// Tells a leased meter the most that its limit admits from now on.
+    pub(crate) fn set_max(&self, max: u64) {
+        if_leased!(self, leased => leased.set_max(max), ());
+    }
+
+    /// Asks for `cost` to be lent to a leased meter, if less is at hand.
+    pub(crate) fn ask_for(&self, cost: Cost) {
+        if_leased!(self, leased => leased.ask_for(cost), ());
+    }
+
+    /// Charges a leased meter although nothing is lent: see [`Leased::charge_unrecorded`].
+    pub(crate) fn charge_unrecorded(
+        &self,
+        at: Moment,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<Charged<AnyReceipt>, Refused> {
+        let charged = match self {
+            Self::LeasedRate(meter) => any(
+                meter.charge_unrecorded(at, cost, ceiling)?,
+                AnyReceipt::LeasedRate,
+            ),
+            Self::LeasedFixed(meter) => any(
+                meter.charge_unrecorded(at, cost, ceiling)?,
+                AnyReceipt::LeasedFixed,
+            ),
+            Self::LeasedCalendar(meter) => {
+                let charged = meter.charge_unrecorded(at, cost, ceiling)?;
+                any(charged, AnyReceipt::LeasedCalendar)
+            }
+            Self::LeasedLifetime(meter) => {
+                let charged = meter.charge_unrecorded(at, cost, ceiling)?;
+                any(charged, AnyReceipt::LeasedLifetime)
+            }
+            _ => self.charge(at, cost, ceiling)?,
+        };
+        Ok(charged)
+    }
+
     /// Takes over what `old` has committed as of `at`, if this meter was made to. Anyone may call it, more than once.
     pub(crate) fn take_over(&self, old: &Self, at: Moment) {
         match (self, old) {
@@ -94,6 +156,9 @@ impl AnyMeter {
             (Self::Rate(new), Self::Rate(old)) => new.take_over(old, at),
             (Self::Fixed(new), Self::Fixed(old)) => new.take_over(old, at),
             (Self::Calendar(new), Self::Calendar(old)) => new.take_over(old, at),
+            (Self::LeasedRate(new), Self::LeasedRate(old)) => new.take_over(old, at),
+            (Self::LeasedFixed(new), Self::LeasedFixed(old)) => new.take_over(old, at),
+            (Self::LeasedCalendar(new), Self::LeasedCalendar(old)) => new.take_over(old, at),
             _ => {}
         }
     }
@@ -104,8 +169,15 @@ impl AnyMeter {
             (Self::Rate(old), AnyReceipt::Rate(receipt)) => {
                 Some(HandedOn::Carried(old.hand_on(receipt, surplus)))
             }
+            (Self::LeasedRate(old), AnyReceipt::LeasedRate(receipt)) => {
+                let carried = old.meter().hand_on(receipt, surplus);
+                Some(HandedOn::Carried(carried))
+            }
             // Periods are numbered alike in both.
-            (Self::Fixed(_) | Self::Calendar(_), _) => Some(HandedOn::Receipt(*receipt, surplus)),
+            (
+                Self::Fixed(_) | Self::Calendar(_) | Self::LeasedFixed(_) | Self::LeasedCalendar(_),
+                _,
+            ) => Some(HandedOn::Receipt(*receipt, surplus)),
             _ => None,
         }
     }
@@ -123,11 +195,32 @@ impl AnyMeter {
             (Self::Rate(new), HandedOn::Carried(carried)) => {
                 new.refund_carried(at, carried).map_err(HandedOn::Carried)
             }
-            (_, HandedOn::Receipt(receipt, surplus)) => match self.refund(at, &receipt, surplus) {
-                0 => Err(handed_on),
-                refunded => Ok(refunded),
-            },
+            (Self::LeasedRate(new), HandedOn::Carried(carried)) => {
+                let refunded = new.meter().refund_carried(at, carried);
+                refunded.map_err(HandedOn::Carried)
+            }
+            (_, HandedOn::Receipt(receipt, surplus)) => {
+                match self.refund_meter(at, &receipt, surplus) {
+                    0 => Err(handed_on),
+                    refunded => Ok(refunded),
+                }
+            }
             (_, HandedOn::Carried(_)) => Ok(0),
+        }
+    }
+}
+
+impl AnyMeter {
+    /// Refunds the meter alone: the stock of a lease may have been given these units before, when the old meter was asked.
+    fn refund_meter(&self, at: Moment, receipt: &AnyReceipt, surplus: u64) -> u64 {
+        match (self, receipt) {
+            (Self::LeasedFixed(new), AnyReceipt::LeasedFixed(receipt)) => {
+                new.meter().refund(at, receipt, surplus)
+            }
+            (Self::LeasedCalendar(new), AnyReceipt::LeasedCalendar(receipt)) => {
+                new.meter().refund(at, receipt, surplus)
+            }
+            _ => self.refund(at, receipt, surplus),
         }
     }
 }

@@ -35,6 +35,16 @@ pub enum Refusal {
         /// The most accounts.
         max_accounts: usize,
     },
+    /// The request fits, but the ledger has lent nothing of it yet, or cannot, since the disk fails.
+    #[error("limit `{limit}` is kept in a ledger, {}", lent(*.is_failing))]
+    NothingLent {
+        /// The limit.
+        limit: Arc<str>,
+        /// When it is worth asking again.
+        retry_after: Duration,
+        /// Whether the ledger's disk fails.
+        is_failing: bool,
+    },
     /// The request would wait in line, and as many as allowed wait already.
     #[error("as many requests as may wait, {max_waiting}, wait already")]
     TooManyWaiting {
@@ -59,6 +69,7 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Limited(limited) => limited.retry_after,
+            Self::NothingLent { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -85,6 +96,14 @@ pub struct Limited {
     /// True if the request is larger than the limit ever admits. (False with no `retry_after`: units come back
     /// only when others end.)
     pub never_fits: bool,
+}
+
+fn lent(is_failing: bool) -> &'static str {
+    if is_failing {
+        "whose disk fails: nothing can be lent"
+    } else {
+        "which has lent nothing for this request yet"
+    }
 }
 
 fn advice(retry_after: &Option<Duration>, never_fits: bool) -> String {

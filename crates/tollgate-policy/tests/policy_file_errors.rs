@@ -111,3 +111,8 @@ fn broken_toml() {
 fn several_mistakes() {
     check(include_str!("policy_file_errors/several.txt"));
 }
+
+#[test]
+fn wrong_ledgers() {
+    check(include_str!("policy_file_errors/ledger.txt"));
+}

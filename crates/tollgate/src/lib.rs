@@ -12,6 +12,8 @@ pub use tollgate_policy::{
     Crossing, Explained, Gate, GateBuilder, LimitUsage, Limited, Place, PolicyError, PolicyErrors,
     Refusal, Reload, Request, Reservation, Usage, Verdict, Waiting,
 };
+#[cfg(feature = "ledger")]
+pub use tollgate_quota::ledger::{Durability, Ledger, LedgerError, LedgerOptions};
 pub use tollgate_quota::{MicroUsd, StatusLevel, StatusLevels};
 pub use tollgate_table::{KeyedDecision, KeyedLimiter, KeyedLimiterBuilder};
 #[cfg(feature = "tokio")]

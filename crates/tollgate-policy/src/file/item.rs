@@ -43,6 +43,13 @@ impl<'a> Item<'a> {
         }
     }
 
+    pub(super) fn boolean(self, mistakes: &mut Mistakes) -> Read<bool> {
+        match self.value {
+            DeValue::Boolean(value) => Ok(*value),
+            _ => Err(self.wrong("true or false", "write it without quotes", mistakes)),
+        }
+    }
+
     pub(super) fn non_empty(self, remedy: &str, mistakes: &mut Mistakes) -> Read<&'a str> {
         match self.string(remedy, mistakes)? {
             "" => Err(mistakes.tell(self.at, format!("{} is empty", self.label()), remedy)),

@@ -15,10 +15,13 @@ use tollgate_quota::threshold::{Share, Thresholds};
 /// Most entries of `by` and `when`: each costs every request something.
 const ENTRIES_MAX: usize = 32;
 
+/// Limits of shorter periods are not worth a disk.
+const PERSIST_NS_MIN: u64 = 3_600 * 1_000_000_000;
+
 /// Thresholds of a limit that names none.
 const WARN_AT_DEFAULT_PPM: [u32; 2] = [800_000, 950_000];
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "name",
     "by",
     "unit",
@@ -36,6 +39,8 @@ const KEYS: [&str; 17] = [
     "anchor_day",
     "initial",
     "on_drop",
+    "persist",
+    "lease",
 ];
 
 /// The parts of a limit that what stands elsewhere is held against.
@@ -123,10 +128,12 @@ fn rule(draft: &Draft<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read
     });
     let when = fields.optional("when", mistakes, when);
     let warn_at = fields.optional("warn_at", mistakes, warn_at);
+    let persist = persist(draft, fields, mistakes);
     let coherent = coherent(draft, refund, fields, mistakes);
 
     coherent?;
     draft.fits?;
+    let (persist, lease) = persist?;
     let keeps = if draft.kind? == Kind::Concurrency {
         OnDrop::Release
     } else {
@@ -149,7 +156,40 @@ fn rule(draft: &Draft<'_>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read
                 .flat_map(Share::ppm)
                 .collect()
         }),
+        persist,
+        lease,
     })
+}
+
+/// Whether the limit is kept in a ledger, and how much of it is lent at once.
+fn persist(
+    draft: &Draft<'_>,
+    fields: &Fields<'_>,
+    mistakes: &mut Mistakes,
+) -> Read<(bool, Option<u64>)> {
+    let persist = fields.optional("persist", mistakes, Item::boolean);
+    let lease = fields.optional("lease", mistakes, |item, mistakes| {
+        match item.amount(draft.unit, mistakes)? {
+            0 => Err(mistakes.tell(item.at, "`lease` is nothing", "write at least one unit")),
+            lease => Ok(lease),
+        }
+    });
+    let (persist, lease) = (persist?, lease?);
+    let can = match draft.algorithm.as_ref().map_err(|reported| *reported)? {
+        Algorithm::Calendar(_) | Algorithm::Lifetime => true,
+        Algorithm::Gcra { per_ns, .. } | Algorithm::Fixed { per_ns } => *per_ns >= PERSIST_NS_MIN,
+        Algorithm::Window { .. } | Algorithm::Log { .. } | Algorithm::Concurrency => false,
+    };
+    if let (Some(true), false, Some(item)) = (persist, can, fields.get("persist")) {
+        let remedy = "remove it, or choose calendar, lifetime, or gcra or fixed with a `per` of at least \"1h\"";
+        return Err(mistakes.tell(item.at, "this limit cannot be kept in a ledger", remedy));
+    }
+    let persist = persist.unwrap_or(can);
+    if let (Some(_), false, Some(item)) = (lease, persist, fields.get("lease")) {
+        let message = "`lease` is of no use to a limit that is not kept in a ledger";
+        return Err(mistakes.tell(item.key_at, message, "remove it"));
+    }
+    Ok((persist, lease))
 }
 
 /// Tells figures that no meter can hold.

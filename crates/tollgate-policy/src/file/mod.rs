@@ -12,6 +12,7 @@ mod error;
 mod figure;
 mod fit;
 mod item;
+mod ledger;
 mod limit;
 mod mistakes;
 mod number;
@@ -28,7 +29,8 @@ mod words;
 pub use error::{PolicyError, PolicyErrors};
 pub use pattern::{Pattern, StrayBackslash};
 pub use rule::{
-    Algorithm, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, PriorityRule, Refund, Unit,
+    Algorithm, CalendarRule, Dry, Failing, LedgerRule, LimitRule, Mode, OnDrop, OverrideRule,
+    PriorityRule, Refund, Unit,
 };
 
 use limit::Draft;
@@ -47,15 +49,15 @@ const ACCOUNTS_MAX: usize = 100_000_000;
 const ACCOUNTS_DEFAULT: usize = 1_000_000;
 
 const MAX_ACCOUNTS: &str = "max_accounts";
-const KEYS: [&str; 4] = ["limit", "override", "priority", MAX_ACCOUNTS];
+const KEYS: [&str; 5] = ["limit", "override", "priority", "ledger", MAX_ACCOUNTS];
 
 /// A policy as its file says it: valid by itself, and not yet at work.
 ///
 /// # The file
 ///
 /// TOML of at most 4 MiB. At the top stands `max_accounts` (1..=100,000,000, by default 1,000,000), then come
-/// `[[limit]]` (1..=10,000), `[[override]]` (at most 100,000) and `[[priority]]` (at most 1,000). Every other key
-/// is a mistake.
+/// `[[limit]]` (1..=10,000), `[[override]]` (at most 100,000) and `[[priority]]` (at most 1,000), and one `[ledger]`. Every
+/// other key is a mistake.
 ///
 /// | `[[limit]]` | Value | Default |
 /// | --- | --- | --- |
@@ -75,10 +77,22 @@ const KEYS: [&str; 4] = ["limit", "override", "priority", MAX_ACCOUNTS];
 /// | `zone` | IANA name; calendar only | `UTC` |
 /// | `week_starts` | `monday` to `sunday`; calendar by week only | `monday` |
 /// | `anchor_day` | 1..=31, 31 being the last day; calendar by month only | 1 |
+/// | `persist` | whether a gate with a ledger keeps what is committed across restarts; gcra and fixed of an hour and more, calendar, lifetime | `true` of those |
+/// | `lease` | amount that the ledger lends an account at most, of limits that persist | a hundredth of the limit |
 ///
 /// An `[[override]]` has `limit`, `where` (values of some of the limit's scopes) and at least one of `max`,
 /// `capacity` and `mode`; a `[[priority]]` has `name` and `share`. `by`, `when` and `where` have at most 32 entries
 /// each, `warn_at` 16. No scope has an empty name.
+///
+/// | `[ledger]` | Value | Default |
+/// | --- | --- | --- |
+/// | `path` | the file | required |
+/// | `durability` | `every commit`: a settlement returns when its debt is on disk; `within` a time up to 60 s, as in `within 50ms`: a kill may lose the debt of that time | `within 50ms` |
+/// | `history` | how long past periods are kept, as `per` of a duration | `400d` |
+/// | `dry` | what becomes of a request that fits, but for which nothing is lent yet: `wait` for the next commit, `refuse` | `wait` |
+/// | `failing` | what becomes of it while the disk fails: `deny`, `allow` and forget it if the process ends before the disk is well again | `deny` |
+///
+/// Who builds the gate opens the ledger; without one nothing is kept.
 ///
 /// Amounts are whole numbers up to 2^63 - 1; of `usd` they are dollars, as a decimal number or text with at most
 /// six places, read exactly. A maximum is at most what its algorithm can count: 4,194,304 of `log`, some 4.4 × 10¹²
@@ -116,6 +130,8 @@ pub struct PolicyFile {
     pub overrides: Vec<OverrideRule>,
     /// The priority classes, in file order.
     pub priorities: Vec<PriorityRule>,
+    /// Where and how what limits have committed is kept across restarts.
+    pub ledger: Option<LedgerRule>,
 }
 
 impl PolicyFile {
@@ -183,6 +199,8 @@ fn read(text: &str, mistakes: &mut Mistakes) -> Read<PolicyFile> {
         item.whole(1..=ACCOUNTS_MAX, mistakes)
     });
 
+    let ledger = fields.optional("ledger", mistakes, ledger::read);
+
     let limits = tables("limit", LIMITS_MAX, mistakes);
     let (drafts, limits): (Vec<_>, Vec<_>) = limits
         .into_iter()
@@ -222,6 +240,7 @@ fn read(text: &str, mistakes: &mut Mistakes) -> Read<PolicyFile> {
         limits: limit::all(limits.into_iter())?,
         overrides: overrides?,
         priorities: priorities?,
+        ledger: ledger?,
     })
 }
 

@@ -31,6 +31,11 @@ pub struct LimitRule {
     pub on_drop: OnDrop,
     /// The shares of the limit whose crossing is told, ascending, none twice.
     pub warn_at: Vec<Share>,
+    /// Whether a gate with a ledger keeps what is committed across restarts. Only limits of an hour and more can.
+    pub persist: bool,
+    /// The most units that a ledger lends one of its accounts at once, but for a single cost that is larger. `None`: a hundredth of the
+    /// limit.
+    pub lease: Option<u64>,
 }
 
 /// What a limit counts.
@@ -187,6 +192,51 @@ pub struct OverrideRule {
     pub mode: Option<Mode>,
 }
 
+/// `[ledger]`: where and how what limits have committed is kept across restarts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerRule {
+    /// The file.
+    pub path: String,
+    /// How long a change may wait to share a commit, in nanoseconds; `None`: a settlement waits until its debt is on disk.
+    pub within_ns: Option<u64>,
+    /// How long past periods are kept, in nanoseconds.
+    pub history_ns: u64,
+    /// What becomes of a request for which nothing is lent yet.
+    pub dry: Dry,
+    /// What becomes of a request for which nothing is lent while the disk fails.
+    pub failing: Failing,
+}
+
+/// What becomes of a request that fits its limits, but for which the ledger has lent nothing yet: the first of an account, say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dry {
+    /// It waits for the next commit.
+    #[default]
+    Wait,
+    /// It is refused, and may be sent again after it.
+    Refuse,
+}
+
+impl Dry {
+    pub(super) const NAMES: [(&'static str, Self); 2] =
+        [("wait", Self::Wait), ("refuse", Self::Refuse)];
+}
+
+/// What becomes of a request for which the ledger can lend nothing, since the disk fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Failing {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It is admitted under its limits. What is admitted so is forgotten if the process ends before the disk is well again.
+    Allow,
+}
+
+impl Failing {
+    pub(super) const NAMES: [(&'static str, Self); 2] =
+        [("deny", Self::Deny), ("allow", Self::Allow)];
+}
+
 /// One `[[priority]]`: a class of callers that may use only part of every capacity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriorityRule {
@@ -194,4 +244,22 @@ pub struct PriorityRule {
     pub name: String,
     /// Its part of every capacity.
     pub share: Share,
+}
+
+#[cfg(feature = "ledger")]
+impl LedgerRule {
+    /// How to open the ledger that the file describes.
+    #[must_use]
+    pub fn options(&self) -> tollgate_quota::ledger::LedgerOptions {
+        use std::time::Duration;
+        use tollgate_quota::ledger::{Durability, LedgerOptions};
+
+        let durability = match self.within_ns {
+            Some(within) => Durability::Within(Duration::from_nanos(within)),
+            None => Durability::EveryCommit,
+        };
+        LedgerOptions::new(&self.path)
+            .durability(durability)
+            .history(Duration::from_nanos(self.history_ns))
+    }
 }

@@ -13,6 +13,7 @@
 //! no second capacity.
 
 use super::{
+    keeper::Keeper,
     key::{Carried, Key, Scopes, Seed, Wanted},
     policy::{CompiledLimit, Policy, Rule},
 };
@@ -78,6 +79,7 @@ pub(crate) struct Accounts {
     map: papaya::HashMap<Key, Arc<Account>, Carried>,
     /// What models know of the map.
     trusted: Trusted,
+    pub(crate) keeper: Keeper,
     seed: Seed,
     count: AtomicUsize,
     /// The latest instants as of which an account was evicted.
@@ -94,14 +96,18 @@ impl Account {
         wanted: &Wanted<'_>,
         at: Moment,
         floor: Moment,
+        keeper: Option<&Keeper>,
     ) -> Self {
         let rule = limit.rule_for(wanted.values());
+        let kept = keeper.and_then(|keeper| keeper.meter(limit, &rule, wanted.values(), at));
         Self {
             key: wanted.key(),
             version: policy.version,
             limit: Arc::clone(limit),
             // Invariant: every rule of the limit was tried when it was compiled.
-            meter: limit.meter(&rule, at).unwrap_or_default().map(Arc::new),
+            meter: kept
+                .or_else(|| limit.meter(&rule, at).unwrap_or_default())
+                .map(Arc::new),
             resting: None,
             floor,
             follows_wall: limit.follows_wall(),
@@ -206,7 +212,7 @@ impl Account {
 }
 
 impl Accounts {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(keeper: Keeper) -> Self {
         let map = papaya::HashMap::builder()
             .hasher(Carried::default())
             // A table that is half moved is slow for everybody.
@@ -215,6 +221,7 @@ impl Accounts {
         Self {
             map,
             trusted: Trusted::default(),
+            keeper,
             seed: Seed::default(),
             count: AtomicUsize::new(0),
             floor_now: AtomicU64::new(0),
@@ -266,9 +273,10 @@ impl Accounts {
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
         let wanted = Scopes::new(request).wanted(&self.seed, limit)?;
-        Ok(self
-            .held(policy, limit, &wanted, at)
-            .unwrap_or_else(|| Arc::new(Account::fresh(policy, limit, &wanted, at, self.floor()))))
+        Ok(self.held(policy, limit, &wanted, at).unwrap_or_else(|| {
+            let floor = self.floor();
+            Arc::new(Account::fresh(policy, limit, &wanted, at, floor, None))
+        }))
     }
 
     /// The account of `limit` with `values`, if there is one.
@@ -343,7 +351,8 @@ impl Accounts {
                     max_accounts: policy.max_accounts,
                 });
             }
-            let account = Arc::new(Account::fresh(policy, limit, wanted, at, self.floor()));
+            let (floor, keeper) = (self.floor(), Some(&self.keeper));
+            let account = Arc::new(Account::fresh(policy, limit, wanted, at, floor, keeper));
             let map = self.map.pin();
             let insert = || map.try_insert(account.key.clone(), Arc::clone(&account));
             if self.trusted.step(|| insert().is_ok()) {
@@ -378,13 +387,21 @@ impl Accounts {
                 let committed = account.committed();
                 let successor = committed.and_then(|meter| limit.successor(&rule, meter));
                 let meter = match (successor, rule.max, committed) {
-                    (Some(meter), ..) => Some(Arc::new(meter)),
-                    (None, None, _) => None,
-                    (None, Some(_), Some(meter)) => Some(Arc::clone(meter)),
-                    // It was unlimited from the start: it has nothing committed.
-                    (None, Some(_), None) => {
-                        limit.meter(&rule, at).unwrap_or_default().map(Arc::new)
+                    (Some(meter), ..) => {
+                        meter.set_max(rule.ceiling);
+                        Some(Arc::new(meter))
                     }
+                    (None, None, _) => None,
+                    (None, Some(_), Some(meter)) => {
+                        meter.set_max(rule.ceiling);
+                        Some(Arc::clone(meter))
+                    }
+                    // It was unlimited from the start: it has nothing committed.
+                    (None, Some(_), None) => self
+                        .keeper
+                        .meter(limit, &rule, &values, at)
+                        .or_else(|| limit.meter(&rule, at).unwrap_or_default())
+                        .map(Arc::new),
                 };
                 let resting = committed.filter(|_| meter.is_none()).map(Arc::clone);
                 let next = Account {

@@ -8,6 +8,7 @@
 use super::{
     Inner, Reservation,
     accounts::{Account, LineState, Pin},
+    keeper::Next,
     key::Scopes,
     policy::{CompiledLimit, Policy},
     reservation::{Charge, Hold, Holds, let_go, room_for},
@@ -17,12 +18,30 @@ use crate::{
     file::{Mode, Unit},
 };
 use smallvec::SmallVec;
-use tollgate_core::{Cost, Denial, Meter, Moment, Refused, Wait};
+use std::time::Duration;
+use tollgate_core::{Cost, Denial, Meter, Moment, Refused, Wait, Wall};
 use tollgate_quota::threshold::Share;
 use tollgate_sync::{Arc, atomic::Ordering::*};
 
 /// What somebody who is behind others is told to wait at least: a millisecond, since when they go is not known.
 const BEHIND_NS_MIN: u64 = 1_000_000;
+
+/// Why nothing was charged.
+pub(super) enum Stop {
+    /// A limit is reached.
+    Limited(Limited),
+    /// A meter was closed: look its account up again.
+    Closed,
+    /// It fits, but nothing is lent of that limit.
+    Dry(Arc<str>),
+}
+
+/// Whether leased meters may be charged although nothing is lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Record {
+    Required,
+    GivenUp,
+}
 
 /// One limit that has a say in a request.
 #[derive(Debug)]
@@ -127,25 +146,75 @@ impl Inner {
         at: Moment,
         mine: Option<&[Arc<LineState>]>,
     ) -> Result<Reservation, Refusal> {
+        let (mut at, mut record, mut waited) = (at, Record::Required, Duration::ZERO);
+        loop {
+            let dry = match Self::admit_once(gate, policy, request, at, mine, record)? {
+                Ok(reservation) => return Ok(reservation),
+                Err(dry) => dry,
+            };
+            (at, record) = gate.dry(policy, &dry, at, &mut waited)?;
+        }
+    }
+
+    /// Admits `request`, unless nothing is lent of the limit in the answer.
+    #[inline]
+    fn admit_once(
+        gate: &Arc<Self>,
+        policy: &Policy,
+        request: &Request<'_>,
+        at: Moment,
+        mine: Option<&[Arc<LineState>]>,
+        record: Record,
+    ) -> Result<Result<Reservation, Arc<str>>, Refusal> {
         let share = policy.share_of(request)?;
         // One for all look-ups: it is most of what a look-up costs. Accounts that are found live as long.
         let pin = gate.accounts.pin();
         let mut suspect = None;
         loop {
             let says = gate.says(&pin, policy, request, share, at, suspect.as_mut())?;
-            match gate.charge_all(&says, at, mine) {
+            match gate.charge_all(&says, at, mine, record) {
                 Ok(holds) => {
-                    return Ok(Reservation {
+                    return Ok(Ok(Reservation {
                         gate: Arc::clone(gate),
                         holds,
                         estimate: *request.estimate(),
                         share,
-                    });
+                    }));
                 }
-                Err(Some(limited)) => return Err(Refusal::Limited(limited)),
+                Err(Stop::Limited(limited)) => return Err(Refusal::Limited(limited)),
                 // A meter was closed under this caller: its account was evicted or replaced.
-                Err(None) => suspect = Some(Held::new()),
+                Err(Stop::Closed) => suspect = Some(Held::new()),
+                Err(Stop::Dry(limit)) => return Ok(Err(limit)),
             }
+        }
+    }
+
+    /// What a request is to do for which nothing is lent of `limit`: as of when to ask again, and how.
+    #[cold]
+    fn dry(
+        &self,
+        policy: &Policy,
+        limit: &Arc<str>,
+        at: Moment,
+        waited: &mut Duration,
+    ) -> Result<(Moment, Record), Refusal> {
+        let asked = self.clock.moment();
+        let keeper = &self.accounts.keeper;
+        match keeper.next(policy.ledger.as_ref(), limit, *waited) {
+            Next::Again { waited: after } => {
+                *waited = after;
+                // The caller's time has gone on meanwhile: another period may have begun.
+                let now = self.clock.moment();
+                let passed = u64::try_from(now.wall.since(asked.wall).as_nanos());
+                let wall = at
+                    .wall
+                    .0
+                    .saturating_add_unsigned(passed.unwrap_or(u64::MAX));
+                let at = Moment::new(at.now + now.now.since(asked.now), Wall(wall));
+                Ok((at, Record::Required))
+            }
+            Next::Unrecorded => Ok((at, Record::GivenUp)),
+            Next::Refused(refusal) => Err(refusal),
         }
     }
 
@@ -189,13 +258,14 @@ impl Inner {
         Ok(ask(&says))
     }
 
-    /// Charges all of `says` or none. `Err(None)`: an account must be looked up again.
+    /// Charges all of `says` or none.
     fn charge_all(
         &self,
         says: &[Say<'_>],
         at: Moment,
         mine: Option<&[Arc<LineState>]>,
-    ) -> Result<Holds, Option<Limited>> {
+        record: Record,
+    ) -> Result<Holds, Stop> {
         // The first need not be looked at: its charge is all or nothing by itself, if nobody else has a say in it.
         let special = |say: &Say<'_>| {
             say.account.line.waiting.load(Relaxed) > 0 || say.account.too_early(at).is_some()
@@ -214,7 +284,15 @@ impl Inner {
         for (place, say) in says.iter().enumerate() {
             let mut charge = None;
             if let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) {
-                match meter.charge(at, cost, say.ceiling) {
+                let mut charged = match record {
+                    Record::Required => meter.charge(at, cost, say.ceiling),
+                    Record::GivenUp => meter.charge_unrecorded(at, cost, say.ceiling),
+                };
+                if charged.is_err_and(|refused| refused == Refused::Dry) && !say.enforced() {
+                    // A shadow makes nobody wait: what fits is counted, and is on record a little later.
+                    charged = meter.charge_unrecorded(at, cost, say.ceiling);
+                }
+                match charged {
                     Ok(charged) => {
                         let (before, after, full) = (charged.before, charged.after, charged.full);
                         self.tell_crossed(say.account, before, after, full);
@@ -248,6 +326,7 @@ impl Inner {
         more: Usage,
         at: Moment,
     ) -> Result<(), Refusal> {
+        let (mut at, mut record, mut waited) = (at, Record::Required, Duration::ZERO);
         loop {
             let holds = reservation.holds.iter();
             let accounts: Vec<_> = holds
@@ -263,7 +342,7 @@ impl Inner {
                     says.push(say);
                 }
             }
-            match self.charge_all(&says, at, None) {
+            match self.charge_all(&says, at, None, record) {
                 Ok(extended) => {
                     for new in extended {
                         let same = |hold: &&mut Hold| hold.account.limit.id == new.account.limit.id;
@@ -273,8 +352,12 @@ impl Inner {
                     }
                     return Ok(());
                 }
-                Err(Some(limited)) => return Err(Refusal::Limited(limited)),
-                Err(None) => {}
+                Err(Stop::Limited(limited)) => return Err(Refusal::Limited(limited)),
+                Err(Stop::Closed) => {}
+                Err(Stop::Dry(limit)) => {
+                    let policy = self.policy.load();
+                    (at, record) = self.dry(&policy, &limit, at, &mut waited)?;
+                }
             }
         }
     }
@@ -323,8 +406,7 @@ impl Policy {
     }
 }
 
-/// The refusal that binds a request which the limit at `place` has `refused`: others may bind longer. None: an account
-/// must be looked up again.
+/// The refusal that binds a request which the limit at `place` has `refused`: others may bind longer.
 #[cold]
 fn binding(
     says: &[Say<'_>],
@@ -332,9 +414,19 @@ fn binding(
     mine: Option<&[Arc<LineState>]>,
     place: usize,
     refused: Refused,
-) -> Option<Limited> {
-    let Refused::Denied(mut denial) = refused else {
-        return None;
+) -> Stop {
+    let mut denial = match refused {
+        Refused::Denied(denial) => denial,
+        Refused::Closed => return Stop::Closed,
+        Refused::Dry => {
+            // Those that come after it would be found dry one after another, and wait for a commit each.
+            for say in &says[place + 1..] {
+                if let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) {
+                    meter.ask_for(cost);
+                }
+            }
+            return Stop::Dry(Arc::clone(&says[place].account.limit.name));
+        }
     };
     let mut bound = place;
     for (other, say) in says.iter().enumerate() {
@@ -353,7 +445,7 @@ fn binding(
             Err(Refused::Closed) => return None,
         }
     }
-    Some(limited(&says[bound], denial))
+    Stop::Limited(limited(&says[bound], denial))
 }
 
 /// The refusal of `say`, in figures of the one snapshot that denied.

@@ -3,6 +3,7 @@
 mod accounts;
 mod admit;
 mod current;
+mod keeper;
 mod key;
 mod line;
 mod policy;
@@ -21,6 +22,7 @@ use crate::{
 };
 use accounts::{Account, Accounts};
 use current::Current;
+use keeper::Keeper;
 use line::Lines;
 use policy::Policy;
 use std::{fmt, sync::Arc};
@@ -98,6 +100,8 @@ pub struct GateBuilder {
     clock: Arc<dyn Clock>,
     levels: StatusLevels,
     on_crossing: Option<OnCrossing>,
+    #[cfg(feature = "ledger")]
+    ledger: Option<tollgate_quota::ledger::Ledger>,
 }
 
 impl Gate {
@@ -116,6 +120,8 @@ impl Gate {
             clock: Arc::new(QuantaClock::new()),
             levels: StatusLevels::default(),
             on_crossing: None,
+            #[cfg(feature = "ledger")]
+            ledger: None,
         }
     }
 
@@ -150,6 +156,13 @@ impl Gate {
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.0.clock
+    }
+
+    /// The ledger that keeps what limits have committed, if there is one.
+    #[cfg(feature = "ledger")]
+    #[must_use]
+    pub fn ledger(&self) -> Option<&tollgate_quota::ledger::Ledger> {
+        self.0.accounts.keeper.ledger()
     }
 
     /// How many accounts there are: one for each limit and each combination of its scope values that was seen and
@@ -192,18 +205,43 @@ impl GateBuilder {
         self
     }
 
+    /// With `ledger`, which keeps what limits that `persist` have committed. One ledger serves one gate. An account that was not used
+    /// since the start says that nothing is used, until its first request is asked for.
+    #[cfg(feature = "ledger")]
+    #[must_use]
+    pub fn ledger(mut self, ledger: tollgate_quota::ledger::Ledger) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
     /// The gate for the policy file `text`.
     ///
     /// # Errors
-    /// As [`Gate::from_toml`].
+    /// As [`Gate::from_toml`]; a ledger that serves another gate.
     pub fn build(self, text: &str) -> Result<Gate, PolicyErrors> {
         let file = PolicyFile::parse(text)?;
+        #[cfg(feature = "ledger")]
+        if let Some(ledger) = &self.ledger {
+            let remedy = "open another ledger for this gate";
+            let fault = match ledger.start(Arc::clone(&self.clock)) {
+                Ok(true) => None,
+                Ok(false) => Some("the ledger serves another gate, or was closed".to_owned()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(fault) = fault {
+                return Err(PolicyErrors::ledger(text, fault, remedy));
+            }
+        }
+        #[cfg(feature = "ledger")]
+        let keeper = Keeper::new(self.ledger);
+        #[cfg(not(feature = "ledger"))]
+        let keeper = Keeper::default();
         let policy = Policy::compile(&file, self.clock.wall_offset(), None)
             .map_err(|unfit| PolicyErrors::unfit(text, unfit))?;
         Ok(Gate(tollgate_sync::Arc::new(Inner {
             clock: self.clock,
             policy: Current::new(policy),
-            accounts: Accounts::new(),
+            accounts: Accounts::new(keeper),
             lines: Lines::default(),
             levels: self.levels,
             on_crossing: self.on_crossing,

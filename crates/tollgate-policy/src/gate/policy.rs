@@ -1,7 +1,7 @@
 //! A policy file made ready for decisions.
 
 use crate::{
-    file::{Algorithm, LimitRule, Mode, OnDrop, Pattern, PolicyFile, Refund, Unit},
+    file::{Algorithm, LedgerRule, LimitRule, Mode, OnDrop, Pattern, PolicyFile, Refund, Unit},
     meter::AnyMeter,
     request::Request,
 };
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tollgate_core::{Limit, Moment};
 use tollgate_quota::{
     Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale,
-    Thresholds, threshold::Share,
+    Thresholds, calendar::CalendarPeriod, threshold::Share,
 };
 use tollgate_sync::Arc;
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
@@ -24,6 +24,7 @@ pub(crate) struct Policy {
     pub(crate) limits: Vec<Arc<CompiledLimit>>,
     pub(crate) classes: Vec<(String, Share)>,
     pub(crate) max_accounts: usize,
+    pub(crate) ledger: Option<LedgerRule>,
 }
 
 /// One limit of a policy.
@@ -38,11 +39,24 @@ pub(crate) struct CompiledLimit {
     pub(crate) warn_at: Thresholds,
     /// True if no account of it can do anything.
     pub(crate) is_off: bool,
+    /// How a ledger keeps it, if one is to.
+    pub(crate) kept: Option<Kept>,
     when: Vec<(String, Pattern)>,
     algorithm: Algorithm,
     shape: Shape,
     figures: Figures,
     overrides: Vec<Override>,
+}
+
+/// How a ledger keeps a limit.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Names the algorithm and its periods. (But not the period of a rate, whose backlog means the same at any.)
+    pub(crate) algorithm: String,
+    pub(crate) lease: Option<u64>,
+    pub(crate) has_periods: bool,
+    /// What makes numbers of periods the same in every process.
+    pub(crate) frame: i64,
 }
 
 /// What an override may change.
@@ -149,6 +163,7 @@ impl Policy {
                 .map(|class| (class.name.clone(), class.share))
                 .collect(),
             max_accounts: file.max_accounts,
+            ledger: file.ledger.clone(),
         })
     }
 }
@@ -224,6 +239,7 @@ impl CompiledLimit {
             warn_at: Thresholds::new(rule.warn_at.iter().copied())
                 .map_err(|error| error.to_string())?,
             when: rule.when.clone(),
+            kept: kept(rule, wall_offset),
             algorithm: rule.algorithm.clone(),
             shape,
             figures: Figures {
@@ -258,7 +274,12 @@ impl CompiledLimit {
             (Algorithm::Gcra { .. }, Algorithm::Gcra { .. }) => true,
             (new, old) => new == old,
         };
-        self.name == old.name && self.unit == old.unit && self.by == old.by && same_periods
+        let same_keeping = self.kept.is_some() == old.kept.is_some();
+        self.name == old.name
+            && self.unit == old.unit
+            && self.by == old.by
+            && same_periods
+            && same_keeping
     }
 
     /// True if the limit has a say in `request`.
@@ -389,6 +410,26 @@ impl CompiledLimit {
             ) if *old.scale() != scale => {
                 Some(AnyMeter::Rate(RateMeter::pending(scale, *depth, *refunds)))
             }
+            (
+                Shape::Rate {
+                    rule: refunds,
+                    depth,
+                    ..
+                },
+                AnyMeter::LeasedRate(old),
+                Some(scale),
+            ) if *old.meter().scale() != scale => {
+                let meter = RateMeter::pending(scale, *depth, *refunds);
+                Some(AnyMeter::LeasedRate(Arc::new(old.successor(meter))))
+            }
+            (_, AnyMeter::LeasedFixed(old), _) if old.meter().max() != max => {
+                let meter = old.meter().successor(max);
+                Some(AnyMeter::LeasedFixed(Arc::new(old.successor(meter))))
+            }
+            (_, AnyMeter::LeasedCalendar(old), _) if old.meter().max() != max => {
+                let meter = old.meter().successor(max);
+                Some(AnyMeter::LeasedCalendar(Arc::new(old.successor(meter))))
+            }
             (_, AnyMeter::Fixed(old), _) if old.max() != max => {
                 Some(AnyMeter::Fixed(old.successor(max)))
             }
@@ -429,6 +470,35 @@ impl Figures {
             mode: change.mode.unwrap_or(self.mode),
         }
     }
+}
+
+fn kept(rule: &LimitRule, wall_offset: i64) -> Option<Kept> {
+    let (algorithm, has_periods, frame) = match &rule.algorithm {
+        Algorithm::Calendar(calendar) => {
+            let period = match calendar.period {
+                CalendarPeriod::Hour => "hour".to_owned(),
+                CalendarPeriod::Day => "day".to_owned(),
+                CalendarPeriod::Week { starts } => format!("week from {starts:?}"),
+                CalendarPeriod::Month { anchor_day } => format!("month from day {anchor_day}"),
+                CalendarPeriod::Year => "year".to_owned(),
+            };
+            (format!("{period} in {}", calendar.zone), true, 0)
+        }
+        Algorithm::Fixed { per_ns } => {
+            let per = i64::try_from(*per_ns).unwrap_or(i64::MAX);
+            let frame = wall_offset.div_euclid(per.max(1));
+            (format!("windows of {per_ns} ns"), true, frame)
+        }
+        Algorithm::Lifetime => ("lifetime".to_owned(), false, 0),
+        Algorithm::Gcra { .. } => ("gcra".to_owned(), false, 0),
+        Algorithm::Window { .. } | Algorithm::Log { .. } | Algorithm::Concurrency => return None,
+    };
+    rule.persist.then_some(Kept {
+        algorithm,
+        lease: rule.lease,
+        has_periods,
+        frame,
+    })
 }
 
 /// Time from the last border of a multiple of `per_ns` since the Unix epoch to the clock's epoch.

@@ -49,6 +49,16 @@ impl Gate {
         let old = inner.policy.load();
         let new = Policy::compile(&file, inner.clock.wall_offset(), Some(&old))
             .map_err(|unfit| PolicyErrors::unfit(text, unfit))?;
+        let lasting = |policy: &Policy| {
+            let ledger = policy.ledger.as_ref()?;
+            Some((ledger.path.clone(), ledger.within_ns, ledger.history_ns))
+        };
+        if lasting(&new) != lasting(&old) {
+            let message =
+                "`path`, `durability` and `history` of [ledger] cannot change at a reload";
+            let remedy = "leave them as they are, or start anew";
+            return Err(PolicyErrors::ledger(text, message, remedy));
+        }
         let mut reload = Reload::default();
         for limit in &new.limits {
             let list = match old.limits.iter().find(|known| known.name == limit.name) {

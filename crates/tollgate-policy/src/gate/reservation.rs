@@ -117,7 +117,8 @@ impl Reservation {
     }
 
     /// Replaces the estimate by what was used: a surplus is given back by the rule of each limit, and what was used
-    /// beyond it is charged all the same (debt).
+    /// beyond it is charged all the same (debt). With a ledger of `durability = "every commit"` it returns when such a debt is on disk;
+    /// else it waits for nothing.
     pub fn settle(self, actual: Usage) {
         let at = self.gate.clock.moment();
         self.settle_moment(actual, at);
@@ -129,7 +130,7 @@ impl Reservation {
     }
 
     fn settle_moment(mut self, actual: Usage, at: Moment) {
-        let mut came_back = false;
+        let (mut came_back, mut owes) = (false, false);
         let mut holds = std::mem::take(&mut self.holds);
         for hold in &mut holds {
             let limit = &hold.account.limit;
@@ -141,8 +142,11 @@ impl Reservation {
             if actual <= charged {
                 came_back |= hold.refund(at, charged - actual);
             } else if let Some(extra) = Cost::new(actual - charged) {
-                self.gate.charge_anyway(hold, extra, at);
+                owes |= self.gate.charge_anyway(hold, extra, at);
             }
+        }
+        if owes {
+            self.gate.accounts.keeper.settled();
         }
         if came_back {
             self.gate.wake(&holds);
@@ -229,22 +233,24 @@ impl Inner {
         self.lines.wake(holds.iter().map(|hold| &*hold.account));
     }
 
-    /// Charges what was used beyond an estimate. An account that was replaced meanwhile leads to the one in force.
-    pub(super) fn charge_anyway(&self, hold: &Hold, extra: Cost, at: Moment) {
+    /// Charges what was used beyond an estimate. An account that was replaced meanwhile leads to the one in force. True if a ledger
+    /// is to have it on record.
+    pub(super) fn charge_anyway(&self, hold: &Hold, extra: Cost, at: Moment) -> bool {
         let mut account = Arc::clone(&hold.account);
         while let Some(meter) = &account.meter {
             match meter.charge_anyway(at, extra, account.rule.ceiling) {
                 Ok(charged) => {
                     let (before, after, full) = (charged.before, charged.after, charged.full);
                     self.tell_crossed(&account, before, after, full);
-                    return;
+                    return meter.is_leased();
                 }
                 // Its limit is no longer in the policy: nothing to charge.
                 Err(_) => match self.standing(&account, at) {
                     Some(standing) if !Arc::ptr_eq(&standing, &account) => account = standing,
-                    _ => return,
+                    _ => return false,
                 },
             }
         }
+        false
     }
 }

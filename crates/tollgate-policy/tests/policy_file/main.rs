@@ -3,8 +3,8 @@
 mod any_text;
 
 use tollgate_policy::{
-    Algorithm, CalendarPeriod, CalendarRule, LimitRule, Mode, OnDrop, OverrideRule, PolicyFile,
-    PriorityRule, Refund, Share, Unit, Weekday,
+    Algorithm, CalendarPeriod, CalendarRule, Dry, Failing, LedgerRule, LimitRule, Mode, OnDrop,
+    OverrideRule, PolicyFile, PriorityRule, Refund, Share, Unit, Weekday,
 };
 
 const EXAMPLE: &str = r#"
@@ -35,6 +35,13 @@ share = 0.5
 const EVERYTHING: &str = r#"
 max_accounts = 250_000
 priority = [{ name = "batch", share = 0.25 }, { name = 'top', share = 1 }]
+
+[ledger]
+path = "/var/lib/tollgate/ledger"
+durability = "every commit"
+history = "30d"
+dry = "refuse"
+failing = "allow"
 
 [[limit]]
 name = "burst"
@@ -93,12 +100,14 @@ max = 0
 per = "week"
 algorithm = "calendar"
 week_starts = "sunday"
+persist = false
 
 [[limit]]
 name = "ever"
 by = ["agent"]
 unit = "usd"
 algorithm = "lifetime"
+lease = 0.5
 
 [[limit]]
 name = "open"
@@ -135,6 +144,12 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// A limit that says nothing but what it must.
 fn plain(name: &str, unit: Unit, max: u64, algorithm: Algorithm) -> LimitRule {
+    const HOUR_NS: u64 = 3_600_000_000_000;
+    let persist = match algorithm {
+        Algorithm::Calendar(_) | Algorithm::Lifetime => true,
+        Algorithm::Gcra { per_ns, .. } | Algorithm::Fixed { per_ns } => per_ns >= HOUR_NS,
+        _ => false,
+    };
     LimitRule {
         name: name.into(),
         by: vec![],
@@ -147,6 +162,8 @@ fn plain(name: &str, unit: Unit, max: u64, algorithm: Algorithm) -> LimitRule {
         refund: Refund::Exact,
         on_drop: OnDrop::Keep,
         warn_at: vec![share(800_000), share(950_000)],
+        persist,
+        lease: None,
     }
 }
 
@@ -181,6 +198,7 @@ fn the_example_says_what_its_comments_say() {
             name: "batch".into(),
             share: share(500_000),
         }],
+        ledger: None,
     };
     assert_eq!(parse(EXAMPLE), expected);
 }
@@ -259,10 +277,14 @@ fn every_key_is_read() {
             12_345_678,
             Algorithm::Calendar(monthly),
         ),
-        plain("weekly", Unit::Requests, 0, Algorithm::Calendar(weekly)),
+        LimitRule {
+            persist: false,
+            ..plain("weekly", Unit::Requests, 0, Algorithm::Calendar(weekly))
+        },
         LimitRule {
             by: vec!["agent".into()],
             max: None,
+            lease: Some(500_000),
             ..plain("ever", Unit::Usd, 0, Algorithm::Lifetime)
         },
         LimitRule {
@@ -304,7 +326,14 @@ fn every_key_is_read() {
             max_accounts: 250_000,
             limits,
             overrides,
-            priorities
+            priorities,
+            ledger: Some(LedgerRule {
+                path: "/var/lib/tollgate/ledger".into(),
+                within_ns: None,
+                history_ns: 30 * 86_400_000_000_000,
+                dry: Dry::Refuse,
+                failing: Failing::Allow,
+            }),
         }
     );
 }

@@ -120,6 +120,15 @@ impl<M: Lasting> Leased<M> {
         Ok(charged)
     }
 
+    /// Asks for `cost` to be lent, if less is at hand.
+    pub fn ask_for(&self, cost: Cost) {
+        let holder = &self.till.holder;
+        if holder.stock().is_some_and(|(_, stock)| stock < cost.get()) {
+            holder.want(cost.get());
+            self.ask(Asked::Now);
+        }
+    }
+
     fn ask(&self, asked: Asked) {
         if self.till.holder.raise(asked) {
             self.till.desk.ask(self.till.account, asked);

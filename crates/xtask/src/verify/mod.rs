@@ -19,6 +19,7 @@
 mod cargo_mutants;
 mod coverage;
 mod instrumented;
+mod kills;
 mod linearizability;
 mod mixes;
 mod models;
@@ -54,6 +55,7 @@ const PARTS: &[Part] = &[
     coverage::PART,
     soak::PART,
     peers::PART,
+    kills::PART,
 ];
 
 /// What is verified, and how deep.

@@ -1,0 +1,159 @@
+//! Whoever keeps what accounts have committed across restarts: the ledger, if the gate has one.
+
+use super::policy::{CompiledLimit, Rule};
+use crate::{
+    Refusal,
+    file::{Dry, Failing, LedgerRule},
+    meter::AnyMeter,
+};
+use std::{sync::Arc, time::Duration};
+use tollgate_core::Moment;
+
+/// How long a request waits in all for the ledger to lend something.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a settlement waits for its debt to be on disk. The disk has failed by then, or is as good as.
+#[cfg(feature = "ledger")]
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+
+/// What a request for which nothing is lent is to do.
+pub(super) enum Next {
+    /// Ask again, as of `waited` later.
+    Again { waited: Duration },
+    /// Go on without a record.
+    Unrecorded,
+    /// Be refused.
+    Refused(Refusal),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    #[cfg(feature = "ledger")]
+    ledger: Option<tollgate_quota::ledger::Ledger>,
+}
+
+#[cfg(feature = "ledger")]
+impl Keeper {
+    pub(crate) const fn new(ledger: Option<tollgate_quota::ledger::Ledger>) -> Self {
+        Self { ledger }
+    }
+
+    pub(crate) const fn ledger(&self) -> Option<&tollgate_quota::ledger::Ledger> {
+        self.ledger.as_ref()
+    }
+
+    /// The meter of the account of `values` if the ledger keeps it, as of `at`. Else none.
+    pub(super) fn meter(
+        &self,
+        limit: &CompiledLimit,
+        rule: &Rule,
+        values: &[&str],
+        at: Moment,
+    ) -> Option<AnyMeter> {
+        use tollgate_quota::ledger::{AccountKey, Terms};
+
+        let kept = limit.kept.as_ref()?;
+        let ledger = self.ledger.as_ref()?;
+        let fresh = limit.meter(rule, at).ok().flatten()?;
+        let scopes: Vec<&str> = limit.by.iter().map(|name| &**name).collect();
+        let unit = limit.unit.to_string();
+        let key = AccountKey::new(&limit.name, &unit, &kept.algorithm, &scopes, values);
+        let terms = Terms {
+            lease: kept.lease.unwrap_or(rule.ceiling / 100).max(1),
+            has_periods: kept.has_periods,
+        };
+        let (max, frame) = (rule.ceiling, kept.frame);
+        let meter = match fresh {
+            AnyMeter::Rate(meter) => {
+                AnyMeter::LeasedRate(ledger.account(&key, terms, max, frame, || meter))
+            }
+            AnyMeter::Fixed(meter) => {
+                AnyMeter::LeasedFixed(ledger.account(&key, terms, max, frame, || meter))
+            }
+            AnyMeter::Calendar(meter) => {
+                AnyMeter::LeasedCalendar(ledger.account(&key, terms, max, frame, || meter))
+            }
+            AnyMeter::Lifetime(meter) => {
+                AnyMeter::LeasedLifetime(ledger.account(&key, terms, max, frame, || meter))
+            }
+            _ => return None,
+        };
+        meter.set_max(max);
+        // One that was in use already may be of other figures.
+        Some(match limit.successor(rule, &meter) {
+            Some(successor) => {
+                successor.take_over(&meter, at);
+                successor
+            }
+            None => meter,
+        })
+    }
+
+    /// What becomes of a request for which `limit` is lent nothing, `waited` after it came.
+    pub(super) fn next(
+        &self,
+        rule: Option<&LedgerRule>,
+        limit: &Arc<str>,
+        waited: Duration,
+    ) -> Next {
+        let Some(ledger) = &self.ledger else {
+            return Next::Unrecorded;
+        };
+        let dry = rule.map(|rule| rule.dry).unwrap_or_default();
+        let refused = |is_failing| {
+            Next::Refused(Refusal::NothingLent {
+                limit: Arc::clone(limit),
+                retry_after: ledger.durability().interval(),
+                is_failing,
+            })
+        };
+        if ledger.is_failing() || waited >= WAIT_MAX {
+            return match rule.map(|rule| rule.failing).unwrap_or_default() {
+                Failing::Deny => refused(true),
+                Failing::Allow => Next::Unrecorded,
+            };
+        }
+        if dry == Dry::Refuse {
+            return refused(false);
+        }
+        let started = std::time::Instant::now();
+        ledger.wait(WAIT_MAX.saturating_sub(waited));
+        Next::Again {
+            waited: waited + started.elapsed(),
+        }
+    }
+
+    /// A debt was charged: returns when it is on disk, where that is promised.
+    pub(super) fn settled(&self) {
+        use tollgate_quota::ledger::Durability;
+
+        if let Some(ledger) = &self.ledger
+            && ledger.durability() == Durability::EveryCommit
+        {
+            ledger.flush(SETTLE_MAX);
+        }
+    }
+}
+
+#[cfg(not(feature = "ledger"))]
+impl Keeper {
+    pub(super) fn meter(
+        &self,
+        _limit: &CompiledLimit,
+        _rule: &Rule,
+        _values: &[&str],
+        _at: Moment,
+    ) -> Option<AnyMeter> {
+        None
+    }
+
+    pub(super) fn next(
+        &self,
+        _rule: Option<&LedgerRule>,
+        _limit: &Arc<str>,
+        _waited: Duration,
+    ) -> Next {
+        Next::Unrecorded
+    }
+
+    pub(super) fn settled(&self) {}
+}
