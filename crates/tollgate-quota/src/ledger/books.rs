@@ -67,28 +67,24 @@ pub(super) struct Books<'t> {
     wall: Wall,
     /// Whether the account that is written has periods.
     pub(super) has_periods: bool,
-    /// The number of the next lease. No two are alike, in whatever process.
-    next: u64,
+    /// The number of the last lease. No two are alike, in whatever process.
+    last: u64,
 }
 
 impl<'t> Books<'t> {
-    /// The books in `transaction`, at `wall`. Leases are numbered from `next`.
+    /// The books in `transaction`, at `wall`. Leases are numbered from after `last`.
     pub(super) fn open(
         transaction: &'t WriteTransaction,
         wall: Wall,
-        next: u64,
+        last: u64,
     ) -> Result<Self, redb::Error> {
         Ok(Self {
             accounts: transaction.open_table(ACCOUNTS)?,
             history: transaction.open_table(HISTORY)?,
             wall,
             has_periods: false,
-            next,
+            last,
         })
-    }
-
-    pub(super) const fn next(&self) -> u64 {
-        self.next
     }
 
     pub(super) fn record(&self, account: &[u8]) -> Result<Option<Record>, redb::Error> {
@@ -174,8 +170,8 @@ impl<'t> Books<'t> {
     }
 
     fn new_lease(&mut self) -> LeaseId {
-        self.next += 1;
-        LeaseId(self.next)
+        self.last += 1;
+        LeaseId(self.last)
     }
 }
 

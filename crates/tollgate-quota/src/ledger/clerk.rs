@@ -28,7 +28,8 @@ pub(super) struct Clerk {
     clock: Arc<dyn Clock>,
     interval: Duration,
     history: Duration,
-    last_lease: Option<u64>,
+    /// The last lease that was given before this process, and the last that it has tried to give.
+    leases: Option<(u64, u64)>,
     backoff: Option<Duration>,
     rounds: u64,
 }
@@ -41,7 +42,6 @@ struct Written {
 
 enum Outcome {
     Lent {
-        lease: LeaseId,
         period: u64,
         more: u64,
         target: u64,
@@ -65,7 +65,7 @@ impl Clerk {
             clock,
             interval,
             history,
-            last_lease: None,
+            leases: None,
             backoff: None,
             rounds: 0,
         }
@@ -98,7 +98,7 @@ impl Clerk {
     }
 
     /// Comes by all accounts that asked.
-    fn round(&mut self) {
+    pub(super) fn round(&mut self) {
         self.shared.begin_round();
         let mut asked = self.shared.asked(BATCH_MAX);
         let mut seen = HashSet::with_capacity(asked.len());
@@ -153,8 +153,8 @@ impl Clerk {
         closing: bool,
     ) -> Result<Vec<Written>, LedgerError> {
         let database = self.store.database()?;
-        let last_lease = match self.last_lease {
-            Some(last) => last,
+        let (first, last) = match self.leases {
+            Some(leases) => leases,
             None => {
                 let (wall, last) = sealed(database).map_err(failed)?;
                 if let Some(wall) = wall.filter(|wall| *wall > at.wall) {
@@ -163,13 +163,16 @@ impl Clerk {
                         wall.since(at.wall)
                     ));
                 }
-                last
+                (last, last)
             }
         };
-        let write = || -> Result<(Vec<Written>, u64), redb::Error> {
+        // A commit that failed may be on disk all the same: its leases are never given again.
+        let most = last.saturating_add(numbers.len() as u64);
+        self.leases = Some((first, most));
+        let write = || -> Result<Vec<Written>, redb::Error> {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
-            let mut books = Books::open(&transaction, at.wall, last_lease)?;
+            let mut books = Books::open(&transaction, at.wall, last)?;
             let mut written = Vec::with_capacity(numbers.len());
             for &number in numbers {
                 let Some(entry) = self.shared.entry(number) else {
@@ -182,6 +185,7 @@ impl Clerk {
                     entry,
                     at,
                     closing,
+                    first,
                 };
                 let outcome = visit.write()?;
                 written.extend(outcome.map(|outcome| Written { number, outcome }));
@@ -189,15 +193,12 @@ impl Clerk {
             if self.rounds.is_multiple_of(ROUNDS_TO_TIDY) {
                 books.prune(self.history)?;
             }
-            let last = books.next();
             drop(books);
-            seal(&transaction, at.wall, last)?;
+            seal(&transaction, at.wall, most)?;
             transaction.commit()?;
-            Ok((written, last))
+            Ok(written)
         };
-        let (written, last) = write().map_err(failed)?;
-        self.last_lease = Some(last);
-        Ok(written)
+        write().map_err(failed)
     }
 
     /// What was written is on disk.
@@ -205,13 +206,11 @@ impl Clerk {
         let Written { number, outcome } = written;
         match outcome {
             Outcome::Lent {
-                lease,
                 period,
                 more,
                 target,
                 stock,
             } => self.shared.change(number, |entry| {
-                entry.lease = Some(lease);
                 entry.target = target;
                 entry.stock = stock;
                 let holder = entry.account.holder();
@@ -235,6 +234,8 @@ struct Visit<'v, 't> {
     entry: Entry,
     at: Moment,
     closing: bool,
+    /// Leases up to this one are of other processes.
+    first: u64,
 }
 
 impl Visit<'_, '_> {
@@ -265,7 +266,7 @@ impl Visit<'_, '_> {
             self.shared.ask_again(&[self.number]);
             return Ok(None);
         };
-        let lease = self.entry.lease;
+        let lease = self.open_lease(&key)?;
         let Some((period, unspent)) = stock else {
             // Revoked.
             match lease {
@@ -282,25 +283,34 @@ impl Visit<'_, '_> {
         // Stock of another period is worth nothing in this one.
         let kept = if period == now { unspent } else { 0 };
         let more = target.saturating_sub(kept);
-        let renewed = match lease {
+        let lease = match lease {
             None => self.books.lend(&key, standing, more)?,
             Some(lease) => {
                 let report = Report { standing, unspent };
                 self.books.renew(&key, lease, report, more)?
             }
         };
-        let Some(lease) = renewed else {
-            // Somebody else has written to the file while this process had given it up.
-            holder.revoke();
-            return Ok(Some(Outcome::Closed));
-        };
-        Ok(Some(Outcome::Lent {
-            lease,
+        // Invariant: the lease was looked up in this very transaction.
+        debug_assert!(lease.is_some());
+        Ok(lease.map(|_| Outcome::Lent {
             period: now,
             more,
             target,
             stock: kept + more,
         }))
+    }
+
+    /// The lease of the account that is open. It is whatever this process gave last: also if the commit with which it did
+    /// was told to have failed, and is on disk all the same.
+    fn open_lease(&mut self, key: &[u8]) -> Result<Option<LeaseId>, redb::Error> {
+        let record = self.books.record(key)?;
+        let lease = record.and_then(|record| record.lease);
+        if lease.is_some_and(|lease| lease.0 <= self.first) {
+            // Of a process before: it was charged to the meter, by a commit that then failed.
+            self.books.recover(key)?;
+            return Ok(None);
+        }
+        Ok(lease)
     }
 
     /// Charges what was on record, once.

@@ -16,7 +16,6 @@ use std::{
     thread::Thread,
     time::Duration,
 };
-use tollgate_core::LeaseId;
 
 /// One account in use.
 #[derive(Clone, Debug)]
@@ -25,8 +24,6 @@ pub(super) struct Entry {
     pub(super) terms: Terms,
     /// Its newest meter.
     pub(super) account: Arc<dyn LeasedAccount>,
-    /// The lease that is open, once one is.
-    pub(super) lease: Option<LeaseId>,
     /// Whether its meter has what was on record.
     pub(super) is_restored: bool,
     /// Whether nothing on record counts: an account of this key was evicted at rest in this process.
@@ -120,7 +117,6 @@ impl Shared {
             key,
             terms,
             account: Arc::clone(&made) as _,
-            lease: None,
             is_restored: false,
             is_fresh,
             target: 0,

@@ -44,6 +44,8 @@ mod books;
 mod clerk;
 mod desk;
 mod error;
+#[cfg(test)]
+mod faults;
 mod file;
 mod key;
 mod view;

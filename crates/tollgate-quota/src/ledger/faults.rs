@@ -1,0 +1,430 @@
+//! The ledger on a disk that fails at every point, and on one whose power is cut there: every history of faults of a small history of
+//! charges.
+//!
+//! What is asked each time is what a kill at any instant needs: the record covers what was admitted, and all that the stock still
+//! allows; and it is too much by at most a lease, beyond what came back since the last commit.
+
+use super::{
+    LedgerError, Terms,
+    books::Record,
+    clerk::Clerk,
+    desk::Shared,
+    file::{ACCOUNTS, Medium, Store, write_format},
+};
+use crate::{
+    Lifetime,
+    lease::{Leased, LeasedAccount},
+};
+use redb::{Database, ReadableDatabase, StorageBackend};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tollgate_core::{Charged, Clock, Cost, ManualClock, Meter, Moment, Refused};
+
+const KEY: &[u8] = b"account";
+const MAX: u64 = 60;
+const LEASE: u64 = 8;
+/// Of so many unsynced operations every subset is tried; of more, prefixes and each one alone or missing.
+const SUBSETS_OF: usize = 6;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+    Sync,
+    /// What may have been admitted by now: at least, and at most.
+    Mark(u64, u64),
+}
+
+/// What fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The operation of that number alone.
+    Once(usize),
+    /// That and all after it.
+    From(usize),
+    /// Growing the file, from that operation on.
+    Full(usize),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    image: Vec<u8>,
+    log: Vec<Op>,
+    /// Operations that may fail so far.
+    count: usize,
+    fault: Option<Fault>,
+}
+
+impl State {
+    fn try_op(&mut self, grows: bool) -> io::Result<()> {
+        let number = self.count;
+        self.count += 1;
+        let fails = match self.fault {
+            None => false,
+            Some(Fault::Once(at)) => number == at,
+            Some(Fault::From(at)) => number >= at,
+            Some(Fault::Full(at)) => grows && number >= at,
+        };
+        if fails {
+            return Err(io::Error::new(io::ErrorKind::StorageFull, "no space"));
+        }
+        Ok(())
+    }
+}
+
+/// A disk in memory, which every opening of the database shares.
+#[derive(Clone, Debug, Default)]
+struct Disk(Arc<Mutex<State>>);
+
+impl Disk {
+    fn of(image: Vec<u8>) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            image,
+            ..State::default()
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn database(&self) -> Result<Database, redb::DatabaseError> {
+        Database::builder()
+            .set_check_integrity_on_open(true)
+            .create_with_backend(self.clone())
+    }
+}
+
+fn apply(image: &mut Vec<u8>, op: &Op) {
+    match op {
+        Op::Write(offset, data) => {
+            let start = usize::try_from(*offset).unwrap();
+            let end = start + data.len();
+            if image.len() < end {
+                image.resize(end, 0);
+            }
+            image[start..end].copy_from_slice(data);
+        }
+        Op::SetLen(len) => image.resize(usize::try_from(*len).unwrap(), 0),
+        Op::Sync | Op::Mark(..) => {}
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state().image.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut state = self.state();
+        state.try_op(false)?;
+        let start = usize::try_from(offset).unwrap();
+        let read = state.image.get(start..start + out.len());
+        out.copy_from_slice(read.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.state();
+        let grows = len > state.image.len() as u64;
+        state.try_op(grows)?;
+        apply(&mut state.image, &Op::SetLen(len));
+        state.log.push(Op::SetLen(len));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.try_op(false)?;
+        state.log.push(Op::Sync);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        state.try_op(false)?;
+        let op = Op::Write(offset, data.to_vec());
+        apply(&mut state.image, &op);
+        state.log.push(op);
+        Ok(())
+    }
+}
+
+impl Medium for Disk {
+    fn open(&self) -> Result<(Database, bool), LedgerError> {
+        let database = self.database();
+        database
+            .map(|database| (database, false))
+            .map_err(|error| LedgerError::Io(error.to_string()))
+    }
+}
+
+/// A ledger without its thread, on a disk.
+struct World {
+    disk: Disk,
+    shared: Arc<Shared>,
+    clerk: Clerk,
+    budget: Arc<Leased<Lifetime>>,
+    /// The most that was used since the last commit that succeeded.
+    most: u64,
+    open: Vec<(Charged<crate::TallyReceipt>, u64)>,
+}
+
+impl World {
+    fn new(fault: Option<Fault>) -> Self {
+        let disk = Disk::default();
+        let database = disk.database().unwrap();
+        write_format(&database).unwrap();
+        drop(database);
+        // As a file that was made and synced before.
+        let disk = Disk::of(disk.state().image.clone());
+        let store = Store::open(Box::new(disk.clone())).unwrap();
+        disk.state().count = 0;
+        disk.state().fault = fault;
+        let shared = Arc::new(Shared::new(Vec::new()));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
+        let (interval, history) = (Duration::from_millis(1), Duration::from_secs(1));
+        let clerk = Clerk::new(store, Arc::clone(&shared), clock, interval, history);
+        let terms = Terms {
+            lease: LEASE,
+            has_periods: false,
+        };
+        let desk = Arc::clone(&shared) as _;
+        let budget = shared.account(KEY, terms, |number| {
+            Arc::new(Leased::new(Lifetime::new(), MAX, 0, number, desk))
+        });
+        Self {
+            disk,
+            shared,
+            clerk,
+            budget,
+            most: 0,
+            open: Vec::new(),
+        }
+    }
+
+    fn used(&self) -> u64 {
+        self.budget.used(Moment::default())
+    }
+
+    fn stock(&self) -> u64 {
+        self.budget.holder().stock().map_or(0, |(_, stock)| stock)
+    }
+
+    fn mark(&mut self) {
+        self.most = self.most.max(self.used());
+        let mark = Op::Mark(self.used() + self.stock(), self.most + LEASE);
+        self.disk.state().log.push(mark);
+    }
+
+    fn round(&mut self) {
+        self.clerk.round();
+        if !self.shared.is_failing() {
+            self.most = self.used();
+        }
+        self.mark();
+    }
+
+    fn charge(&mut self, units: u64) {
+        let cost = Cost::new(units).unwrap();
+        match self.budget.charge(Moment::default(), cost, MAX) {
+            Ok(charged) => self.open.push((charged, units)),
+            Err(refused) => assert_eq!(refused, Refused::Dry),
+        }
+        self.mark();
+    }
+
+    fn refund(&mut self, units: u64) {
+        if let Some((charged, cost)) = self.open.pop() {
+            let at = Moment::default();
+            self.budget.refund(at, &charged.receipt, units.min(cost));
+        }
+        self.mark();
+    }
+
+    /// Everything that a ledger does, in few steps.
+    fn history(&mut self, mut between: impl FnMut(&mut Self)) {
+        let steps: [fn(&mut Self); 12] = [
+            |world| world.charge(2),
+            Self::round,
+            |world| world.charge(2),
+            |world| world.charge(1),
+            Self::round,
+            |world| world.charge(3),
+            |world| world.refund(2),
+            Self::round,
+            |world| world.charge(4),
+            |world| world.refund(3),
+            |world| world.charge(7),
+            Self::round,
+        ];
+        self.mark();
+        for step in steps {
+            step(self);
+            between(self);
+        }
+    }
+}
+
+fn record(disk: &Disk) -> Option<Record> {
+    let database = disk.database().unwrap();
+    let table = database.begin_read().unwrap().open_table(ACCOUNTS).unwrap();
+    let row = table.get(KEY).unwrap();
+    row.map(|row| Record::from_row(row.value()))
+}
+
+fn spent(disk: &Disk) -> u64 {
+    record(disk).map_or(0, |record| record.spent())
+}
+
+/// Which of so many unsynced operations reached the disk, and which of them only in part.
+fn cuts(count: usize) -> Vec<Vec<bool>> {
+    let all = vec![true; count];
+    let mut cuts = Vec::new();
+    if count <= SUBSETS_OF {
+        for chosen in 0..1_u32 << count {
+            cuts.push((0..count).map(|place| chosen >> place & 1 == 1).collect());
+        }
+        return cuts;
+    }
+    for place in 0..=count {
+        cuts.push((0..count).map(|other| other < place).collect());
+        cuts.push((0..count).map(|other| other + 1 == place).collect());
+        let mut without = all.clone();
+        if let Some(missing) = without.get_mut(place) {
+            *missing = false;
+        }
+        cuts.push(without);
+    }
+    cuts
+}
+
+/// Property: whatever of the writes since the last sync is lost, kept, or kept in part when the power goes, the record covers what
+/// was admitted and may still be.
+#[test]
+fn power_cut_at_every_point_covers_what_was_admitted() {
+    let mut world = World::new(None);
+    let start = world.disk.state().image.clone();
+    world.history(|_| {});
+    let log = world.disk.state().log.clone();
+    let (mut synced, mut unsynced, mut mark) = (start, Vec::new(), (0, 0));
+    let (mut images, mut wasted) = (0_u64, 0);
+    for op in log {
+        match op {
+            Op::Mark(least, most) => mark = (least, most),
+            Op::Sync => {
+                unsynced.iter().for_each(|op| apply(&mut synced, op));
+                unsynced.clear();
+            }
+            Op::Write(..) | Op::SetLen(_) => unsynced.push(op),
+        }
+        let mut judge = |image: Vec<u8>| {
+            let found = spent(&Disk::of(image));
+            let (least, most) = mark;
+            assert!(
+                found >= least,
+                "{found} on record, {least} admitted or lent"
+            );
+            assert!(
+                found <= most,
+                "{found} on record, at most {most} used or lent"
+            );
+            images += 1;
+            wasted = wasted.max(found - least);
+        };
+        for cut in cuts(unsynced.len()) {
+            let mut image = synced.clone();
+            let kept = unsynced.iter().zip(&cut).filter(|(_, kept)| **kept);
+            kept.for_each(|(op, _)| apply(&mut image, op));
+            judge(image);
+        }
+        // The last one torn, with all others there and with none; and all of them in reverse.
+        if let Some((Op::Write(offset, data), others)) = unsynced.split_last() {
+            for (others, half) in [(others, 0), (others, 1), (&[][..], 0), (&[][..], 1)] {
+                let mut image = synced.clone();
+                others.iter().for_each(|op| apply(&mut image, op));
+                let middle = data.len() / 2;
+                let torn = match half {
+                    0 => Op::Write(*offset, data[..middle].to_vec()),
+                    _ => Op::Write(offset + middle as u64, data[middle..].to_vec()),
+                };
+                apply(&mut image, &torn);
+                judge(image);
+            }
+            let mut image = synced.clone();
+            unsynced.iter().rev().for_each(|op| apply(&mut image, op));
+            judge(image);
+        }
+    }
+    println!("explored: {images} images, at most {wasted} wasted");
+    assert!(images > 500, "{images}");
+}
+
+/// Property: whatever operation fails, once or from then on, admissions go on from stock, the record covers them all the time, and
+/// when the disk is well again it is exact.
+#[test]
+fn disk_that_fails_at_every_point_recovers_by_itself() {
+    let mut sound = World::new(None);
+    sound.history(|_| {});
+    let (operations, used) = (sound.disk.state().count, sound.used());
+    assert!(operations > 30, "{operations}");
+    let mut failures = 0;
+    for at in 0..operations {
+        for fault in [Fault::Once(at), Fault::From(at), Fault::Full(at)] {
+            let mut world = World::new(Some(fault));
+            world.history(|world| {
+                // What a restart would find, on a copy: the fault is the process's own.
+                let copy = Disk::of(world.disk.state().image.clone());
+                let least = world.used() + world.stock();
+                let found = spent(&copy);
+                assert!(
+                    found >= least,
+                    "{fault:?}: {found} on record, {least} admitted or lent"
+                );
+            });
+            failures += world.shared.status().failures;
+            world.disk.state().fault = None;
+            for _ in 0..2 {
+                world.charge(1);
+                world.round();
+            }
+            assert!(
+                !world.shared.is_failing(),
+                "{fault:?}: {:?}",
+                world.shared.status()
+            );
+            let record = record(&world.disk).unwrap();
+            assert_eq!(record.standing.committed, world.used(), "{fault:?}");
+            assert!(record.out <= LEASE);
+            assert!(world.used() <= used + 2);
+        }
+    }
+    assert!(failures > operations as u64, "{failures}");
+}
+
+/// Property: a full disk lets pass what was lent before, and no more.
+#[test]
+fn full_disk_admits_from_stock_alone() {
+    let mut world = World::new(None);
+    world.charge(2);
+    world.round();
+    let (before, stock) = (world.used(), world.stock());
+    assert!(stock > 0);
+    world.disk.state().fault = Some(Fault::From(0));
+    for _ in 0..20 {
+        world.charge(1);
+        world.round();
+    }
+    assert_eq!(world.used(), before + stock);
+    assert!(world.shared.is_failing());
+    assert!(world.shared.status().failing.is_some());
+    world.disk.state().fault = None;
+    world.charge(1);
+    world.round();
+    world.charge(1);
+    assert_eq!(world.used(), before + stock + 1);
+    assert!(!world.shared.is_failing());
+}
