@@ -30,6 +30,95 @@ pub(crate) enum Command {
     ///
     /// Exits with 0, and with 2 if the policy is not valid.
     Check(CheckArgs),
+    /// Look into the file in which a gate keeps what its limits have committed
+    ///
+    /// Exits with 0, and with 2 if the file cannot be used.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Show every account as a table: one state of the file, also while a gate uses it
+    Show(ShowArgs),
+    /// Write everything as JSON: a backup, also while a gate uses the file
+    Export(ExportArgs),
+    /// Put accounts in, while no gate uses the file; a file that is not there is made
+    ///
+    /// What export has written, with what was lent then counted as spent; or, with --policy and --limit, a plain state file
+    /// of one deployment: {"deployment_name": ..., "total_tokens_this_month": ..., "quota_month": "2026-11", ...}
+    Import(ImportArgs),
+    /// Check every page and every record, while no gate uses the file
+    Verify(LedgerPlace),
+    /// Make the file as small as it can be, while no gate uses it
+    Compact(LedgerPlace),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerPlace {
+    /// The ledger's file
+    pub(crate) ledger: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The ledger's file
+    pub(crate) ledger: PathBuf,
+
+    /// Only accounts of this limit
+    #[arg(long, value_name = "NAME")]
+    pub(crate) limit: Option<String>,
+
+    /// Past periods too
+    #[arg(long)]
+    pub(crate) history: bool,
+
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The ledger's file
+    pub(crate) ledger: PathBuf,
+
+    /// The file to write, which must not be there yet; - is standard output
+    #[arg(long, value_name = "FILE.json", default_value = "-")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The ledger's file
+    pub(crate) ledger: PathBuf,
+
+    /// The file to read; - is standard input
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) from: PathBuf,
+
+    /// The policy whose limit a plain state file is about
+    #[arg(long, value_name = "FILE", requires = "limit")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// The limit of the policy that a plain state file is about: tokens by the calendar month
+    #[arg(long, value_name = "NAME", requires = "policy")]
+    pub(crate) limit: Option<String>,
+
+    /// A scope value of the account, where the deployment's name does not say all
+    #[arg(long, value_name = "NAME=VALUE", value_parser = scope, requires = "policy")]
+    pub(crate) scope: Vec<(String, String)>,
+
+    /// Put it in place of accounts that the ledger has already
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+fn scope(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err("a scope and its value with = in between would be right".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The `tollgate` program: replay a trace through a policy, check a policy.
+//! The `tollgate` program: replay a trace through a policy, check a policy, look into a ledger.
 //!
 //! Exit codes: 0, 1 when a replay found a law broken, 2 when the input cannot be used.
 //!
@@ -12,6 +12,7 @@ mod decisions;
 mod figures;
 mod files;
 mod hold;
+mod ledger;
 mod plot;
 mod progress;
 mod replay;

@@ -12,6 +12,7 @@ use crate::cli::{CheckArgs, Cli, Command, Format, OnBadRow, ReplayArgs, Switch};
 use crate::decisions::Decisions;
 use crate::files::{self, Failure};
 use crate::hold::Holds;
+use crate::ledger;
 use crate::plot;
 use crate::progress::Progress;
 use crate::replay::{self, Settings};
@@ -22,6 +23,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Replay(args) => replay(*args),
         Command::Check(args) => check(&args),
+        Command::Ledger(command) => ledger::run(command),
     }
 }
 

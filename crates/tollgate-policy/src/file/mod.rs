@@ -135,6 +135,25 @@ pub struct PolicyFile {
 }
 
 impl PolicyFile {
+    /// The maximum of the account of `rule`, one of the file's limits, with `values`, one for each scope in its `by`. None is unlimited.
+    #[must_use]
+    pub fn max_of(&self, rule: &LimitRule, values: &[&str]) -> Option<u64> {
+        let matches = |change: &&OverrideRule| {
+            let of = |name: &str| {
+                let place = rule.by.iter().position(|by| by == name)?;
+                values.get(place).copied()
+            };
+            let is_of_rule = self.limits.get(change.limit) == Some(rule);
+            is_of_rule
+                && change
+                    .where_
+                    .iter()
+                    .all(|(name, value)| of(name) == Some(value))
+        };
+        let change = self.overrides.iter().rev().find(matches);
+        change.and_then(|change| change.max).or(rule.max)
+    }
+
     /// The text of a policy file, of which TOML asks that it is UTF-8.
     ///
     /// # Errors

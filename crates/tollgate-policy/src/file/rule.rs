@@ -38,6 +38,45 @@ pub struct LimitRule {
     pub lease: Option<u64>,
 }
 
+impl LimitRule {
+    /// How a ledger names the algorithm and its periods; none if it does not keep the limit. (A rate goes by one name whatever its
+    /// period, since its backlog means the same at any.)
+    pub(crate) fn kept_as(&self) -> Option<String> {
+        let name = match &self.algorithm {
+            Algorithm::Calendar(calendar) => {
+                let period = match calendar.period {
+                    CalendarPeriod::Hour => "hour".to_owned(),
+                    CalendarPeriod::Day => "day".to_owned(),
+                    CalendarPeriod::Week { starts } => format!("week from {starts:?}"),
+                    CalendarPeriod::Month { anchor_day } => format!("month from day {anchor_day}"),
+                    CalendarPeriod::Year => "year".to_owned(),
+                };
+                format!("{period} in {}", calendar.zone)
+            }
+            Algorithm::Fixed { per_ns } => format!("windows of {per_ns} ns"),
+            Algorithm::Lifetime => "lifetime".to_owned(),
+            Algorithm::Gcra { .. } => "gcra".to_owned(),
+            Algorithm::Window { .. } | Algorithm::Log { .. } | Algorithm::Concurrency => {
+                return None;
+            }
+        };
+        self.persist.then_some(name)
+    }
+
+    /// The name of its account with `values`, one for each scope in `by`, in a ledger; none if it is not kept in one.
+    #[cfg(feature = "ledger")]
+    #[must_use]
+    pub fn account_key(&self, values: &[&str]) -> Option<tollgate_quota::ledger::AccountKey> {
+        let scopes: Vec<&str> = self.by.iter().map(String::as_str).collect();
+        (scopes.len() == values.len()).then_some(())?;
+        let (name, unit) = (&self.name, self.unit.to_string());
+        let algorithm = self.kept_as()?;
+        Some(tollgate_quota::ledger::AccountKey::new(
+            name, &unit, &algorithm, &scopes, values,
+        ))
+    }
+}
+
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tollgate_core::{Limit, Moment};
 use tollgate_quota::{
     Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale,
-    Thresholds, calendar::CalendarPeriod, threshold::Share,
+    Thresholds, threshold::Share,
 };
 use tollgate_sync::Arc;
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
@@ -473,30 +473,20 @@ impl Figures {
 }
 
 fn kept(rule: &LimitRule, wall_offset: i64) -> Option<Kept> {
-    let (algorithm, has_periods, frame) = match &rule.algorithm {
-        Algorithm::Calendar(calendar) => {
-            let period = match calendar.period {
-                CalendarPeriod::Hour => "hour".to_owned(),
-                CalendarPeriod::Day => "day".to_owned(),
-                CalendarPeriod::Week { starts } => format!("week from {starts:?}"),
-                CalendarPeriod::Month { anchor_day } => format!("month from day {anchor_day}"),
-                CalendarPeriod::Year => "year".to_owned(),
-            };
-            (format!("{period} in {}", calendar.zone), true, 0)
-        }
+    let frame = match &rule.algorithm {
         Algorithm::Fixed { per_ns } => {
             let per = i64::try_from(*per_ns).unwrap_or(i64::MAX);
-            let frame = wall_offset.div_euclid(per.max(1));
-            (format!("windows of {per_ns} ns"), true, frame)
+            wall_offset.div_euclid(per.max(1))
         }
-        Algorithm::Lifetime => ("lifetime".to_owned(), false, 0),
-        Algorithm::Gcra { .. } => ("gcra".to_owned(), false, 0),
-        Algorithm::Window { .. } | Algorithm::Log { .. } | Algorithm::Concurrency => return None,
+        _ => 0,
     };
-    rule.persist.then_some(Kept {
-        algorithm,
+    Some(Kept {
+        algorithm: rule.kept_as()?,
         lease: rule.lease,
-        has_periods,
+        has_periods: matches!(
+            rule.algorithm,
+            Algorithm::Calendar(_) | Algorithm::Fixed { .. }
+        ),
         frame,
     })
 }

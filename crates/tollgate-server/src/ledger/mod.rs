@@ -1,0 +1,203 @@
+//! `tollgate ledger`: what is in a ledger's file.
+
+mod json;
+mod plain;
+mod table;
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use tollgate_policy::PolicyFile;
+use tollgate_quota::ledger::{AccountRecord, LedgerError, LedgerFile, PastPeriod};
+
+use crate::cli::{ExportArgs, Format, ImportArgs, LedgerCommand, ShowArgs};
+use crate::files::{self, Failure};
+
+/// The longest file that is imported, in bytes.
+const IMPORT_BYTES_MAX: u64 = 1 << 30;
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// All that is in a ledger.
+#[derive(Debug, Default)]
+struct Contents {
+    accounts: Vec<AccountRecord>,
+    past: Vec<PastPeriod>,
+}
+
+pub(crate) fn run(command: LedgerCommand) -> Result<ExitCode, Failure> {
+    match command {
+        LedgerCommand::Show(args) => show(&args)?,
+        LedgerCommand::Export(args) => export(&args)?,
+        LedgerCommand::Import(args) => import(&args)?,
+        LedgerCommand::Verify(place) => verify(&place.ledger)?,
+        LedgerCommand::Compact(place) => compact(&place.ledger)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<Contents, Failure> {
+    let file = LedgerFile::read(path)?;
+    let mut contents = Contents::default();
+    file.each_account(|account| contents.accounts.push(account))?;
+    file.each_past_period(|past| contents.past.push(past))?;
+    Ok(contents)
+}
+
+fn show(args: &ShowArgs) -> Result<(), Failure> {
+    let mut contents = read(&args.ledger)?;
+    if let Some(limit) = &args.limit {
+        contents
+            .accounts
+            .retain(|account| account.key.limit() == limit);
+        contents.past.retain(|past| past.key.limit() == limit);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let told = match args.format {
+        Format::Json => json::write(&mut out, &contents),
+        Format::Text => {
+            let coloured = io::stdout().is_terminal();
+            let text = table::render(&contents, args.history, coloured);
+            out.write_all(text.as_bytes())
+        }
+    };
+    finish(told.and_then(|()| out.flush()), "standard output")
+}
+
+fn export(args: &ExportArgs) -> Result<(), Failure> {
+    let contents = read(&args.ledger)?;
+    if files::is_stdin(&args.to) {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let told = json::write(&mut out, &contents).and_then(|()| out.flush());
+        return finish(told, "standard output");
+    }
+    let name = files::shown(&args.to);
+    let written = File::create_new(&args.to).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        json::write(&mut out, &contents)?;
+        out.into_inner()?.sync_all()
+    });
+    finish(written, &name)?;
+    say(&format!(
+        "{} accounts and {} past periods exported to {name}\n",
+        contents.accounts.len(),
+        contents.past.len()
+    ))
+}
+
+fn import(args: &ImportArgs) -> Result<(), Failure> {
+    let name = files::shown(&args.from);
+    let input: Box<dyn Read> = if files::is_stdin(&args.from) {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(&args.from).map_err(|error| Failure::with(&name, error))?;
+        Box::new(BufReader::new(file))
+    };
+    let mut text = String::new();
+    input
+        .take(IMPORT_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::with(&name, error))?;
+    if text.len() as u64 > IMPORT_BYTES_MAX {
+        return Err(Failure::with(
+            &name,
+            format!("longer than {IMPORT_BYTES_MAX} bytes"),
+        ));
+    }
+    let contents = match (&args.policy, &args.limit) {
+        (Some(policy), Some(limit)) => {
+            let text_of_policy = files::read_policy(policy)?;
+            let policy_name = files::shown(policy);
+            let policy = PolicyFile::parse(&text_of_policy)
+                .map_err(|errors| Failure::policy(&policy_name, &errors))?;
+            let account = plain::read(&text, &policy, limit, &args.scope)
+                .map_err(|why| Failure::with(&name, why))?;
+            Contents {
+                accounts: vec![account],
+                past: Vec::new(),
+            }
+        }
+        _ => json::read(&text).map_err(|why| Failure::with(&name, why))?,
+    };
+    let file = LedgerFile::alone(&args.ledger)?;
+    if !args.replace {
+        let mut known = std::collections::HashSet::new();
+        file.each_account(|account| {
+            known.insert(account.key);
+        })?;
+        if let Some(twice) = contents
+            .accounts
+            .iter()
+            .find(|account| known.contains(&account.key))
+        {
+            return Err(Failure(format!(
+                "the ledger has {} already; --replace puts what is imported in its place",
+                table::account(&twice.key)
+            )));
+        }
+    }
+    file.import(&contents.accounts, &contents.past)?;
+    say(&format!(
+        "{} accounts and {} past periods imported\n",
+        contents.accounts.len(),
+        contents.past.len()
+    ))
+}
+
+fn verify(path: &Path) -> Result<(), Failure> {
+    exists(path)?;
+    // Opening it alone checks every page.
+    let file = LedgerFile::alone(path)?;
+    let (mut accounts, mut past, mut lent) = (0_u64, 0_u64, 0_u64);
+    file.each_account(|account| {
+        accounts += 1;
+        lent += u64::from(account.out > 0);
+    })?;
+    file.each_past_period(|_| past += 1)?;
+    let lent = match lent {
+        0 => String::new(),
+        lent => {
+            format!("; {lent} accounts had units lent when it was last used, which count as spent")
+        }
+    };
+    say(&format!(
+        "sound: {accounts} accounts, {past} past periods{lent}\n"
+    ))
+}
+
+fn compact(path: &Path) -> Result<(), Failure> {
+    exists(path)?;
+    let bytes = || std::fs::metadata(path).map(|data| data.len()).unwrap_or(0);
+    let before = bytes();
+    let mut file = LedgerFile::alone(path)?;
+    while file.compact()? {}
+    drop(file);
+    say(&format!("{before} bytes before, {} after\n", bytes()))
+}
+
+/// What only reads or tidies makes no new ledger.
+fn exists(path: &Path) -> Result<(), Failure> {
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::with(path.display(), "there is no such file")),
+        Err(error) => Err(Failure::with(path.display(), error)),
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    finish(io::stdout().write_all(text.as_bytes()), "standard output")
+}
+
+fn finish(written: io::Result<()>, name: &str) -> Result<(), Failure> {
+    match written {
+        // Whoever has read enough closes the pipe.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::with(name, error)),
+    }
+}
