@@ -58,7 +58,7 @@ pub(crate) fn late_caller_waits_for_the_window() {
     match end(late) {
         Ok(charged) => assert_eq!((charged.receipt.period(), charged.after), (0, 3)),
         Err(Refused::Denied(denial)) => assert_eq!(denial.wait, Wait::nanos(7)),
-        Err(Refused::Closed) => panic!("nobody closed it"),
+        Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
     }
     assert_eq!(passed(&end(early)), 2);
     assert_eq!(window.count(Nanos(SECOND)), 2);
