@@ -1,8 +1,7 @@
 //! The seam between algorithms and the Gate: what every meter can do.
 
 use crate::{Cost, Moment};
-use std::{fmt::Debug, time::Duration};
-use tollgate_sync::Arc;
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 /// How long until a cost would pass, were nobody else to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,6 +3,14 @@
 mod accounts;
 mod admit;
 mod current;
+#[cfg_attr(
+    not(feature = "ledger"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "without a ledger nothing is ever dry"
+    )
+)]
 mod keeper;
 mod key;
 mod line;

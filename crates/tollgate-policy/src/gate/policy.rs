@@ -50,6 +50,10 @@ pub(crate) struct CompiledLimit {
 
 /// How a ledger keeps a limit.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "ledger"),
+    allow(dead_code, reason = "without a ledger nothing is kept")
+)]
 pub(crate) struct Kept {
     /// Names the algorithm and its periods. (But not the period of a rate, whose backlog means the same at any.)
     pub(crate) algorithm: String,

@@ -19,6 +19,9 @@ use tollgate_core::{Authority, Clock, LeaseId, Moment, Report};
 const BATCH_MAX: usize = 65_536;
 /// How long to wait after a failure, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// An account has at hand what it spends in so many intervals between commits, and at least in so long.
+const HORIZON_INTERVALS: u32 = 4;
+const HORIZON_MIN: Duration = Duration::from_millis(100);
 /// Rounds between two looks for accounts that nobody uses any more, and for past periods to forget.
 const ROUNDS_TO_TIDY: u64 = 1_024;
 
@@ -169,6 +172,7 @@ impl Clerk {
         // A commit that failed may be on disk all the same: its leases are never given again.
         let most = last.saturating_add(numbers.len() as u64);
         self.leases = Some((first, most));
+        let now = Instant::now();
         let write = || -> Result<Vec<Written>, redb::Error> {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
@@ -186,6 +190,8 @@ impl Clerk {
                     at,
                     closing,
                     first,
+                    now,
+                    interval: self.interval,
                 };
                 let outcome = visit.write()?;
                 written.extend(outcome.map(|outcome| Written { number, outcome }));
@@ -213,8 +219,9 @@ impl Clerk {
             } => self.shared.change(number, |entry| {
                 entry.target = target;
                 entry.stock = stock;
+                entry.reported_at = Some(Instant::now());
                 let holder = entry.account.holder();
-                holder.set_low(target / 2);
+                holder.set_low(target / 4);
                 holder.lend(period, more);
             }),
             Outcome::Closed => self.shared.remove(number),
@@ -236,6 +243,8 @@ struct Visit<'v, 't> {
     closing: bool,
     /// Leases up to this one are of other processes.
     first: u64,
+    now: Instant,
+    interval: Duration,
 }
 
 impl Visit<'_, '_> {
@@ -327,21 +336,34 @@ impl Visit<'_, '_> {
         Ok(())
     }
 
-    /// Units that the account should have at hand: twice what it spent since the last report, or what it asked for in vain.
+    /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report. It grows at once
+    /// and falls slowly, so that a short rest costs no dry spell.
     fn target(&self, wanted: u64) -> u64 {
         let Entry {
             terms,
             account,
             target,
             stock,
+            reported_at,
             ..
         } = &self.entry;
         let left = account.holder().stock().map_or(0, |(_, stock)| stock);
-        let spent = stock.saturating_sub(left);
-        let by_demand = spent.saturating_mul(2).max(wanted.saturating_mul(2));
-        // It falls slowly, so that a short rest costs no dry spell.
-        let slowly = target - target / 4;
+        let spent = u128::from(stock.saturating_sub(left));
+        let passed = reported_at.map_or(Duration::ZERO, |then| self.now.duration_since(then));
+        let horizon = HORIZON_MIN
+            .max(self.interval * HORIZON_INTERVALS)
+            .as_micros();
+        let by_demand = spent * horizon / passed.as_micros().max(1);
+        let by_demand = u64::try_from(by_demand).unwrap_or(u64::MAX);
+        // Whoever was dry had spent all there was, or nothing is known of it yet.
+        let dry = if wanted > 0 {
+            target.saturating_mul(4).max(wanted.saturating_mul(2))
+        } else {
+            0
+        };
+        let slowly = target - target / 8;
         by_demand
+            .max(dry)
             .max(slowly)
             .clamp(1, terms.lease.max(1))
             .max(wanted)

@@ -14,7 +14,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::*},
     },
     thread::Thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// One account in use.
@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) target: u64,
     /// What it had at hand after the last report.
     pub(super) stock: u64,
+    /// When that was.
+    pub(super) reported_at: Option<Instant>,
     /// Whether nobody knows it any more.
     pub(super) is_last: bool,
 }
@@ -121,6 +123,7 @@ impl Shared {
             is_fresh,
             target: 0,
             stock: 0,
+            reported_at: None,
             is_last: false,
         };
         registry.accounts.insert(number, entry);
