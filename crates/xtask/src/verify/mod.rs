@@ -20,6 +20,7 @@ mod cargo_mutants;
 mod coverage;
 mod instrumented;
 mod kills;
+mod leases;
 mod linearizability;
 mod mixes;
 mod models;
@@ -55,6 +56,7 @@ const PARTS: &[Part] = &[
     coverage::PART,
     soak::PART,
     peers::PART,
+    leases::PART,
     kills::PART,
 ];
 
