@@ -10,6 +10,10 @@ macro_rules! meters {
     ($($name:ident($meter:ty)),+ $(,)?) => {
         /// A meter of any algorithm.
         #[derive(Debug)]
+        #[cfg_attr(
+            not(feature = "ledger"),
+            allow(dead_code, reason = "without a ledger nothing is leased")
+        )]
         pub(crate) enum AnyMeter {
             $($name($meter)),+
         }

@@ -98,7 +98,7 @@ impl<'g> Say<'g> {
                 let wait = match meter.look(at, cost, self.ceiling) {
                     Ok(()) => wait,
                     Err(Refused::Denied(denial)) => wait.max(denial.wait),
-                    Err(Refused::Closed) => return Err(Refused::Closed),
+                    Err(other @ (Refused::Closed | Refused::Dry)) => return Err(other),
                 };
                 Err(Refused::denied(wait, self.committed(at)))
             }
@@ -434,7 +434,8 @@ fn binding(
             continue;
         }
         match say.look(at, mine) {
-            Ok(()) => {}
+            // A look asks the limit alone: nothing is dry yet.
+            Ok(()) | Err(Refused::Dry) => {}
             // Ties go to the first in the file.
             Err(Refused::Denied(found)) => {
                 if found.wait > denial.wait || (found.wait == denial.wait && other < bound) {
@@ -442,7 +443,7 @@ fn binding(
                 }
             }
             // Evicted for one of the others: it may bind longest all the same.
-            Err(Refused::Closed) => return None,
+            Err(Refused::Closed) => return Stop::Closed,
         }
     }
     Stop::Limited(limited(&says[bound], denial))
