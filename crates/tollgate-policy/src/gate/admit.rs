@@ -33,7 +33,7 @@ pub(super) enum Stop {
     /// A meter was closed: look its account up again.
     Closed,
     /// It fits, but nothing is lent of that limit.
-    Dry(Arc<str>),
+    Dry(std::sync::Arc<str>),
 }
 
 /// Whether leased meters may be charged although nothing is lent.
@@ -165,7 +165,7 @@ impl Inner {
         at: Moment,
         mine: Option<&[Arc<LineState>]>,
         record: Record,
-    ) -> Result<Result<Reservation, Arc<str>>, Refusal> {
+    ) -> Result<Result<Reservation, std::sync::Arc<str>>, Refusal> {
         let share = policy.share_of(request)?;
         // One for all look-ups: it is most of what a look-up costs. Accounts that are found live as long.
         let pin = gate.accounts.pin();
@@ -194,7 +194,7 @@ impl Inner {
     fn dry(
         &self,
         policy: &Policy,
-        limit: &Arc<str>,
+        limit: &std::sync::Arc<str>,
         at: Moment,
         waited: &mut Duration,
     ) -> Result<(Moment, Record), Refusal> {
@@ -425,7 +425,7 @@ fn binding(
                     meter.ask_for(cost);
                 }
             }
-            return Stop::Dry(Arc::clone(&says[place].account.limit.name));
+            return Stop::Dry(says[place].account.limit.name.clone());
         }
     };
     let mut bound = place;

@@ -424,15 +424,21 @@ impl CompiledLimit {
                 Some(scale),
             ) if *old.meter().scale() != scale => {
                 let meter = RateMeter::pending(scale, *depth, *refunds);
-                Some(AnyMeter::LeasedRate(Arc::new(old.successor(meter))))
+                Some(AnyMeter::LeasedRate(std::sync::Arc::new(
+                    old.successor(meter),
+                )))
             }
             (_, AnyMeter::LeasedFixed(old), _) if old.meter().max() != max => {
                 let meter = old.meter().successor(max);
-                Some(AnyMeter::LeasedFixed(Arc::new(old.successor(meter))))
+                Some(AnyMeter::LeasedFixed(std::sync::Arc::new(
+                    old.successor(meter),
+                )))
             }
             (_, AnyMeter::LeasedCalendar(old), _) if old.meter().max() != max => {
                 let meter = old.meter().successor(max);
-                Some(AnyMeter::LeasedCalendar(Arc::new(old.successor(meter))))
+                Some(AnyMeter::LeasedCalendar(std::sync::Arc::new(
+                    old.successor(meter),
+                )))
             }
             (_, AnyMeter::Fixed(old), _) if old.max() != max => {
                 Some(AnyMeter::Fixed(old.successor(max)))
