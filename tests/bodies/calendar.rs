@@ -194,7 +194,7 @@ fn count(source: &Source<'_>, calendar: &Arc<Calendar>, base: i64, ends: &[u64])
                             panic!("{wait:?} for {asked} at {now}, the model says {expected}")
                         }
                     },
-                    Err(Refused::Closed) => panic!("nobody closed it"),
+                    Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
                 }
             }
             9..11 => {

@@ -127,7 +127,9 @@ impl Live {
                 if self.exact && self.told() {
                     let wait = match refused {
                         tollgate_core::Refused::Denied(denial) => denial.wait.duration(),
-                        tollgate_core::Refused::Closed => panic!("it took over"),
+                        tollgate_core::Refused::Closed | tollgate_core::Refused::Dry => {
+                            panic!("it took over")
+                        }
                     };
                     let wait = wait.map(|wait| wait.as_nanos());
                     assert_eq!(wait, expected.retry_after(), "{asked} at {}", self.now);

@@ -259,7 +259,7 @@ pub(super) fn sharded_ring(bytes: &[u8]) {
                             "{found} for {cost} at {at}, the model says {expected}"
                         );
                     }
-                    Err(Refused::Closed) => panic!("nobody closed it"),
+                    Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
                 }
             }
             // What was given back in a slot that a later caller has seen full is no longer his.
