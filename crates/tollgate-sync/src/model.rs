@@ -65,6 +65,9 @@ fn builder() -> loom::model::Builder {
     builder.max_duration = None;
     builder.max_permutations = None;
     builder.preemption_bound = None;
+    // Steps of one execution. Who waits for another to move takes more than any bound; what is looked at after the race
+    // takes more than loom's own of a thousand.
+    builder.max_branches = 10_000;
     builder
 }
 
