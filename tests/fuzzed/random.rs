@@ -1,12 +1,14 @@
 //! Every body over random bytes.
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 use tollgate_tests::bodies;
 
-/// Random bytes for the body of that name; a failure is made as small as it gets.
+/// Random bytes for the body of that name, the same in every run: new ones are the fuzzers' to find. A failure is made as
+/// small as it gets.
 fn over_random_bytes(body: &str, cases: u32) {
     let config = ProptestConfig {
         failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0x7011),
         ..ProptestConfig::with_cases(cases)
     };
     let bytes = prop_oneof![vec(any::<u8>(), 0..80), vec(any::<u8>(), 0..1_000)];
