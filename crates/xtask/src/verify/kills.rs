@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) const PART: Part = Part {
     name: "kills",
     shows: "a ledger never lets a limit be exceeded, however its process is killed",
-    from: Depth::Quick,
+    from: Depth::Full,
     run,
 };
 
