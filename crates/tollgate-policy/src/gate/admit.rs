@@ -146,46 +146,33 @@ impl Inner {
         at: Moment,
         mine: Option<&[Arc<LineState>]>,
     ) -> Result<Reservation, Refusal> {
+        let share = policy.share_of(request)?;
         let (mut at, mut record, mut waited) = (at, Record::Required, Duration::ZERO);
         loop {
-            let dry = match Self::admit_once(gate, policy, request, at, mine, record)? {
-                Ok(reservation) => return Ok(reservation),
-                Err(dry) => dry,
-            };
-            (at, record) = gate.dry(policy, &dry, at, &mut waited)?;
-        }
-    }
-
-    /// Admits `request`, unless nothing is lent of the limit in the answer.
-    #[inline]
-    fn admit_once(
-        gate: &Arc<Self>,
-        policy: &Policy,
-        request: &Request<'_>,
-        at: Moment,
-        mine: Option<&[Arc<LineState>]>,
-        record: Record,
-    ) -> Result<Result<Reservation, std::sync::Arc<str>>, Refusal> {
-        let share = policy.share_of(request)?;
-        // One for all look-ups: it is most of what a look-up costs. Accounts that are found live as long.
-        let pin = gate.accounts.pin();
-        let mut suspect = None;
-        loop {
-            let says = gate.says(&pin, policy, request, share, at, suspect.as_mut())?;
-            match gate.charge_all(&says, at, mine, record) {
-                Ok(holds) => {
-                    return Ok(Ok(Reservation {
-                        gate: Arc::clone(gate),
-                        holds,
-                        estimate: *request.estimate(),
-                        share,
-                    }));
+            let dry = {
+                // One for all look-ups: it is most of what a look-up costs. Accounts that are found live as long.
+                let pin = gate.accounts.pin();
+                let mut suspect = None;
+                loop {
+                    let says = gate.says(&pin, policy, request, share, at, suspect.as_mut())?;
+                    match gate.charge_all(&says, at, mine, record) {
+                        Ok(holds) => {
+                            return Ok(Reservation {
+                                gate: Arc::clone(gate),
+                                holds,
+                                estimate: *request.estimate(),
+                                share,
+                            });
+                        }
+                        Err(Stop::Limited(limited)) => return Err(Refusal::Limited(limited)),
+                        // A meter was closed under this caller: its account was evicted or replaced.
+                        Err(Stop::Closed) => suspect = Some(Held::new()),
+                        Err(Stop::Dry(limit)) => break limit,
+                    }
                 }
-                Err(Stop::Limited(limited)) => return Err(Refusal::Limited(limited)),
-                // A meter was closed under this caller: its account was evicted or replaced.
-                Err(Stop::Closed) => suspect = Some(Held::new()),
-                Err(Stop::Dry(limit)) => return Ok(Err(limit)),
-            }
+            };
+            // Asked without the pin: it may wait for a commit.
+            (at, record) = gate.dry(policy, &dry, at, &mut waited)?;
         }
     }
 
