@@ -13,9 +13,6 @@ use std::{
 };
 use tollgate_core::{Clock, QuantaClock};
 
-/// The most classes.
-const CLASSES_MAX: usize = 1 << 16;
-
 /// Builds a [`KeyedLimiter`].
 ///
 /// ```
@@ -129,16 +126,7 @@ impl<K: Hash + ?Sized, S: BuildHasher> KeyedLimiterBuilder<K, S> {
     /// # Errors
     /// As [`Self::build`].
     pub fn build_with_clock<C: Clock>(self, clock: C) -> Result<KeyedLimiter<K, C, S>, TableError> {
-        if self.classes.len() > CLASSES_MAX {
-            return Err(TableError::TooManyClasses {
-                classes: self.classes.len(),
-                max: CLASSES_MAX,
-            });
-        }
-        let rules = self.classes.iter().enumerate();
-        let rules: Box<[Rule]> = rules
-            .map(|(number, class)| Rule::new(number, *class))
-            .collect::<Result<_, _>>()?;
+        let rules = Rule::of_all(self.classes)?;
         let limits = rules.iter().map(Rule::limits).max().unwrap_or(1);
         let shared_bytes = 8 * shared_per_line(limits, self.overflow);
         let lines = match self.size {

@@ -10,6 +10,9 @@ use tollgate_core::{
     gcra::{Gcra, QUANTA_PER_NANO, Step},
 };
 
+/// The most classes of one limiter.
+const CLASSES_MAX: usize = 1 << 16;
+
 /// The limits of one kind of key: one, or two that must both agree.
 ///
 /// ```
@@ -60,7 +63,18 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    pub(crate) fn new(number: usize, class: Class) -> Result<Self, TableError> {
+    /// Those of all `classes`, numbered in their order.
+    pub(crate) fn of_all(
+        classes: impl IntoIterator<Item = Class>,
+    ) -> Result<Box<[Self]>, TableError> {
+        let one = |(number, class)| match number {
+            CLASSES_MAX.. => Err(TableError::TooManyClasses { max: CLASSES_MAX }),
+            _ => Self::new(number, class),
+        };
+        classes.into_iter().enumerate().map(one).collect()
+    }
+
+    fn new(number: usize, class: Class) -> Result<Self, TableError> {
         let gcra = |limit| {
             gcra(limit).map_err(|source| TableError::Limit {
                 class: number,

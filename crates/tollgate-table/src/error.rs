@@ -17,10 +17,8 @@ pub enum TableError {
         source: LimitError,
     },
     /// More classes than there are numbers for.
-    #[error("{classes} classes are too many, there may be at most {max}")]
+    #[error("too many classes, there may be at most {max}")]
     TooManyClasses {
-        /// The classes given.
-        classes: usize,
         /// The most.
         max: usize,
     },

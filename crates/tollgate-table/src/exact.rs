@@ -108,10 +108,7 @@ where
         hasher: S,
         clock: C,
     ) -> Result<Self, TableError> {
-        let rules = classes.into_iter().enumerate();
-        let rules: Box<[Rule]> = rules
-            .map(|(number, class)| Rule::new(number, class))
-            .collect::<Result<_, _>>()?;
+        let rules = Rule::of_all(classes)?;
         if keys_max == 0 || rules.is_empty() {
             return Err(TableError::NoSize);
         }
@@ -130,12 +127,36 @@ where
         })
     }
 
+    /// The same keys under the limits of class `number`; none if there is no such class. What a key has taken stays
+    /// with it, as [`KeyedLimiter::class`](crate::KeyedLimiter::class) says.
+    #[must_use]
+    pub fn class(&self, number: usize) -> Option<ExactKeyedClass<'_, K, C, S>> {
+        self.rules.get(number).map(|rule| ExactKeyedClass {
+            limiter: self,
+            rule,
+        })
+    }
+
+    /// How many classes there are.
+    #[must_use]
+    pub const fn class_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    fn first(&self) -> ExactKeyedClass<'_, K, C, S> {
+        // A limiter without a class is not built.
+        ExactKeyedClass {
+            limiter: self,
+            rule: &self.rules[0],
+        }
+    }
+
     /// Takes `cost` from `key` now, by class 0, or says how long to wait.
     ///
     /// # Errors
     /// [`CostExceedsCapacity`] if `cost` could never pass. Nothing changes.
     pub fn try_acquire(&self, key: &K, cost: Cost) -> Result<KeyedDecision, CostExceedsCapacity> {
-        self.try_acquire_at(key, cost, self.clock.now())
+        self.first().try_acquire(key, cost)
     }
 
     /// Takes `cost` from `key` at `now`, by class 0; see [`Self::try_acquire`].
@@ -148,39 +169,19 @@ where
         cost: Cost,
         now: Nanos,
     ) -> Result<KeyedDecision, CostExceedsCapacity> {
-        self.decide(&self.rules[0], key, cost, Now::new(now))
+        self.first().try_acquire_at(key, cost, now)
     }
 
-    /// Takes `cost` from `key` at `now`, by class number `class`; none if there is no such class.
-    ///
-    /// # Errors
-    /// As [`Self::try_acquire`].
-    pub fn try_acquire_in(
-        &self,
-        class: usize,
-        key: &K,
-        cost: Cost,
-        now: Nanos,
-    ) -> Result<Option<KeyedDecision>, CostExceedsCapacity> {
-        let Some(rule) = self.rules.get(class) else {
-            return Ok(None);
-        };
-        self.decide(rule, key, cost, Now::new(now)).map(Some)
+    /// What is left for `key` now, by class 0; see [`ExactKeyedClass::peek_at`].
+    #[must_use]
+    pub fn peek(&self, key: &K) -> Snapshot {
+        self.first().peek(key)
     }
 
-    /// What is left for `key` at `now`, by the limit of class 0 that has less left. Takes nothing.
+    /// What is left for `key` at `now`, by class 0; see [`ExactKeyedClass::peek_at`].
     #[must_use]
     pub fn peek_at(&self, key: &K, now: Nanos) -> Snapshot {
-        let entries = self.entries.pin();
-        let tats = entries.get(key).map_or(0, |entry| entry.tats.load(Relaxed));
-        // A closed entry was whole.
-        let (first, second) = unpack(if tats == CLOSED { 0 } else { tats });
-        let (now, rule) = (Now::new(now).nanos(), &self.rules[0]);
-        let held = rule.first.snapshot(first, now);
-        match rule.second.map(|limit| limit.snapshot(second, now)) {
-            Some(other) if other.remaining() < held.remaining() => other,
-            _ => held,
-        }
+        self.first().peek_at(key, now)
     }
 
     /// Forgets what `key` has taken: its whole capacity is free from now on.
@@ -271,6 +272,70 @@ where
             }
         }
         Err(Full::new(wait.unwrap_or(GRACE)))
+    }
+}
+
+/// The keys of an [`ExactKeyedLimiter`] under the limits of one class; see [`ExactKeyedLimiter::class`].
+pub struct ExactKeyedClass<'l, K: ToOwned + ?Sized, C, S> {
+    limiter: &'l ExactKeyedLimiter<K, C, S>,
+    rule: &'l Rule,
+}
+
+impl<K: ToOwned + ?Sized, C, S> Clone for ExactKeyedClass<'_, K, C, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: ToOwned + ?Sized, C, S> Copy for ExactKeyedClass<'_, K, C, S> {}
+
+impl<K, C, S> ExactKeyedClass<'_, K, C, S>
+where
+    K: Hash + Eq + ToOwned + ?Sized,
+    K::Owned: Hash + Eq + Clone,
+    C: Clock,
+    S: BuildHasher,
+{
+    /// Takes `cost` from `key` now, or says how long to wait.
+    ///
+    /// # Errors
+    /// [`CostExceedsCapacity`] if `cost` could never pass. Nothing changes.
+    pub fn try_acquire(&self, key: &K, cost: Cost) -> Result<KeyedDecision, CostExceedsCapacity> {
+        self.try_acquire_at(key, cost, self.limiter.clock.now())
+    }
+
+    /// Takes `cost` from `key` at `now`; see [`Self::try_acquire`].
+    ///
+    /// # Errors
+    /// As [`Self::try_acquire`].
+    pub fn try_acquire_at(
+        &self,
+        key: &K,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<KeyedDecision, CostExceedsCapacity> {
+        self.limiter.decide(self.rule, key, cost, Now::new(now))
+    }
+
+    /// What is left for `key` now; see [`Self::peek_at`].
+    #[must_use]
+    pub fn peek(&self, key: &K) -> Snapshot {
+        self.peek_at(key, self.limiter.clock.now())
+    }
+
+    /// What is left for `key` at `now`, by the limit that has less left. Takes nothing and makes no entry.
+    #[must_use]
+    pub fn peek_at(&self, key: &K, now: Nanos) -> Snapshot {
+        let entries = self.limiter.entries.pin();
+        let tats = entries.get(key).map_or(0, |entry| entry.tats.load(Relaxed));
+        // A closed entry was whole.
+        let (first, second) = unpack(if tats == CLOSED { 0 } else { tats });
+        let (now, rule) = (Now::new(now).nanos(), self.rule);
+        let held = rule.first.snapshot(first, now);
+        match rule.second.map(|limit| limit.snapshot(second, now)) {
+            Some(other) if other.remaining() < held.remaining() => other,
+            _ => held,
+        }
     }
 }
 
@@ -386,5 +451,14 @@ impl<K: ToOwned + ?Sized, C: fmt::Debug, S> fmt::Debug for ExactKeyedLimiter<K, 
             .field("rules", &self.rules)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
+    }
+}
+
+impl<K: ToOwned + ?Sized, C: fmt::Debug, S> fmt::Debug for ExactKeyedClass<'_, K, C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExactKeyedClass")
+            .field("limiter", self.limiter)
+            .field("rule", self.rule)
+            .finish()
     }
 }

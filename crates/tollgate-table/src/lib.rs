@@ -120,7 +120,7 @@ pub use class::Class;
 pub use decision::{Full, KeyedDecision};
 pub use error::{TableError, UnequalBatch};
 #[cfg(not(any(model_loom, model_shuttle)))]
-pub use exact::ExactKeyedLimiter;
+pub use exact::{ExactKeyedClass, ExactKeyedLimiter};
 pub use hash::{FastHash, FastHasher};
 pub use keyed::KeyedLimiter;
 pub use occupancy::Occupancy;

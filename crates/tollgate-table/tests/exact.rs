@@ -204,15 +204,42 @@ fn what_holds_nothing_is_refused_by_name() {
     assert!(matches!(none, Err(TableError::NoSize)));
     let none = ExactKeyedLimiter::<u64, _, _>::with([], 5, FastHash::new(), ManualClock::new());
     assert!(matches!(none, Err(TableError::NoSize)));
+    // As many as there are numbers for, and one more.
+    let many = |classes| {
+        let classes = std::iter::repeat_n(Limit::per_hour(1).into(), classes);
+        ExactKeyedLimiter::<u64, _, _>::with(classes, 5, FastHash::new(), ManualClock::new())
+    };
+    assert!(many(1 << 16).is_ok());
+    assert!(matches!(
+        many((1 << 16) + 1),
+        Err(TableError::TooManyClasses { max: 65_536 })
+    ));
+}
+
+#[test]
+fn a_key_moved_to_another_class_keeps_what_it_has_taken() {
     let two = [Limit::per_hour(1), Limit::per_hour(2)].map(Class::from);
     let limiter = ExactKeyedLimiter::<u64, _, _>::with(two, 5, FastHash::new(), ManualClock::new())
         .expect("a few keys");
-    let take = |class| {
-        limiter
-            .try_acquire_in(class, &1, Cost::ONE, Nanos::ZERO)
+    let class = |number| limiter.class(number).expect("two classes");
+    assert_eq!(limiter.class_count(), 2);
+    assert!(limiter.class(2).is_none());
+    assert_eq!(class(1).peek(&1).remaining(), 2);
+    assert!(
+        class(1)
+            .try_acquire(&1, Cost::ONE)
             .expect("it fits")
-    };
-    assert!(take(1).is_some_and(|answer| answer.is_allowed()));
-    assert!(take(0).is_some_and(|answer| !answer.is_allowed()));
-    assert!(take(2).is_none());
+            .is_allowed()
+    );
+    assert_eq!(class(1).peek(&1).remaining(), 1);
+    // Half an hour to wait, which is half a unit of class 0.
+    assert_eq!(limiter.peek(&1).remaining(), 0);
+    assert!(
+        !limiter
+            .try_acquire(&1, Cost::ONE)
+            .expect("it fits")
+            .is_allowed()
+    );
+    limiter.clock().advance(Duration::from_secs(1_800));
+    assert_eq!(limiter.peek(&1).remaining(), 1);
 }
