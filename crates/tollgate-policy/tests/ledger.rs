@@ -261,3 +261,32 @@ fn shadow_of_a_kept_limit_counts_and_waits_for_nobody() {
     assert_eq!(process.used()[0].1, 42);
     process.stop();
 }
+
+#[test]
+fn gate_opens_the_ledger_that_its_policy_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = policy(&path, "");
+    let start = || Gate::from_toml(&text);
+    let gate = start().unwrap();
+    gate.admit(&request(600)).unwrap().settle(used(400));
+    let errors = start().unwrap_err().to_string();
+    assert!(errors.starts_with("line 1, column 1:"), "{errors}");
+    assert!(errors.contains("open"), "{errors}");
+    // Its last handle closes the file, with nothing lost.
+    drop(gate);
+    let gate = start().unwrap();
+    let limited = gate.admit(&request(601)).unwrap_err();
+    assert_eq!(limited.limited().unwrap().used, 400);
+}
+
+#[test]
+fn gate_without_a_ledger_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let gate = Gate::builder().without_ledger();
+    let gate = gate.build(&policy(&path, "")).unwrap();
+    gate.admit(&request(600)).unwrap().settle(used(600));
+    assert_eq!(gate.usage(&[("agent", "a")])[0].used, 600);
+    assert!(!path.exists());
+}

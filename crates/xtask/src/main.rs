@@ -62,6 +62,15 @@ fn test(steps: &mut Steps) -> Result<(), Failed> {
     for (name, what) in [("tests", &all[..]), ("tests of the benches", &benches)] {
         steps.run(name, "cargo", ["test"].iter().chain(what).copied())?;
     }
+    // All else is built with ledgers.
+    let without = [
+        "test",
+        "--package",
+        "tollgate-policy",
+        "--test",
+        "without_ledger",
+    ];
+    steps.run("tests without features", "cargo", without)?;
     icount::run_if_possible(steps)?;
     doc(steps)?;
     verify::run(steps, &Verify::default())

@@ -7,7 +7,7 @@ use crate::{
     meter::AnyMeter,
 };
 use std::{sync::Arc, time::Duration};
-use tollgate_core::Moment;
+use tollgate_core::{Clock, Moment};
 
 /// How long a request waits in all for the ledger to lend something.
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -31,10 +31,64 @@ pub(crate) struct Keeper {
     ledger: Option<tollgate_quota::ledger::Ledger>,
 }
 
+/// Where a gate keeps what its limits have committed.
+#[derive(Debug, Default)]
+pub(super) enum Keeping {
+    /// In the ledger that the policy file names, if it names one.
+    #[default]
+    AsTheFileSays,
+    Nowhere,
+    #[cfg(feature = "ledger")]
+    In(tollgate_quota::ledger::Ledger),
+}
+
+#[cfg(not(feature = "ledger"))]
+impl Keeper {
+    /// The keeper of a gate by `clock` whose policy file has `rule`; else what is wrong, and what would be right.
+    pub(super) fn new(
+        keeping: Keeping,
+        rule: Option<&LedgerRule>,
+        _: &Arc<dyn Clock>,
+    ) -> Result<Self, (String, &'static str)> {
+        match (keeping, rule) {
+            (Keeping::AsTheFileSays, Some(_)) => Err((
+                "this program was built without ledgers: nothing would outlast it".to_owned(),
+                "build it with the feature `ledger`, or the gate with `without_ledger`",
+            )),
+            (Keeping::AsTheFileSays, None) | (Keeping::Nowhere, _) => Ok(Self::default()),
+        }
+    }
+}
+
 #[cfg(feature = "ledger")]
 impl Keeper {
-    pub(crate) const fn new(ledger: Option<tollgate_quota::ledger::Ledger>) -> Self {
-        Self { ledger }
+    /// The keeper of a gate by `clock` whose policy file has `rule`; else what is wrong, and what would be right.
+    pub(super) fn new(
+        keeping: Keeping,
+        rule: Option<&LedgerRule>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, (String, &'static str)> {
+        use tollgate_quota::ledger::Ledger;
+
+        let remedy = "name another file as its `path`, or mend this one";
+        let ledger = match (keeping, rule) {
+            (Keeping::Nowhere, _) | (Keeping::AsTheFileSays, None) => None,
+            (Keeping::In(ledger), _) => Some(ledger),
+            (Keeping::AsTheFileSays, Some(rule)) => {
+                Some(Ledger::open(&rule.options()).map_err(|error| (error.to_string(), remedy))?)
+            }
+        };
+        match ledger
+            .as_ref()
+            .map(|ledger| ledger.start(Arc::clone(clock)))
+        {
+            None | Some(Ok(true)) => Ok(Self { ledger }),
+            Some(Ok(false)) => Err((
+                "the ledger serves another gate, or was closed".to_owned(),
+                "open another ledger for this gate",
+            )),
+            Some(Err(error)) => Err((error.to_string(), remedy)),
+        }
     }
 
     pub(crate) const fn ledger(&self) -> Option<&tollgate_quota::ledger::Ledger> {

@@ -30,7 +30,7 @@ use crate::{
 };
 use accounts::{Account, Accounts};
 use current::Current;
-use keeper::Keeper;
+use keeper::{Keeper, Keeping};
 use line::Lines;
 use policy::Policy;
 use std::{fmt, sync::Arc};
@@ -108,15 +108,15 @@ pub struct GateBuilder {
     clock: Arc<dyn Clock>,
     levels: StatusLevels,
     on_crossing: Option<OnCrossing>,
-    #[cfg(feature = "ledger")]
-    ledger: Option<tollgate_quota::ledger::Ledger>,
+    keeping: Keeping,
 }
 
 impl Gate {
-    /// A gate for the policy file `text`, by the time-stamp counter.
+    /// A gate for the policy file `text`, by the time-stamp counter. If the file has a `[ledger]`, that is opened, and a
+    /// new one made where none is.
     ///
     /// # Errors
-    /// Every mistake of the file, with its line, its column and what would be right.
+    /// Every mistake of the file, with its line, its column and what would be right; a ledger that cannot be opened.
     pub fn from_toml(text: &str) -> Result<Self, PolicyErrors> {
         Self::builder().build(text)
     }
@@ -128,8 +128,7 @@ impl Gate {
             clock: Arc::new(QuantaClock::new()),
             levels: StatusLevels::default(),
             on_crossing: None,
-            #[cfg(feature = "ledger")]
-            ledger: None,
+            keeping: Keeping::default(),
         }
     }
 
@@ -213,39 +212,32 @@ impl GateBuilder {
         self
     }
 
-    /// With `ledger`, which keeps what limits that `persist` have committed. One ledger serves one gate. An account that was not used
-    /// since the start says that nothing is used, until its first request is asked for.
+    /// With a ledger that is open already, in place of the one that the policy file names. One ledger serves one gate. An
+    /// account that was not used since the start says that nothing is used, until its first request is asked for.
     #[cfg(feature = "ledger")]
     #[must_use]
     pub fn ledger(mut self, ledger: tollgate_quota::ledger::Ledger) -> Self {
-        self.ledger = Some(ledger);
+        self.keeping = Keeping::In(ledger);
+        self
+    }
+
+    /// Without a ledger, whatever the policy file says: for one who tries a policy and must leave no trace.
+    #[must_use]
+    pub fn without_ledger(mut self) -> Self {
+        self.keeping = Keeping::Nowhere;
         self
     }
 
     /// The gate for the policy file `text`.
     ///
     /// # Errors
-    /// As [`Gate::from_toml`]; a ledger that serves another gate.
+    /// As [`Gate::from_toml`]; a ledger given that serves another gate.
     pub fn build(self, text: &str) -> Result<Gate, PolicyErrors> {
         let file = PolicyFile::parse(text)?;
-        #[cfg(feature = "ledger")]
-        if let Some(ledger) = &self.ledger {
-            let remedy = "open another ledger for this gate";
-            let fault = match ledger.start(Arc::clone(&self.clock)) {
-                Ok(true) => None,
-                Ok(false) => Some("the ledger serves another gate, or was closed".to_owned()),
-                Err(error) => Some(error.to_string()),
-            };
-            if let Some(fault) = fault {
-                return Err(PolicyErrors::ledger(text, fault, remedy));
-            }
-        }
-        #[cfg(feature = "ledger")]
-        let keeper = Keeper::new(self.ledger);
-        #[cfg(not(feature = "ledger"))]
-        let keeper = Keeper::default();
         let policy = Policy::compile(&file, self.clock.wall_offset(), None)
             .map_err(|unfit| PolicyErrors::unfit(text, unfit))?;
+        let keeper = Keeper::new(self.keeping, file.ledger.as_ref(), &self.clock)
+            .map_err(|(fault, remedy)| PolicyErrors::ledger(text, fault, remedy))?;
         Ok(Gate(tollgate_sync::Arc::new(Inner {
             clock: self.clock,
             policy: Current::new(policy),

@@ -45,7 +45,7 @@ pub(crate) struct Settings {
 pub(crate) fn gate(text: &str, epoch_ns: i64) -> Result<Gate, PolicyErrors> {
     let clock = ManualClock::new();
     clock.set_wall(Wall::new(epoch_ns));
-    Gate::builder().clock(clock).build(text)
+    Gate::builder().clock(clock).without_ledger().build(text)
 }
 
 /// Replays `trace`, and writes decisions where they are wanted.

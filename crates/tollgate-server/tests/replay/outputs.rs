@@ -118,3 +118,14 @@ fn usage_of_any_height_is_drawn() {
     assert!(ran.out.contains("highest 100000000000.0 %"), "{}", ran.out);
     assert!(folder.read("p.svg").ends_with("</svg>\n"));
 }
+
+#[test]
+fn a_replay_leaves_no_ledger() {
+    let policy = format!("[ledger]\npath = \"ledger\"\n{POLICY}");
+    let folder = Folder::new("no_ledger")
+        .with("p.toml", policy)
+        .with("t.csv", TRACE);
+    let ran = folder.run("replay --policy p.toml --trace t.csv");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!folder.has("ledger"));
+}

@@ -49,6 +49,10 @@ impl Folder {
         fs::read_to_string(self.path.join(file)).unwrap()
     }
 
+    pub(crate) fn has(&self, file: &str) -> bool {
+        self.path.join(file).exists()
+    }
+
     /// Runs `tollgate` with arguments that blanks divide.
     pub(crate) fn run(&self, args: &str) -> Ran {
         self.run_with_input(args, b"")
