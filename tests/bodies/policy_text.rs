@@ -57,7 +57,7 @@ pub(super) fn policy_text(bytes: &[u8]) {
 
 /// What is valid is fit for a gate, and for a reload of it.
 fn compiles(text: &str) {
-    let gate = match Gate::from_toml(text) {
+    let gate = match Gate::builder().without_ledger().build(text) {
         Ok(gate) => gate,
         Err(errors) => panic!("valid and unfit: {errors}\n{text}"),
     };
