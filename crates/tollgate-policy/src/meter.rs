@@ -118,6 +118,11 @@ impl AnyMeter {
         if_leased!(self, leased => leased.set_max(max), ());
     }
 
+    /// Counts a request that the limit of a leased meter refused.
+    pub(crate) fn count_refused(&self) {
+        if_leased!(self, leased => leased.count_refused(), ());
+    }
+
     /// Asks for `cost` to be lent to a leased meter, if less is at hand.
     pub(crate) fn ask_for(&self, cost: Cost) {
         if_leased!(self, leased => leased.ask_for(cost), ());

@@ -290,3 +290,155 @@ fn gate_without_a_ledger_leaves_no_file() {
     assert_eq!(gate.usage(&[("agent", "a")])[0].used, 600);
     assert!(!path.exists());
 }
+
+#[test]
+fn past_month_tells_how_many_requests_its_limit_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = policy(&path, "");
+    let process = Process::start(&text, NOVEMBER);
+    drop(process.admit(990).unwrap());
+    for _ in 0..3 {
+        assert!(process.admit(11).is_err());
+    }
+    process.stop();
+    let process = Process::start(&text, DECEMBER);
+    drop(process.admit(1).unwrap());
+    process.stop();
+    let file = tollgate_quota::ledger::LedgerFile::alone(&path).unwrap();
+    let mut past = Vec::new();
+    file.each_past_period(|period| past.push((period.key.limit().to_owned(), period.refused)))
+        .unwrap();
+    past.sort();
+    assert_eq!(past, [("hourly".to_owned(), 0), ("monthly".to_owned(), 3)]);
+}
+
+/// What the tests of a full disk do in a process of their own: one that may make no file longer than so many bytes, as a disk that is full
+/// would not let it. Whether it may is changed while it runs.
+#[cfg(target_os = "linux")]
+mod full_disk {
+    use super::*;
+    use std::{
+        env,
+        process::{Command, id},
+        time::Instant,
+    };
+
+    const INSIDE: &str = "TOLLGATE_FULL_DISK";
+
+    /// Runs the test `name` in a process that is told of a full disk, and is not killed by it. True within that process.
+    fn inside(name: &str) -> bool {
+        if env::var_os(INSIDE).is_some() {
+            return true;
+        }
+        let output = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" --exact \"$1\" --nocapture"])
+            .arg(env::current_exe().unwrap())
+            .arg(name)
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(told.contains("1 passed"), "{told}");
+        false
+    }
+
+    fn set_full(is_full: bool) {
+        let most = if is_full { "1:unlimited" } else { "unlimited" };
+        let set = Command::new("prlimit")
+            .args(["--pid", &id().to_string(), &format!("--fsize={most}")])
+            .status()
+            .expect("prlimit of util-linux");
+        assert!(set.success());
+    }
+
+    fn request(agent: &str) -> Request<'_> {
+        Request::new().with("agent", agent).input_tokens(1)
+    }
+
+    /// A process whose disk has just filled up: `warm` agents have stock.
+    fn filled_up(folder: &Path, more: &str) -> Process {
+        let process = Process::start(&policy(&folder.join("ledger"), more), NOVEMBER);
+        drop(process.gate.admit(&request("warm")).unwrap());
+        assert!(process.ledger.flush(Duration::from_secs(60)));
+        set_full(true);
+        process
+    }
+
+    fn recovers(process: &Process) {
+        set_full(false);
+        let begun = Instant::now();
+        while !process.ledger.flush(Duration::from_secs(1)) || process.ledger.is_failing() {
+            // Somebody asks, as somebody would.
+            drop(process.gate.admit(&request("warm")));
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{:?}",
+                process.ledger.status()
+            );
+        }
+        drop(process.gate.admit(&request("after")).unwrap());
+    }
+
+    #[test]
+    fn full_disk_refuses_what_is_not_lent_where_the_policy_says_deny() {
+        if !inside("full_disk::full_disk_refuses_what_is_not_lent_where_the_policy_says_deny") {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let process = filled_up(folder.path(), "failing = 'deny'");
+        drop(process.gate.admit(&request("warm")).unwrap());
+        let refusal = process.gate.admit(&request("cold")).unwrap_err();
+        assert!(
+            matches!(
+                refusal,
+                Refusal::NothingLent {
+                    is_failing: true,
+                    ..
+                }
+            ),
+            "{refusal}"
+        );
+        let usage = process.gate.usage(&[("agent", "cold")]);
+        assert!(usage.iter().all(|usage| usage.used == 0), "{usage:?}");
+        assert!(process.ledger.status().failing.unwrap().contains("large"));
+        recovers(&process);
+        process.stop();
+    }
+
+    #[test]
+    fn full_disk_admits_unrecorded_where_the_policy_says_allow_and_records_it_later() {
+        if !inside(
+            "full_disk::full_disk_admits_unrecorded_where_the_policy_says_allow_and_records_it_later",
+        ) {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let process = filled_up(folder.path(), "failing = 'allow'");
+        for _ in 0..99 {
+            drop(process.gate.admit(&request("cold")).unwrap());
+        }
+        assert!(process.ledger.is_failing());
+        // The limit holds all the same.
+        drop(process.gate.admit(&request("cold")).unwrap());
+        let refusal = process.gate.admit(&request("cold")).unwrap_err();
+        assert!(refusal.limited().is_some(), "{refusal}");
+        recovers(&process);
+        process.stop();
+        let process = Process::start(&policy(&folder.path().join("ledger"), ""), NOVEMBER);
+        assert!(
+            process
+                .gate
+                .admit(&request("cold"))
+                .unwrap_err()
+                .limited()
+                .is_some()
+        );
+        process.stop();
+    }
+}

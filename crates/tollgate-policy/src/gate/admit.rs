@@ -433,7 +433,14 @@ fn binding(
             Err(Refused::Closed) => return Stop::Closed,
         }
     }
-    Stop::Limited(limited(&says[bound], denial))
+    let say = &says[bound];
+    // Whoever stands in line asks again and again, and is refused by none of it.
+    if mine.is_none_or(<[_]>::is_empty)
+        && let Some(meter) = &say.account.meter
+    {
+        meter.count_refused();
+    }
+    Stop::Limited(limited(say, denial))
 }
 
 /// The refusal of `say`, in figures of the one snapshot that denied.

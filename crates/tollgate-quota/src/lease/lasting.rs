@@ -24,17 +24,26 @@ pub trait Lasting: Meter {
     /// take over from another one.
     fn standing(&self, at: Moment, frame: i64, max: u64) -> Option<(u64, Standing)>;
 
-    /// Charges what was on record, as it counts now. Nothing may have been admitted in this process yet; debts may.
-    fn restore(&self, standing: &Standing, at: Moment, frame: i64);
+    /// Charges what was on record, as it counts now; and what was `lent` on top, as if it had been spent at the worst time for that: any
+    /// between then and now. Nothing may have been admitted in this process yet; debts may.
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, frame: i64);
 
     /// Takes over from `old`, as the meter's own `take_over` does.
     fn take_over(&self, old: &Self, at: Moment);
 }
 
+/// What counts as committed if whoever was `lent` on top is lost: all of that was admitted, which stops at the max. What
+/// was committed beyond it is debt, and was told.
+pub(crate) fn spent(standing: &Standing, lent: u64) -> u64 {
+    let Standing { committed, max, .. } = *standing;
+    committed.max(committed.saturating_add(lent).min(max))
+}
+
 /// What a standing comes to under another max: what was lawfully committed under a larger one is no debt.
-fn under(standing: &Standing, max: u64) -> u64 {
-    let lawful = standing.committed.min(standing.max).min(max);
-    let debt = standing.committed.saturating_sub(standing.max);
+fn under(standing: &Standing, lent: u64, max: u64) -> u64 {
+    let committed = spent(standing, lent);
+    let lawful = committed.min(standing.max).min(max);
+    let debt = committed.saturating_sub(standing.max);
     lawful.saturating_add(debt)
 }
 
@@ -71,10 +80,10 @@ impl Lasting for CalendarMeter {
         ))
     }
 
-    fn restore(&self, standing: &Standing, at: Moment, _frame: i64) {
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
         let then = Moment::new(at.now, Wall(standing.stamp));
         let scratch = Self::new(self.shared_calendar(), self.max());
-        charge(&scratch, then, under(standing, self.max()));
+        charge(&scratch, then, under(standing, lent, self.max()));
         // A clock that was set back finds the later period begun.
         let when = if then.wall > at.wall { then } else { at };
         charge(self, when, scratch.used(when));
@@ -107,12 +116,12 @@ impl Lasting for FixedWindow {
         ))
     }
 
-    fn restore(&self, standing: &Standing, at: Moment, frame: i64) {
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, frame: i64) {
         let now = frame.saturating_add_unsigned(self.number_at(at.now));
         // Windows before the Unix epoch are taken for the first one.
         let number = |stamp: i64| u64::try_from(stamp).unwrap_or(0);
         let scratch = PeriodCounter::new(self.max());
-        if let Some(cost) = Cost::new(under(standing, self.max())) {
+        if let Some(cost) = Cost::new(under(standing, lent, self.max())) {
             let _ = scratch.charge_anyway_in(number(standing.stamp), cost, u64::MAX);
         }
         let left = scratch.used_in(number(now));
@@ -149,15 +158,15 @@ impl Lasting for Lifetime {
         ))
     }
 
-    fn restore(&self, standing: &Standing, at: Moment, _frame: i64) {
-        charge(self, at, standing.committed);
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
+        charge(self, at, spent(standing, lent));
     }
 
     fn take_over(&self, _old: &Self, _at: Moment) {}
 }
 
 /// On record is the backlog and the wall time at which it was so; what that has drained since is worked out when it is restored. What
-/// was lent counts as spent at that very moment: no earlier one leaves as large a backlog.
+/// was lent counts as spent when it is restored: had it been spent earlier, some of it would have drained.
 impl Lasting for RateMeter {
     fn period(_receipt: &RateReceipt) -> u64 {
         ALWAYS
@@ -180,11 +189,16 @@ impl Lasting for RateMeter {
         ))
     }
 
-    fn restore(&self, standing: &Standing, at: Moment, _frame: i64) {
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
         let passed = at.wall.since(Wall(standing.stamp)).as_nanos();
         // Longer than any limit takes to refill.
         let passed = Nanos(u64::try_from(passed).unwrap_or(u64::MAX));
-        charge(self, at, self.scale().drained(standing.committed, passed));
+        let committed = self.scale().drained(standing.committed, passed);
+        let now = Standing {
+            committed,
+            ..*standing
+        };
+        charge(self, at, spent(&now, lent));
     }
 
     fn take_over(&self, old: &Self, at: Moment) {

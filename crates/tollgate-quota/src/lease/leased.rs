@@ -28,8 +28,12 @@ pub trait LeasedAccount: Send + Sync + Debug {
     /// What it has committed as of `at`, and the period of that. None if its meter is closed, or is still to take over.
     fn standing(&self, at: Moment) -> Option<(u64, Standing)>;
 
-    /// Charges what was on record. To be called once, before anything is lent.
-    fn restore(&self, standing: &Standing, at: Moment);
+    /// Charges what was on record: what was committed, and what was `lent` then and may have been spent since. To be called once,
+    /// before anything is lent.
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment);
+
+    /// Requests that its limit has refused in this process, of all meters of the account. It wraps around.
+    fn refused(&self) -> u64;
 
     /// Whether it was evicted: it was at rest, and its meter is closed for good.
     fn is_evicted(&self) -> bool;
@@ -44,6 +48,7 @@ struct Till {
     holder: Holder,
     account: u64,
     max: AtomicU64,
+    refused: AtomicU64,
     is_evicted: AtomicBool,
     desk: Arc<dyn Desk>,
 }
@@ -73,6 +78,7 @@ impl<M: Lasting> Leased<M> {
                 holder: Holder::new(),
                 account,
                 max: AtomicU64::new(max),
+                refused: AtomicU64::new(0),
                 is_evicted: AtomicBool::new(false),
                 desk,
             }),
@@ -94,6 +100,12 @@ impl<M: Lasting> Leased<M> {
     pub fn set_max(&self, max: u64) {
         // Relaxed: a figure for the next report.
         self.till.max.store(max, Relaxed);
+    }
+
+    /// Counts a request that the limit refused, for the record. Asks nobody to come by.
+    pub fn count_refused(&self) {
+        // Relaxed: a figure for the next report, which publishes nothing.
+        self.till.refused.fetch_add(1, Relaxed);
     }
 
     /// The meter itself.
@@ -265,8 +277,13 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
             .standing(at, self.frame, self.till.max.load(Relaxed))
     }
 
-    fn restore(&self, standing: &Standing, at: Moment) {
-        self.meter.restore(standing, at, self.frame);
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment) {
+        self.meter.restore(standing, lent, at, self.frame);
+    }
+
+    fn refused(&self) -> u64 {
+        // Relaxed: as in `count_refused`.
+        self.till.refused.load(Relaxed)
     }
 
     fn is_evicted(&self) -> bool {

@@ -43,4 +43,6 @@ mod leased;
 
 pub use holder::{Asked, Holder, NotTaken, Taken};
 pub use lasting::Lasting;
+#[cfg(all(feature = "ledger", not(any(model_loom, model_shuttle))))]
+pub(crate) use lasting::spent;
 pub use leased::{Desk, Leased, LeasedAccount};

@@ -1,6 +1,10 @@
 //! The ledger as an authority: what it lends is lent when its transaction is committed.
 
-use super::file::{ACCOUNTS, HISTORY, LEASE_KEY, META, PastRow, Row, WALL_KEY};
+use super::{
+    file::{ACCOUNTS, HISTORY, LEASE_KEY, META, WALL_KEY},
+    row::{Past, PastRow, Row},
+};
+use crate::lease::spent;
 use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
 use std::time::Duration;
 use tollgate_core::{Authority, LeaseId, Report, Standing, Wall};
@@ -17,46 +21,15 @@ pub(super) struct Record {
     pub(super) out: u64,
     /// The most that was ever committed in its period, as far as reports told.
     pub(super) peak: u64,
+    /// Requests that its limit refused in its period, as far as reports told.
+    pub(super) refused: u64,
     pub(super) has_periods: bool,
 }
 
 impl Record {
-    pub(super) fn from_row(row: Row) -> Self {
-        let (lease, stamp, committed, out, max, peak, has_periods) = row;
-        Self {
-            lease: (lease != 0).then_some(LeaseId(lease)),
-            standing: Standing {
-                stamp,
-                committed,
-                max,
-            },
-            out,
-            peak,
-            has_periods,
-        }
-    }
-
-    pub(super) fn row(&self) -> Row {
-        let Standing {
-            stamp,
-            committed,
-            max,
-        } = self.standing;
-        let lease = self.lease.map_or(0, |lease| lease.0);
-        let Self {
-            out,
-            peak,
-            has_periods,
-            ..
-        } = *self;
-        (lease, stamp, committed, out, max, peak, has_periods)
-    }
-
-    /// What counts as committed if the holder of the lease is lost: everything lent was admitted, which stops at the max. What
-    /// was committed beyond that is debt, and was told.
+    /// What counts as committed if the holder of the lease is lost.
     pub(super) fn spent(&self) -> u64 {
-        let Standing { committed, max, .. } = self.standing;
-        committed.max(committed.saturating_add(self.out).min(max))
+        spent(&self.standing, self.out)
     }
 }
 
@@ -67,6 +40,8 @@ pub(super) struct Books<'t> {
     wall: Wall,
     /// Whether the account that is written has periods.
     pub(super) has_periods: bool,
+    /// Requests that its limit has refused since the last report.
+    pub(super) refused: u64,
     /// The number of the last lease. No two are alike, in whatever process.
     last: u64,
 }
@@ -83,25 +58,27 @@ impl<'t> Books<'t> {
             history: transaction.open_table(HISTORY)?,
             wall,
             has_periods: false,
+            refused: 0,
             last,
         })
     }
 
     pub(super) fn record(&self, account: &[u8]) -> Result<Option<Record>, redb::Error> {
         let row = self.accounts.get(account)?;
-        Ok(row.map(|row| Record::from_row(row.value())))
+        let record = row.map(|row| Record::from_row(account, row.value()));
+        Ok(record.transpose()?)
     }
 
-    /// What is on record of an account whose holder is lost. Its lease is closed, and all of it counts as spent.
-    pub(super) fn recover(&mut self, account: &[u8]) -> Result<Option<Standing>, redb::Error> {
+    /// What is on record of an account whose holder is lost. Its lease is closed; what was out may have been spent at any time since,
+    /// and stays so until the next report.
+    pub(super) fn recover(&mut self, account: &[u8]) -> Result<Option<Record>, redb::Error> {
         let Some(mut record) = self.record(account)? else {
             return Ok(None);
         };
-        record.standing.committed = record.spent();
-        record.peak = record.peak.max(record.standing.committed);
-        (record.lease, record.out) = (None, 0);
-        self.accounts.insert(account, record.row())?;
-        Ok(Some(record.standing))
+        record.peak = record.peak.max(record.spent());
+        record.lease = None;
+        self.accounts.insert(account, record.row(account))?;
+        Ok(Some(record))
     }
 
     /// Forgets an account that has nothing committed.
@@ -134,13 +111,19 @@ impl<'t> Books<'t> {
     ) -> Result<(), redb::Error> {
         let Report { standing, unspent } = report;
         let (mut peak, mut unspent) = (standing.committed, unspent);
-        if let Some(before) = before {
-            if !before.has_periods || before.standing.stamp == standing.stamp {
-                peak = peak.max(before.peak);
-            } else if before.standing.stamp < standing.stamp {
+        let mut refused = std::mem::take(&mut self.refused);
+        if let Some(mut before) = before {
+            before.refused = before.refused.saturating_add(refused);
+            if before.has_periods && before.standing.stamp < standing.stamp {
+                // A period that is used up refuses until it ends: what was refused since the last report was so in that.
                 self.end_period(account, &before, unspent)?;
                 // The stock has died with its period.
-                unspent = 0;
+                (unspent, refused) = (0, 0);
+            } else {
+                refused = before.refused;
+                if !before.has_periods || before.standing.stamp == standing.stamp {
+                    peak = peak.max(before.peak);
+                }
             }
         }
         let record = Record {
@@ -148,9 +131,10 @@ impl<'t> Books<'t> {
             standing,
             out: unspent.saturating_add(more),
             peak,
+            refused,
             has_periods: self.has_periods,
         };
-        self.accounts.insert(account, record.row())?;
+        self.accounts.insert(account, record.row(account))?;
         Ok(())
     }
 
@@ -161,11 +145,18 @@ impl<'t> Books<'t> {
         ended: &Record,
         unspent: u64,
     ) -> Result<(), redb::Error> {
-        let Standing { stamp, max, .. } = ended.standing;
         let out = ended.out.saturating_sub(unspent);
-        let used = Record { out, ..*ended }.spent();
-        let past = (stamp, used, max, ended.peak.max(used));
-        self.history.insert((self.wall.0, account), past)?;
+        let committed = Record { out, ..*ended }.spent();
+        let past = Past {
+            standing: Standing {
+                committed,
+                ..ended.standing
+            },
+            peak: ended.peak.max(committed),
+            refused: ended.refused,
+        };
+        let place = (self.wall.0, account);
+        self.history.insert(place, past.row(place))?;
         Ok(())
     }
 

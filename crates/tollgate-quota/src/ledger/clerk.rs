@@ -2,9 +2,9 @@
 
 use super::{
     LedgerError,
-    books::{Books, seal, sealed},
+    books::{Books, Record, seal, sealed},
     desk::{Entry, Shared},
-    file::Store,
+    file::{Store, guarded},
 };
 use redb::Durability;
 use std::{
@@ -22,7 +22,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from
 /// An account has at hand what it spends in so many intervals between commits, and at least in so long.
 const HORIZON_INTERVALS: u32 = 4;
 const HORIZON_MIN: Duration = Duration::from_millis(100);
-/// Rounds between two looks for accounts that nobody uses any more, and for past periods to forget.
+/// Rounds between two looks for accounts that nobody uses any more or that only refuse, and for past periods to forget.
 const ROUNDS_TO_TIDY: u64 = 1_024;
 
 pub(super) struct Clerk {
@@ -49,6 +49,7 @@ enum Outcome {
         more: u64,
         target: u64,
         stock: u64,
+        refused: u64,
     },
     /// Nothing is lent to it any more.
     Closed,
@@ -108,8 +109,8 @@ impl Clerk {
         asked.retain(|number| seen.insert(*number));
         self.rounds += 1;
         if self.rounds.is_multiple_of(ROUNDS_TO_TIDY) {
-            let retired = self.shared.retire();
-            asked.extend(retired.into_iter().filter(|number| seen.insert(*number)));
+            let left = self.shared.left_over();
+            asked.extend(left.into_iter().filter(|number| seen.insert(*number)));
         }
         self.finish(asked, false);
     }
@@ -155,11 +156,12 @@ impl Clerk {
         at: Moment,
         closing: bool,
     ) -> Result<Vec<Written>, LedgerError> {
+        let path = self.store.path();
         let database = self.store.database()?;
         let (first, last) = match self.leases {
             Some(leases) => leases,
             None => {
-                let (wall, last) = sealed(database).map_err(failed)?;
+                let (wall, last) = guarded(&path, || sealed(database))?;
                 if let Some(wall) = wall.filter(|wall| *wall > at.wall) {
                     self.shared.notice(format!(
                         "the clock reads {:?} earlier than at the last commit: later periods stay begun",
@@ -173,7 +175,7 @@ impl Clerk {
         let most = last.saturating_add(numbers.len() as u64);
         self.leases = Some((first, most));
         let now = Instant::now();
-        let write = || -> Result<Vec<Written>, redb::Error> {
+        guarded(&path, || {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             let mut books = Books::open(&transaction, at.wall, last)?;
@@ -203,8 +205,7 @@ impl Clerk {
             seal(&transaction, at.wall, most)?;
             transaction.commit()?;
             Ok(written)
-        };
-        write().map_err(failed)
+        })
     }
 
     /// What was written is on disk.
@@ -216,9 +217,11 @@ impl Clerk {
                 more,
                 target,
                 stock,
+                refused,
             } => self.shared.change(number, |entry| {
                 entry.target = target;
                 entry.stock = stock;
+                entry.refused = refused;
                 entry.reported_at = Some(Instant::now());
                 let holder = entry.account.holder();
                 holder.set_low(target / 4);
@@ -227,10 +230,6 @@ impl Clerk {
             Outcome::Closed => self.shared.remove(number),
         }
     }
-}
-
-fn failed(error: redb::Error) -> LedgerError {
-    LedgerError::Io(error.to_string())
 }
 
 /// One account, within a transaction.
@@ -262,6 +261,8 @@ impl Visit<'_, '_> {
             self.books.forget(&key)?;
             return Ok(Some(Outcome::Closed));
         }
+        let refused = self.entry.account.refused();
+        self.books.refused = refused.wrapping_sub(self.entry.refused);
         let holder_of = Arc::clone(&self.entry.account);
         let holder = holder_of.holder();
         let target = self.target(holder.take_wanted());
@@ -306,6 +307,7 @@ impl Visit<'_, '_> {
             more,
             target,
             stock: kept + more,
+            refused,
         }))
     }
 
@@ -326,8 +328,9 @@ impl Visit<'_, '_> {
     fn restore(&mut self, key: &[u8]) -> Result<(), redb::Error> {
         if self.entry.is_fresh {
             self.books.forget(key)?;
-        } else if let Some(standing) = self.books.recover(key)? {
-            self.entry.account.restore(&standing, self.at);
+        } else if let Some(record) = self.books.recover(key)? {
+            let Record { standing, out, .. } = record;
+            self.entry.account.restore(&standing, out, self.at);
         }
         self.entry.is_restored = true;
         // At once: if the commit fails, the meter has it all the same.

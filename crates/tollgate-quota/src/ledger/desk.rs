@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) stock: u64,
     /// When that was.
     pub(super) reported_at: Option<Instant>,
+    /// Requests refused that are on record.
+    pub(super) refused: u64,
     /// Whether nobody knows it any more.
     pub(super) is_last: bool,
 }
@@ -124,6 +126,7 @@ impl Shared {
             target: 0,
             stock: 0,
             reported_at: None,
+            refused: 0,
             is_last: false,
         };
         registry.accounts.insert(number, entry);
@@ -158,21 +161,25 @@ impl Shared {
         }
     }
 
-    /// Accounts that nobody knows any more, since their limit is gone. Nobody finds them from now on.
-    pub(super) fn retire(&self) -> Vec<u64> {
+    /// Accounts that do not ask: those that nobody knows any more, since their limit is gone, and nobody finds from now on; and those
+    /// that have only refused since their last report.
+    pub(super) fn left_over(&self) -> Vec<u64> {
         let mut registry = lock(&self.registry);
         let Registry {
             accounts, by_key, ..
         } = &mut *registry;
-        let mut retired = Vec::new();
+        let mut left = Vec::new();
         for (number, entry) in accounts {
-            if Arc::strong_count(&entry.account) == 1 {
+            let is_last = Arc::strong_count(&entry.account) == 1;
+            if is_last {
                 entry.is_last = true;
                 by_key.remove(&entry.key);
-                retired.push(*number);
+            }
+            if is_last || entry.account.refused() != entry.refused {
+                left.push(*number);
             }
         }
-        retired
+        left
     }
 
     pub(super) fn numbers(&self) -> Vec<u64> {

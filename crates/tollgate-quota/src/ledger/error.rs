@@ -34,6 +34,15 @@ pub enum LedgerError {
         /// What was found.
         why: String,
     },
+    /// A process that had it open was killed, and only who may write it can put it in order.
+    #[error(
+        "the ledger {} was not closed when it was last used: start its gate, or run `tollgate ledger verify`, and it is recovered",
+        path.display()
+    )]
+    NotClosed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The disk, the file system or a lack of rights.
     #[error("the ledger cannot be read or written: {0}")]
     Io(String),

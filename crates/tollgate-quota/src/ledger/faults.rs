@@ -18,6 +18,7 @@ use crate::{
 use redb::{Database, ReadableDatabase, StorageBackend};
 use std::{
     io,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -47,6 +48,16 @@ enum Fault {
     From(usize),
     /// Growing the file, from that operation on.
     Full(usize),
+    /// All that changes it, from that operation on: reading goes on.
+    ReadOnly(usize),
+}
+
+/// What an operation does to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Does {
+    Read,
+    Change,
+    Grow,
 }
 
 #[derive(Debug, Default)]
@@ -59,19 +70,23 @@ struct State {
 }
 
 impl State {
-    fn try_op(&mut self, grows: bool) -> io::Result<()> {
+    fn try_op(&mut self, does: Does) -> io::Result<()> {
         let number = self.count;
         self.count += 1;
         let fails = match self.fault {
             None => false,
             Some(Fault::Once(at)) => number == at,
             Some(Fault::From(at)) => number >= at,
-            Some(Fault::Full(at)) => grows && number >= at,
+            Some(Fault::Full(at)) => does == Does::Grow && number >= at,
+            Some(Fault::ReadOnly(at)) => does != Does::Read && number >= at,
         };
-        if fails {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "no space"));
+        if !fails {
+            return Ok(());
         }
-        Ok(())
+        Err(match self.fault {
+            Some(Fault::ReadOnly(_)) => io::ErrorKind::ReadOnlyFilesystem.into(),
+            _ => io::Error::new(io::ErrorKind::StorageFull, "no space"),
+        })
     }
 }
 
@@ -120,7 +135,7 @@ impl StorageBackend for Disk {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut state = self.state();
-        state.try_op(false)?;
+        state.try_op(Does::Read)?;
         let start = usize::try_from(offset).unwrap();
         let read = state.image.get(start..start + out.len());
         out.copy_from_slice(read.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -130,7 +145,7 @@ impl StorageBackend for Disk {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.state();
         let grows = len > state.image.len() as u64;
-        state.try_op(grows)?;
+        state.try_op(if grows { Does::Grow } else { Does::Change })?;
         apply(&mut state.image, &Op::SetLen(len));
         state.log.push(Op::SetLen(len));
         Ok(())
@@ -138,14 +153,14 @@ impl StorageBackend for Disk {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.try_op(false)?;
+        state.try_op(Does::Change)?;
         state.log.push(Op::Sync);
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.state();
-        state.try_op(false)?;
+        state.try_op(Does::Change)?;
         let op = Op::Write(offset, data.to_vec());
         apply(&mut state.image, &op);
         state.log.push(op);
@@ -159,6 +174,10 @@ impl Medium for Disk {
         database
             .map(|database| (database, false))
             .map_err(|error| LedgerError::Io(error.to_string()))
+    }
+
+    fn path(&self) -> &Path {
+        Path::new("memory")
     }
 }
 
@@ -273,7 +292,7 @@ fn record(disk: &Disk) -> Option<Record> {
     let database = disk.database().unwrap();
     let table = database.begin_read().unwrap().open_table(ACCOUNTS).unwrap();
     let row = table.get(KEY).unwrap();
-    row.map(|row| Record::from_row(row.value()))
+    row.map(|row| Record::from_row(KEY, row.value()).unwrap())
 }
 
 fn spent(disk: &Disk) -> u64 {
@@ -373,7 +392,12 @@ fn disk_that_fails_at_every_point_recovers_by_itself() {
     assert!(operations > 30, "{operations}");
     let mut failures = 0;
     for at in 0..operations {
-        for fault in [Fault::Once(at), Fault::From(at), Fault::Full(at)] {
+        for fault in [
+            Fault::Once(at),
+            Fault::From(at),
+            Fault::Full(at),
+            Fault::ReadOnly(at),
+        ] {
             let mut world = World::new(Some(fault));
             world.history(|world| {
                 // What a restart would find, on a copy: the fault is the process's own.
@@ -427,4 +451,73 @@ fn full_disk_admits_from_stock_alone() {
     world.charge(1);
     assert_eq!(world.used(), before + stock + 1);
     assert!(!world.shared.is_failing());
+}
+
+/// Property: a disk that is read-only lets pass what was lent before and no more, says why, and is used again when it can be written.
+#[test]
+fn read_only_disk_admits_from_stock_alone() {
+    let mut world = World::new(None);
+    world.charge(2);
+    world.round();
+    let (before, stock) = (world.used(), world.stock());
+    world.disk.state().fault = Some(Fault::ReadOnly(0));
+    for _ in 0..20 {
+        world.charge(1);
+        world.round();
+    }
+    assert_eq!(world.used(), before + stock);
+    let told = world.shared.status().failing.unwrap();
+    assert!(told.contains("read-only"), "{told}");
+    let copy = Disk::of(world.disk.state().image.clone());
+    assert_eq!(spent(&copy), before + stock);
+    world.disk.state().fault = None;
+    world.charge(1);
+    world.round();
+    world.charge(1);
+    assert_eq!(world.used(), before + stock + 1);
+    assert!(!world.shared.is_failing());
+}
+
+/// Property: a file that something else writes over while it is in use is not believed once it must be read again, and not written to;
+/// when it is put right, its account goes on where it stood.
+#[test]
+fn file_damaged_while_in_use_is_neither_believed_nor_written_over() {
+    let mut world = World::new(None);
+    world.charge(2);
+    world.round();
+    let (before, stock) = (world.used(), world.stock());
+    let sound = world.disk.state().image.clone();
+    // All that is not empty but the header, by which the file is found.
+    let damaged: Vec<u8> = sound
+        .iter()
+        .enumerate()
+        .map(|(place, &byte)| match (place, byte) {
+            (0..4_096, _) | (_, 0) => byte,
+            _ => byte ^ 0x10,
+        })
+        .collect();
+    let next = world.disk.state().count;
+    world.disk.state().image.clone_from(&damaged);
+    world.disk.state().fault = Some(Fault::Once(next));
+    for _ in 0..20 {
+        world.charge(1);
+        world.round();
+    }
+    assert_eq!(world.used(), before + stock);
+    assert!(world.shared.is_failing());
+    assert!(
+        world.disk.state().image[4_096..] == damaged[4_096..],
+        "it was left as it is"
+    );
+    world.disk.state().image = sound;
+    world.charge(1);
+    world.round();
+    world.charge(1);
+    assert!(!world.shared.is_failing(), "{:?}", world.shared.status());
+    assert_eq!(world.used(), before + stock + 1);
+    world.round();
+    assert_eq!(
+        record(&world.disk).unwrap().standing.committed,
+        world.used()
+    );
 }

@@ -1,14 +1,15 @@
 //! The file: its lock, its format, and how it is opened, the first time and again.
 
-use super::LedgerError;
-use redb::{
-    Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase, StorageError,
-    TableDefinition, TableError,
+use super::{
+    LedgerError,
+    row::{PastRow, Row},
 };
+use redb::{Builder, ConcurrencyMode, Database, ReadableDatabase, TableDefinition, TableError};
 use std::{
     fmt::Debug,
     fs::{self, File, OpenOptions, TryLockError},
     io,
+    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -26,12 +27,7 @@ pub(super) const FORMAT_KEY: &str = "format";
 pub(super) const WALL_KEY: &str = "wall";
 pub(super) const LEASE_KEY: &str = "lease";
 
-/// Lease, stamp, committed, out, max, peak, whether it has periods.
-pub(super) type Row = (u64, i64, u64, u64, u64, u64, bool);
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], Row> = TableDefinition::new("accounts");
-
-/// Stamp, committed, max, peak.
-pub(super) type PastRow = (i64, u64, u64, u64);
 pub(super) const HISTORY: TableDefinition<'_, (i64, &[u8]), PastRow> =
     TableDefinition::new("history");
 
@@ -39,6 +35,9 @@ pub(super) const HISTORY: TableDefinition<'_, (i64, &[u8]), PastRow> =
 pub(super) trait Medium: Send + Debug {
     /// Opens it, and says whether it had to be repaired.
     fn open(&self) -> Result<(Database, bool), LedgerError>;
+
+    /// Where it is, for errors.
+    fn path(&self) -> &Path;
 }
 
 /// A database in a file.
@@ -57,7 +56,7 @@ impl Files {
             .truncate(false)
             .write(true)
             .open(&lock_path)
-            .map_err(|error| failed(&lock_path, &error))?;
+            .map_err(|error| failed(&lock_path, error))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -65,7 +64,7 @@ impl Files {
                     path: path.to_owned(),
                 });
             }
-            Err(TryLockError::Error(error)) => return Err(failed(&lock_path, &error)),
+            Err(TryLockError::Error(error)) => return Err(failed(&lock_path, error)),
         }
         Ok(Self {
             path: path.to_owned(),
@@ -78,16 +77,16 @@ impl Files {
         let new = beside(&self.path, ".new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed(&new, &error));
+                return Err(failed(&new, error));
             }
             _ => {}
         }
         let database = builder(&Arc::default())
             .create(&new)
-            .map_err(|error| refused(&self.path, error))?;
-        write_format(&database).map_err(|error| LedgerError::Io(error.to_string()))?;
+            .map_err(|error| failed(&self.path, error))?;
+        write_format(&database).map_err(|error| failed(&self.path, error))?;
         drop(database);
-        fs::rename(&new, &self.path).map_err(|error| failed(&self.path, &error))?;
+        fs::rename(&new, &self.path).map_err(|error| failed(&self.path, error))?;
         sync_folder(&self.path)
     }
 }
@@ -97,15 +96,17 @@ impl Medium for Files {
         match self.path.try_exists() {
             Ok(true) => {}
             Ok(false) => self.make()?,
-            Err(error) => return Err(failed(&self.path, &error)),
+            Err(error) => return Err(failed(&self.path, error)),
         }
         let is_repaired = Arc::new(AtomicBool::new(false));
-        let database = builder(&is_repaired)
-            .open(&self.path)
-            .map_err(|error| refused(&self.path, error))?;
+        let database = guarded(&self.path, || Ok(builder(&is_repaired).open(&self.path)?))?;
         check_format(&self.path, &database)?;
         // Relaxed: set by this thread.
         Ok((database, is_repaired.load(Relaxed)))
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -143,6 +144,11 @@ impl Store {
         Ok(self.database.insert(database))
     }
 
+    /// Where it is, for errors.
+    pub(super) fn path(&self) -> PathBuf {
+        self.medium.path().to_owned()
+    }
+
     /// Gives the database up: after an error of the disk nothing more can be done with it.
     pub(super) fn give_up(&mut self) {
         self.database = None;
@@ -151,9 +157,7 @@ impl Store {
 
 /// Opens an existing file for reading, beside the process that writes it.
 pub(super) fn open_to_read(path: &Path) -> Result<redb::ReadOnlyDatabase, LedgerError> {
-    let database = builder(&Arc::default())
-        .open_read_only(path)
-        .map_err(|error| refused(path, error))?;
+    let database = guarded(path, || Ok(builder(&Arc::default()).open_read_only(path)?))?;
     check_format(path, &database)?;
     Ok(database)
 }
@@ -199,53 +203,68 @@ fn check_format(path: &Path, database: &impl ReadableDatabase) -> Result<(), Led
         };
         Ok(meta.get(FORMAT_KEY)?.map(|format| format.value()))
     };
-    match format() {
-        Ok(Some(format)) if format <= FORMAT => Ok(()),
-        Ok(Some(found)) => Err(LedgerError::NewerFormat {
+    match guarded(path, format)? {
+        Some(format) if format <= FORMAT => Ok(()),
+        Some(found) => Err(LedgerError::NewerFormat {
             path: path.to_owned(),
             found,
             known: FORMAT,
         }),
-        Ok(None) => Err(LedgerError::Damaged {
-            path: path.to_owned(),
-            why: "it is a database of something else".to_owned(),
-        }),
-        Err(error) => Err(LedgerError::Damaged {
-            path: path.to_owned(),
-            why: error.to_string(),
-        }),
+        None => Err(damaged(path, &"it is a database of something else")),
     }
 }
 
-fn refused(path: &Path, error: DatabaseError) -> LedgerError {
-    let damaged = |why: String| LedgerError::Damaged {
-        path: path.to_owned(),
-        why,
-    };
-    match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            LedgerError::InUse {
-                path: path.to_owned(),
-            }
-        }
-        DatabaseError::Storage(StorageError::Corrupted(why)) => damaged(why),
+/// Why what was done to the file at `path` has failed: by what it says, or by the disk.
+pub(super) fn failed(path: &Path, error: impl Into<redb::Error>) -> LedgerError {
+    use redb::Error::*;
+
+    let owned = || path.to_owned();
+    match error.into() {
+        DatabaseAlreadyOpen | LockProtocolMismatch => LedgerError::InUse { path: owned() },
+        // Only who may write it can mend what a kill has left.
+        RepairAborted => LedgerError::NotClosed { path: owned() },
+        Corrupted(why) => damaged(path, &why),
         // What is too short or begins otherwise is told as invalid data.
-        DatabaseError::Storage(StorageError::Io(error))
+        Io(error)
             if matches!(
                 error.kind(),
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
             ) =>
         {
-            damaged(error.to_string())
+            damaged(path, &error)
         }
-        DatabaseError::Storage(StorageError::Io(error)) => failed(path, &error),
-        DatabaseError::UpgradeRequired(_) => damaged(error.to_string()),
+        Io(error) => LedgerError::Io(format!("{}: {error}", path.display())),
+        // A database of another program's.
+        error @ (UpgradeRequired(_)
+        | TableTypeMismatch { .. }
+        | TypeDefinitionChanged { .. }
+        | TableIsMultimap(_)
+        | TableDoesNotExist(_)) => damaged(path, &error),
         other => LedgerError::Io(format!("{}: {other}", path.display())),
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> LedgerError {
-    LedgerError::Io(format!("{}: {error}", path.display()))
+fn damaged(path: &Path, why: &impl ToString) -> LedgerError {
+    LedgerError::Damaged {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+/// Calls `read`, in which the database may meet pages of a damaged file: it panics at some of them.
+pub(super) fn guarded<T>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, redb::Error>,
+) -> Result<T, LedgerError> {
+    // Unwind safe: whoever is told of damage uses neither the database nor what was half read any more.
+    match panic::catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(|error| failed(path, error)),
+        Err(payload) => {
+            let told = payload.downcast_ref::<String>().map(String::as_str);
+            let told = told.or_else(|| payload.downcast_ref::<&str>().copied());
+            Err(damaged(path, &told.unwrap_or("a page makes no sense")))
+        }
+    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -263,7 +282,7 @@ fn sync_folder(path: &Path) -> Result<(), LedgerError> {
     // Windows opens no folders, and needs no such thing.
     if cfg!(unix) {
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| failed(folder, &error))?;
+        synced.map_err(|error| failed(folder, error))?;
     }
     Ok(())
 }

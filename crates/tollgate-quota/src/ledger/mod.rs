@@ -20,7 +20,9 @@
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
 //!   [`Status`]; meanwhile each limit does what its policy says.
 //! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
-//!   refused by name.
+//!   refused by name. Opening it checks every page, and whoever only reads it checks every row.
+//!
+//! - **Refusals** are counts for people: a kill may lose those of the last minute.
 //!
 //! Not promised: that a file is right which something else has written to, or whose copy of a week ago was put back; that a disk keeps what
 //! it has confirmed; anything about rates of less than an hour, slotted windows and logs, which are not kept.
@@ -31,13 +33,14 @@
 //! | Table | Key | Value |
 //! | --- | --- | --- |
 //! | `meta` | `format`; `wall`, the wall time of the last commit; `lease`, the last one given | a number |
-//! | `accounts` | an [`AccountKey`] | lease (0: none is out), stamp, committed, out, max, peak, whether it has periods |
-//! | `history` | when the period was found ended, in ns since the Unix epoch; an `AccountKey` | stamp, committed, max, peak |
+//! | `accounts` | an [`AccountKey`] | lease (0: none is out), stamp, committed, out, max, peak, refused, whether it has periods, checksum |
+//! | `history` | when the period was found ended, in ns since the Unix epoch; an `AccountKey` | stamp, committed, max, peak, refused, checksum |
 //!
 //! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
 //! scopes it counts by, their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
 //! ns since the Unix epoch; the number of a fixed window since then; for a rate, when it was so; for a lifetime budget zero. `out` is
-//! what was lent on top: after a crash it counts as spent, up to the max. Beside the file lies an empty one with `.lock`
+//! what was lent on top: after a crash it counts as spent, up to the max. A checksum (32 bits) is the CRC-32 of the `AccountKey` and the
+//! numbers before it, those of the key first. Beside the file lies an empty one with `.lock`
 //! appended, which the process that has the ledger open keeps locked.
 
 mod books;
@@ -48,6 +51,7 @@ mod error;
 mod faults;
 mod file;
 mod key;
+mod row;
 mod view;
 
 pub use error::LedgerError;

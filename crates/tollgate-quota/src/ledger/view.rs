@@ -3,10 +3,14 @@
 use super::{
     AccountKey, LedgerError,
     books::Record,
-    file::{ACCOUNTS, Files, HISTORY, open_alone, open_to_read},
+    file::{ACCOUNTS, Files, HISTORY, guarded, open_alone, open_to_read},
+    row::Past,
 };
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 use tollgate_core::{Standing, Wall};
 
 /// One account on record.
@@ -21,6 +25,8 @@ pub struct AccountRecord {
     pub out: u64,
     /// The most that was committed in its period at any report.
     pub peak: u64,
+    /// Requests that its limit refused in its period, as far as reports told. A kill may lose those of the last minute.
+    pub refused: u64,
     /// Whether it has periods.
     pub has_periods: bool,
 }
@@ -37,6 +43,9 @@ pub struct PastPeriod {
     pub standing: Standing,
     /// The most that was committed in it at any report.
     pub peak: u64,
+    /// Requests that the limit refused in it, as far as reports told. One that was refused in a period before anything was
+    /// admitted in it may be counted in the period before.
+    pub refused: u64,
 }
 
 impl AccountRecord {
@@ -48,6 +57,7 @@ impl AccountRecord {
             standing,
             out: 0,
             peak: standing.committed,
+            refused: 0,
             has_periods,
         }
     }
@@ -62,12 +72,16 @@ impl PastPeriod {
             ended,
             standing,
             peak,
+            refused: 0,
         }
     }
 }
 
 /// A ledger's file, for reading or for being changed by hand.
-pub struct LedgerFile(Access);
+pub struct LedgerFile {
+    access: Access,
+    path: PathBuf,
+}
 
 enum Access {
     Reader(redb::ReadOnlyDatabase),
@@ -79,7 +93,7 @@ enum Access {
 
 impl fmt::Debug for LedgerFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_alone = matches!(self.0, Access::Alone(..));
+        let is_alone = matches!(self.access, Access::Alone(..));
         f.debug_struct("LedgerFile")
             .field("is_alone", &is_alone)
             .finish_non_exhaustive()
@@ -93,7 +107,9 @@ impl LedgerFile {
     /// # Errors
     /// [`LedgerError`].
     pub fn read(path: &Path) -> Result<Self, LedgerError> {
-        open_to_read(path).map(|database| Self(Access::Reader(database)))
+        let access = Access::Reader(open_to_read(path)?);
+        let path = path.to_owned();
+        Ok(Self { access, path })
     }
 
     /// Opens a file that no process uses, or makes one. All of it is checked.
@@ -101,27 +117,35 @@ impl LedgerFile {
     /// # Errors
     /// [`LedgerError`]: [`LedgerError::InUse`] while a process uses it.
     pub fn alone(path: &Path) -> Result<Self, LedgerError> {
-        open_alone(path).map(|(files, database)| Self(Access::Alone(database, files)))
+        let (files, database) = open_alone(path)?;
+        let access = Access::Alone(database, files);
+        let path = path.to_owned();
+        Ok(Self { access, path })
     }
 
-    /// Calls `visit` with every account, in the order of their keys.
+    /// Calls `visit` with every account, in the order of their keys. Each row is checked, and that none is missing.
     ///
     /// # Errors
-    /// [`LedgerError`]; a key that is none is damage.
+    /// [`LedgerError`]; [`LedgerError::Damaged`] if what is there is not what was written: then what was visited may not be all.
     pub fn each_account(&self, mut visit: impl FnMut(AccountRecord)) -> Result<(), LedgerError> {
-        let table = self.transaction()?.open_table(ACCOUNTS).map_err(failed)?;
-        for row in table.iter().map_err(failed)? {
-            let (key, row) = row.map_err(failed)?;
-            let record = Record::from_row(row.value());
-            visit(AccountRecord {
-                key: key_of(key.value())?,
-                standing: record.standing,
-                out: record.out,
-                peak: record.peak,
-                has_periods: record.has_periods,
-            });
-        }
-        Ok(())
+        guarded(&self.path, || {
+            let table = self.transaction()?.open_table(ACCOUNTS)?;
+            let mut count = 0;
+            for row in table.iter()? {
+                let (key, row) = row?;
+                let record = Record::from_row(key.value(), row.value())?;
+                count += 1;
+                visit(AccountRecord {
+                    key: key_of(key.value())?,
+                    standing: record.standing,
+                    out: record.out,
+                    peak: record.peak,
+                    refused: record.refused,
+                    has_periods: record.has_periods,
+                });
+            }
+            all_there(count, table.len()?)
+        })
     }
 
     /// Calls `visit` with every past period, the oldest first.
@@ -129,22 +153,24 @@ impl LedgerFile {
     /// # Errors
     /// As [`Self::each_account`].
     pub fn each_past_period(&self, mut visit: impl FnMut(PastPeriod)) -> Result<(), LedgerError> {
-        let table = self.transaction()?.open_table(HISTORY).map_err(failed)?;
-        for row in table.iter().map_err(failed)? {
-            let (place, row) = row.map_err(failed)?;
-            let ((ended, key), (stamp, committed, max, peak)) = (place.value(), row.value());
-            visit(PastPeriod {
-                key: key_of(key)?,
-                ended: Wall(ended),
-                standing: Standing {
-                    stamp,
-                    committed,
-                    max,
-                },
-                peak,
-            });
-        }
-        Ok(())
+        guarded(&self.path, || {
+            let table = self.transaction()?.open_table(HISTORY)?;
+            let mut count = 0;
+            for row in table.iter()? {
+                let (place, row) = row?;
+                let past = Past::from_row(place.value(), row.value())?;
+                let (ended, key) = place.value();
+                count += 1;
+                visit(PastPeriod {
+                    key: key_of(key)?,
+                    ended: Wall(ended),
+                    standing: past.standing,
+                    peak: past.peak,
+                    refused: past.refused,
+                });
+            }
+            all_there(count, table.len()?)
+        })
     }
 
     /// How many accounts are on record.
@@ -152,8 +178,9 @@ impl LedgerFile {
     /// # Errors
     /// [`LedgerError`].
     pub fn accounts(&self) -> Result<u64, LedgerError> {
-        let table = self.transaction()?.open_table(ACCOUNTS).map_err(failed)?;
-        table.len().map_err(failed)
+        guarded(&self.path, || {
+            Ok(self.transaction()?.open_table(ACCOUNTS)?.len()?)
+        })
     }
 
     /// Puts records and past periods in, in one step, in place of those of the same keys.
@@ -165,10 +192,10 @@ impl LedgerFile {
         accounts: &[AccountRecord],
         past: &[PastPeriod],
     ) -> Result<(), LedgerError> {
-        let Access::Alone(database, _) = &self.0 else {
+        let Access::Alone(database, _) = &self.access else {
             return Err(LedgerError::Io("it was opened for reading".to_owned()));
         };
-        let write = || -> Result<(), redb::Error> {
+        guarded(&self.path, || {
             let transaction = database.begin_write()?;
             let mut table = transaction.open_table(ACCOUNTS)?;
             for account in accounts {
@@ -177,26 +204,33 @@ impl LedgerFile {
                     standing: account.standing,
                     out: account.out,
                     peak: account.peak,
+                    refused: account.refused,
                     has_periods: account.has_periods,
                 };
-                table.insert(account.key.bytes(), record.row())?;
+                let key = account.key.bytes();
+                table.insert(key, record.row(key))?;
             }
             drop(table);
             let mut table = transaction.open_table(HISTORY)?;
             for past in past {
-                let Standing {
-                    stamp,
-                    committed,
-                    max,
-                } = past.standing;
                 let place = (past.ended.0, past.key.bytes());
-                table.insert(place, (stamp, committed, max, past.peak))?;
+                let PastPeriod {
+                    standing,
+                    peak,
+                    refused,
+                    ..
+                } = *past;
+                let row = Past {
+                    standing,
+                    peak,
+                    refused,
+                };
+                table.insert(place, row.row(place))?;
             }
             drop(table);
             transaction.commit()?;
             Ok(())
-        };
-        write().map_err(failed)
+        })
     }
 
     /// Makes the file as small as it can be. False if it is already.
@@ -204,28 +238,31 @@ impl LedgerFile {
     /// # Errors
     /// As [`Self::import`].
     pub fn compact(&mut self) -> Result<bool, LedgerError> {
-        match &mut self.0 {
-            Access::Alone(database, _) => database.compact().map_err(failed),
+        match &mut self.access {
+            Access::Alone(database, _) => guarded(&self.path, || Ok(database.compact()?)),
             Access::Reader(_) => Err(LedgerError::Io("it was opened for reading".to_owned())),
         }
     }
 
-    fn transaction(&self) -> Result<redb::ReadTransaction, LedgerError> {
-        let transaction = match &self.0 {
+    fn transaction(&self) -> Result<redb::ReadTransaction, redb::Error> {
+        let transaction = match &self.access {
             Access::Reader(database) => database.begin_read(),
             Access::Alone(database, _) => database.begin_read(),
         };
-        transaction.map_err(failed)
+        Ok(transaction?)
     }
 }
 
-fn key_of(bytes: &[u8]) -> Result<AccountKey, LedgerError> {
-    AccountKey::from_bytes(bytes).ok_or_else(|| LedgerError::Damaged {
-        path: "".into(),
-        why: "a key is none that a ledger writes".to_owned(),
-    })
+fn key_of(bytes: &[u8]) -> Result<AccountKey, redb::Error> {
+    AccountKey::from_bytes(bytes)
+        .ok_or_else(|| redb::Error::Corrupted("a key is none that a ledger writes".to_owned()))
 }
 
-fn failed(error: impl fmt::Display) -> LedgerError {
-    LedgerError::Io(error.to_string())
+/// Whether as many rows were found as the table says it has: a reader may miss some behind a page that leads elsewhere.
+fn all_there(found: u64, has: u64) -> Result<(), redb::Error> {
+    if found == has {
+        return Ok(());
+    }
+    let why = format!("{found} rows were found where {has} should be");
+    Err(redb::Error::Corrupted(why))
 }

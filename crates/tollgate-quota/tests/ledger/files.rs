@@ -135,3 +135,35 @@ fn folder_that_is_not_there_is_told() {
     let refused = Ledger::open(&options).unwrap_err();
     assert!(refused.to_string().contains("/no/such/folder"), "{refused}");
 }
+
+#[cfg(unix)]
+#[test]
+fn file_or_folder_that_cannot_be_written_is_told_and_left_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    place.open(5).close();
+    let whole = fs::read(&place.path).unwrap();
+    let mode = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let folder = place.path.parent().unwrap();
+    mode(&place.path, 0o444);
+    if fs::OpenOptions::new().write(true).open(&place.path).is_ok() {
+        println!("skipped: to this user no file is read-only");
+        return;
+    }
+    let refused = refusal(&place);
+    assert!(matches!(refused, LedgerError::Io(_)), "{refused}");
+    assert!(refused.to_string().contains("denied"), "{refused}");
+    // Reading needs no more.
+    LedgerFile::read(&place.path).unwrap();
+    mode(&place.path, 0o644);
+    fs::remove_file(folder.join("ledger.lock")).unwrap();
+    mode(folder, 0o555);
+    let refused = refusal(&place);
+    mode(folder, 0o755);
+    assert!(refused.to_string().contains("ledger.lock"), "{refused}");
+    assert_eq!(fs::read(&place.path).unwrap(), whole);
+    place.open(5);
+}

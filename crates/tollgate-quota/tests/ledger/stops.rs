@@ -240,3 +240,78 @@ fn stock_grows_with_demand_up_to_the_lease() {
     // A cost above the lease is lent for all the same.
     charge(&ledger, &budget, at(5), 500, 1_000).unwrap();
 }
+
+/// A rate drains from when its record was made; what was lent then may have been spent at any time since, and so drains from the
+/// restart on.
+#[test]
+fn stock_that_a_rate_spent_long_after_its_record_has_not_drained() {
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let place = Place::new();
+    let limit = Limit::new(10, Duration::from_secs(36_000)).unwrap();
+    let rate = |ledger: &Ledger| {
+        ledger.account(&key("rate"), terms(4, false), 10, 0, || {
+            let scale = Scale::new(&limit).unwrap();
+            RateMeter::with_used(scale, Depth::Short, RefundRule::Exact, 0, at(0))
+        })
+    };
+    let ledger = place.open(0);
+    let meter = rate(&ledger);
+    charge(&ledger, &meter, at(0), 1, 10).unwrap();
+    assert!(ledger.flush(LONG));
+    let killed = Place::new();
+    std::fs::copy(&place.path, &killed.path).unwrap();
+    let mut out = 0;
+    let file = LedgerFile::read(&place.path).unwrap();
+    file.each_account(|account| out = account.out).unwrap();
+    assert!(out > 1, "{out}");
+    drop(file);
+    // Five hours later all of that is spent from stock, and the process is killed before the next commit.
+    let later = at(5 * HOUR_NS);
+    let after = Moment::new(Nanos(5 * HOUR_NS.cast_unsigned()), later.wall);
+    meter.charge(after, cost(out), 10).unwrap();
+
+    let ledger = killed.open(5 * HOUR_NS);
+    let meter = rate(&ledger);
+    let room = 10 - out;
+    assert!(matches!(
+        charge(&ledger, &meter, later, room + 1, 10),
+        Err(Refused::Denied(_))
+    ));
+    charge(&ledger, &meter, later, room, 10).unwrap();
+}
+
+#[test]
+fn past_period_tells_what_was_refused_in_it() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(5), 10, 10).unwrap();
+    days.count_refused();
+    assert!(ledger.flush(LONG));
+    days.count_refused();
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(6);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(6), 1, 10).unwrap_err();
+    days.count_refused();
+    drop(days);
+    assert!(ledger.close());
+    let refused = |path: &std::path::Path| {
+        let (mut now, mut past) = (Vec::new(), Vec::new());
+        let file = LedgerFile::alone(path).unwrap();
+        file.each_account(|account| now.push(account.refused))
+            .unwrap();
+        file.each_past_period(|period| past.push(period.refused))
+            .unwrap();
+        (now, past)
+    };
+    assert_eq!(refused(&place.path), (vec![3], vec![]));
+
+    let ledger = place.open(DAY_NS);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(DAY_NS), 1, 10).unwrap();
+    drop(days);
+    assert!(ledger.close());
+    assert_eq!(refused(&place.path), (vec![0], vec![3]));
+}

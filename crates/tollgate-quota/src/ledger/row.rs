@@ -1,0 +1,186 @@
+//! Records as rows of the tables, each with a checksum.
+//!
+//! The database checks its pages when a file is opened to be written, and not when it is only read, beside the process that writes it.
+//! A backup that is read so must not take over what a disk has altered: so each row says itself whether it is what was written.
+
+use super::books::Record;
+use redb::StorageError;
+use tollgate_core::{LeaseId, Standing};
+
+/// Lease, stamp, committed, out, max, peak, refused, whether it has periods, checksum.
+pub(super) type Row = (u64, i64, u64, u64, u64, u64, u64, bool, u32);
+
+/// Stamp, committed, max, peak, refused, checksum.
+pub(super) type PastRow = (i64, u64, u64, u64, u64, u32);
+
+/// A period that has ended, as its row has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Past {
+    pub(super) standing: Standing,
+    pub(super) peak: u64,
+    pub(super) refused: u64,
+}
+
+impl Record {
+    /// The record of `account` that `row` has.
+    ///
+    /// # Errors
+    /// The row is not what was written.
+    pub(super) fn from_row(account: &[u8], row: Row) -> Result<Self, StorageError> {
+        let (lease, stamp, committed, out, max, peak, refused, has_periods, _) = row;
+        let record = Self {
+            lease: (lease != 0).then_some(LeaseId(lease)),
+            standing: Standing {
+                stamp,
+                committed,
+                max,
+            },
+            out,
+            peak,
+            refused,
+            has_periods,
+        };
+        if record.row(account) == row {
+            Ok(record)
+        } else {
+            Err(altered("an account"))
+        }
+    }
+
+    pub(super) fn row(&self, account: &[u8]) -> Row {
+        let Standing {
+            stamp,
+            committed,
+            max,
+        } = self.standing;
+        let lease = self.lease.map_or(0, |lease| lease.0);
+        let Self {
+            out,
+            peak,
+            refused,
+            has_periods,
+            ..
+        } = *self;
+        let stamp_bits = stamp.cast_unsigned();
+        let numbers = [lease, stamp_bits, committed, out, max, peak, refused];
+        let check = checksum(account, numbers.into_iter().chain([has_periods.into()]));
+        (
+            lease,
+            stamp,
+            committed,
+            out,
+            max,
+            peak,
+            refused,
+            has_periods,
+            check,
+        )
+    }
+}
+
+impl Past {
+    /// The period that ended at `place`, of an account.
+    ///
+    /// # Errors
+    /// As [`Record::from_row`].
+    pub(super) fn from_row(place: (i64, &[u8]), row: PastRow) -> Result<Self, StorageError> {
+        let (stamp, committed, max, peak, refused, _) = row;
+        let past = Self {
+            standing: Standing {
+                stamp,
+                committed,
+                max,
+            },
+            peak,
+            refused,
+        };
+        if past.row(place) == row {
+            Ok(past)
+        } else {
+            Err(altered("a past period"))
+        }
+    }
+
+    pub(super) fn row(&self, (ended, account): (i64, &[u8])) -> PastRow {
+        let Self {
+            standing,
+            peak,
+            refused,
+        } = *self;
+        let Standing {
+            stamp,
+            committed,
+            max,
+        } = standing;
+        let signed = [ended, stamp].map(i64::cast_unsigned);
+        let numbers = signed.into_iter().chain([committed, max, peak, refused]);
+        let check = checksum(account, numbers);
+        (stamp, committed, max, peak, refused, check)
+    }
+}
+
+fn checksum(account: &[u8], numbers: impl Iterator<Item = u64>) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(account);
+    for number in numbers {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.finalize()
+}
+
+fn altered(what: &str) -> StorageError {
+    StorageError::Corrupted(format!("the row of {what} was altered"))
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+
+    const RECORD: Record = Record {
+        lease: Some(LeaseId(3)),
+        standing: Standing {
+            stamp: -5,
+            committed: 7,
+            max: 9,
+        },
+        out: 1,
+        peak: 8,
+        refused: 4,
+        has_periods: true,
+    };
+
+    #[test]
+    fn row_of_another_account_or_of_other_figures_is_none() {
+        let row = RECORD.row(b"a");
+        assert_eq!(Record::from_row(b"a", row).unwrap(), RECORD);
+        assert!(Record::from_row(b"b", row).is_err());
+        let mut changed = [row; 9];
+        changed[0].0 ^= 1;
+        changed[1].1 ^= 1 << 40;
+        changed[2].2 ^= 1 << 63;
+        changed[3].3 ^= 2;
+        changed[4].4 ^= 4;
+        changed[5].5 ^= 8;
+        changed[6].6 ^= 16;
+        changed[7].7 ^= true;
+        changed[8].8 ^= 1;
+        for row in changed {
+            assert!(Record::from_row(b"a", row).is_err(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn past_period_that_was_moved_or_changed_is_none() {
+        let past = Past {
+            standing: RECORD.standing,
+            peak: 8,
+            refused: 4,
+        };
+        let row = past.row((11, b"a"));
+        assert_eq!(Past::from_row((11, b"a"), row).unwrap(), past);
+        assert!(Past::from_row((12, b"a"), row).is_err());
+        assert!(Past::from_row((11, b"b"), row).is_err());
+        let changed = (row.0, row.1 ^ 1, row.2, row.3, row.4, row.5);
+        assert!(Past::from_row((11, b"a"), changed).is_err());
+    }
+}
