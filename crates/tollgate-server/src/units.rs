@@ -4,6 +4,15 @@ use tollgate_policy::Unit;
 
 use crate::figures;
 
+/// All there are.
+pub(crate) const ALL: [Unit; 5] = [
+    Unit::Requests,
+    Unit::Tokens,
+    Unit::InputTokens,
+    Unit::OutputTokens,
+    Unit::Usd,
+];
+
 /// The unit's name in a policy file.
 pub(crate) fn name(unit: Unit) -> &'static str {
     match unit {

@@ -1,5 +1,6 @@
 //! A ledger as one JSON object: what `export` writes and `import` reads.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use tollgate_core::{Standing, Wall};
 use tollgate_quota::ledger::{AccountKey, AccountRecord, PastPeriod};
 
 use super::Contents;
+use crate::{figures, units};
 
 const FORMAT: u32 = 1;
 
@@ -32,10 +34,12 @@ struct Account {
     key: Key,
     stamp: i64,
     committed: u64,
-    /// Lent on top when it was exported. An import counts it as spent.
+    /// Lent on top when it was exported.
     lent: u64,
     max: u64,
     peak: u64,
+    #[serde(default)]
+    refused: u64,
     has_periods: bool,
 }
 
@@ -48,6 +52,8 @@ struct Past {
     committed: u64,
     max: u64,
     peak: u64,
+    #[serde(default)]
+    refused: u64,
 }
 
 impl From<&AccountKey> for Key {
@@ -65,6 +71,23 @@ impl From<&AccountKey> for Key {
 }
 
 impl Key {
+    /// The key, if a limit could have it: an account that none finds again would be as good as lost.
+    fn known(&self) -> Result<AccountKey, String> {
+        let parts = [&self.limit, &self.unit, &self.algorithm];
+        let names = ["limit", "unit", "algorithm"];
+        if let Some((_, name)) = parts.iter().zip(names).find(|(part, _)| part.is_empty()) {
+            return Err(format!("an account has an empty {name}"));
+        }
+        if !units::ALL
+            .iter()
+            .any(|unit| units::name(*unit) == self.unit)
+        {
+            let unit = figures::plain(&self.unit);
+            return Err(format!("an account has a unit that there is not: {unit}"));
+        }
+        Ok(self.key())
+    }
+
     fn key(&self) -> AccountKey {
         let (names, values): (Vec<&str>, Vec<&str>) = self
             .scopes
@@ -83,6 +106,7 @@ pub(super) fn write(out: &mut impl Write, contents: &Contents) -> io::Result<()>
         lent: account.out,
         max: account.standing.max,
         peak: account.peak,
+        refused: account.refused,
         has_periods: account.has_periods,
     };
     let past = |past: &PastPeriod| Past {
@@ -92,6 +116,7 @@ pub(super) fn write(out: &mut impl Write, contents: &Contents) -> io::Result<()>
         committed: past.standing.committed,
         max: past.standing.max,
         peak: past.peak,
+        refused: past.refused,
     };
     let file = File {
         format: FORMAT,
@@ -113,32 +138,101 @@ pub(super) fn read(text: &str) -> Result<Contents, String> {
         ));
     }
     let account = |account: &Account| {
-        let Account {
-            committed,
-            lent,
-            max,
-            ..
-        } = *account;
+        let key = account.key.known()?;
         let standing = Standing {
             stamp: account.stamp,
-            // Whoever had it lent may have spent it since.
-            committed: committed.max(committed.saturating_add(lent).min(max)),
-            max,
+            committed: account.committed,
+            max: account.max,
         };
-        let mut record = AccountRecord::new(account.key.key(), standing, account.has_periods);
+        let mut record = AccountRecord::new(key, standing, account.has_periods);
         record.peak = record.peak.max(account.peak);
-        record
+        record.refused = account.refused;
+        // Whoever had it lent may have spent it since: it counts as spent when the account is next used.
+        record.out = account.lent;
+        Ok(record)
     };
     let past = |past: &Past| {
+        let key = past.key.known()?;
         let standing = Standing {
             stamp: past.stamp,
             committed: past.committed,
             max: past.max,
         };
-        PastPeriod::new(past.key.key(), Wall(past.ended_ns), standing, past.peak)
+        let mut period = PastPeriod::new(key, Wall(past.ended_ns), standing, past.peak);
+        period.refused = past.refused;
+        Ok(period)
     };
-    Ok(Contents {
-        accounts: file.accounts.iter().map(account).collect(),
-        past: file.history.iter().map(past).collect(),
-    })
+    let accounts: Vec<_> = file
+        .accounts
+        .iter()
+        .map(account)
+        .collect::<Result<_, String>>()?;
+    let past: Vec<_> = file
+        .history
+        .iter()
+        .map(past)
+        .collect::<Result<_, String>>()?;
+    // Of two, either would be lost without a word.
+    let mut seen = HashSet::new();
+    if let Some(twice) = accounts
+        .iter()
+        .find(|account| !seen.insert(account.key.bytes()))
+    {
+        return Err(format!("it has {} twice", super::table::named(&twice.key)));
+    }
+    Ok(Contents { accounts, past })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exported() -> serde_json::Value {
+        let key = AccountKey::new("m", "tokens", "lifetime", &["team"], &["x"]);
+        let standing = Standing {
+            stamp: 0,
+            committed: 7,
+            max: 9,
+        };
+        let mut account = AccountRecord::new(key.clone(), standing, false);
+        account.refused = 3;
+        let mut past = PastPeriod::new(key, Wall(5), standing, 8);
+        past.refused = 4;
+        let contents = Contents {
+            accounts: vec![account],
+            past: vec![past],
+        };
+        let mut text = Vec::new();
+        write(&mut text, &contents).unwrap();
+        let again = read(str::from_utf8(&text).unwrap()).unwrap();
+        assert_eq!(again.accounts, contents.accounts);
+        assert_eq!(again.past, contents.past);
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    fn refused(file: &serde_json::Value) -> String {
+        read(&file.to_string()).unwrap_err()
+    }
+
+    #[test]
+    fn account_that_stands_there_twice_is_refused_not_chosen() {
+        let mut file = exported();
+        let mut twice = file["accounts"][0].clone();
+        twice["committed"] = 1.into();
+        file["accounts"].as_array_mut().unwrap().push(twice);
+        assert!(
+            refused(&file).contains("`m` team=x twice"),
+            "{}",
+            refused(&file)
+        );
+    }
+
+    #[test]
+    fn account_that_no_limit_would_find_again_is_refused() {
+        for (field, value) in [("limit", ""), ("unit", "bananas"), ("algorithm", "")] {
+            let mut file = exported();
+            file["accounts"][0][field] = value.into();
+            assert!(refused(&file).contains(field), "{}", refused(&file));
+        }
+    }
 }

@@ -4,15 +4,19 @@ mod json;
 mod plain;
 mod table;
 
+use std::env;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use tollgate_core::Wall;
 use tollgate_policy::PolicyFile;
 use tollgate_quota::ledger::{AccountRecord, LedgerError, LedgerFile, PastPeriod};
 
 use crate::cli::{ExportArgs, Format, ImportArgs, LedgerCommand, ShowArgs};
+use crate::figures;
 use crate::files::{self, Failure};
 
 /// The longest file that is imported, in bytes.
@@ -32,6 +36,16 @@ struct Contents {
 }
 
 pub(crate) fn run(command: LedgerCommand) -> Result<ExitCode, Failure> {
+    // The database panics at some pages of a damaged file, and what it says then is in the error that follows.
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic
+            .location()
+            .is_some_and(|place| place.file().contains("redb"))
+        {
+            told(panic);
+        }
+    }));
     match command {
         LedgerCommand::Show(args) => show(&args)?,
         LedgerCommand::Export(args) => export(&args)?,
@@ -62,7 +76,9 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
     let told = match args.format {
         Format::Json => json::write(&mut out, &contents),
         Format::Text => {
-            let coloured = io::stdout().is_terminal();
+            // https://no-color.org: set and not empty, whatever it says.
+            let refuses_colours = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            let coloured = io::stdout().is_terminal() && !refuses_colours;
             let text = table::render(&contents, args.history, coloured);
             out.write_all(text.as_bytes())
         }
@@ -85,9 +101,8 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     });
     finish(written, &name)?;
     say(&format!(
-        "{} accounts and {} past periods exported to {name}\n",
-        contents.accounts.len(),
-        contents.past.len()
+        "{} exported to {name}\n",
+        counted(contents.accounts.len(), contents.past.len())
     ))
 }
 
@@ -110,20 +125,22 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
             format!("longer than {IMPORT_BYTES_MAX} bytes"),
         ));
     }
+    // Some editors begin a file so.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let contents = match (&args.policy, &args.limit) {
         (Some(policy), Some(limit)) => {
             let text_of_policy = files::read_policy(policy)?;
             let policy_name = files::shown(policy);
             let policy = PolicyFile::parse(&text_of_policy)
                 .map_err(|errors| Failure::policy(&policy_name, &errors))?;
-            let account = plain::read(&text, &policy, limit, &args.scope)
+            let account = plain::read(text, &policy, limit, &args.scope, wall())
                 .map_err(|why| Failure::with(&name, why))?;
             Contents {
                 accounts: vec![account],
                 past: Vec::new(),
             }
         }
-        _ => json::read(&text).map_err(|why| Failure::with(&name, why))?,
+        _ => json::read(text).map_err(|why| Failure::with(&name, why))?,
     };
     let file = LedgerFile::alone(&args.ledger)?;
     if !args.replace {
@@ -138,15 +155,14 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
         {
             return Err(Failure(format!(
                 "the ledger has {} already; --replace puts what is imported in its place",
-                table::account(&twice.key)
+                table::named(&twice.key)
             )));
         }
     }
     file.import(&contents.accounts, &contents.past)?;
     say(&format!(
-        "{} accounts and {} past periods imported\n",
-        contents.accounts.len(),
-        contents.past.len()
+        "{} imported\n",
+        counted(contents.accounts.len(), contents.past.len())
     ))
 }
 
@@ -154,21 +170,20 @@ fn verify(path: &Path) -> Result<(), Failure> {
     exists(path)?;
     // Opening it alone checks every page.
     let file = LedgerFile::alone(path)?;
-    let (mut accounts, mut past, mut lent) = (0_u64, 0_u64, 0_u64);
+    let (mut accounts, mut past, mut lent) = (0, 0, 0);
     file.each_account(|account| {
         accounts += 1;
-        lent += u64::from(account.out > 0);
+        lent += usize::from(account.out > 0);
     })?;
     file.each_past_period(|_| past += 1)?;
     let lent = match lent {
         0 => String::new(),
-        lent => {
-            format!("; {lent} accounts had units lent when it was last used, which count as spent")
-        }
+        lent => format!(
+            "; {} had units lent when it was last used, which count as spent",
+            some(lent, "account")
+        ),
     };
-    say(&format!(
-        "sound: {accounts} accounts, {past} past periods{lent}\n"
-    ))
+    say(&format!("sound: {}{lent}\n", counted(accounts, past)))
 }
 
 fn compact(path: &Path) -> Result<(), Failure> {
@@ -188,6 +203,24 @@ fn exists(path: &Path) -> Result<(), Failure> {
         Ok(false) => Err(Failure::with(path.display(), "there is no such file")),
         Err(error) => Err(Failure::with(path.display(), error)),
     }
+}
+
+fn counted(accounts: usize, past: usize) -> String {
+    let (accounts, past) = (some(accounts, "account"), some(past, "past period"));
+    format!("{accounts} and {past}")
+}
+
+fn some(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", figures::grouped(count as u128))
+}
+
+/// What this machine's clock says.
+fn wall() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Wall(since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    }))
 }
 
 fn say(text: &str) -> Result<(), Failure> {

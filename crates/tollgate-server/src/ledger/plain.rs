@@ -14,12 +14,13 @@ struct State {
     quota_month: String,
 }
 
-/// The account of `limit` that a state file is about: of the deployment, unless `scopes` give all the values.
+/// The account of `limit` that a state file is about, read at `now`: of the deployment, unless `scopes` give all the values.
 pub(super) fn read(
     text: &str,
     policy: &PolicyFile,
     limit: &str,
     scopes: &[(String, String)],
+    now: Wall,
 ) -> Result<AccountRecord, String> {
     let state: State = serde_json::from_str(text).map_err(|error| {
         format!("{error}; expected a state file with deployment_name, total_tokens_this_month and quota_month")
@@ -35,8 +36,16 @@ pub(super) fn read(
         .account_key(&values)
         .ok_or_else(|| format!("limit `{limit}` is not kept in a ledger; write persist = true"))?;
     let max = policy.max_of(rule, &values).unwrap_or(u64::MAX);
+    let start = start_of(&state.quota_month, calendar)?;
+    if start > now {
+        // A later period stays begun whatever the clock says: the quota would not renew itself until then.
+        return Err(format!(
+            "quota_month is {:?}, which has not begun by this machine's clock",
+            state.quota_month
+        ));
+    }
     let standing = Standing {
-        stamp: start_of(&state.quota_month, calendar)?.0,
+        stamp: start.0,
         committed: state.total_tokens_this_month,
         max,
     };
@@ -98,9 +107,13 @@ fn start_of(month: &str, calendar: &CalendarRule) -> Result<Wall, String> {
         .map_err(|error| error.to_string())?;
     let calendar =
         Calendar::new(calendar.period, &calendar.zone).map_err(|error| error.to_string())?;
-    Ok(calendar
-        .bounds(Wall::from_secs(noon.timestamp().as_second()))
-        .start)
+    // Of times that no clock here can tell, the nearest that it can would be another month.
+    let noon = i64::try_from(noon.timestamp().as_nanosecond()).map_err(|_| wrong())?;
+    let bounds = calendar.bounds(Wall(noon));
+    if bounds.start.0 == i64::MIN || bounds.end.0 == i64::MAX {
+        return Err(wrong());
+    }
+    Ok(bounds.start)
 }
 
 #[cfg(test)]
@@ -109,6 +122,18 @@ mod tests {
 
     const STATE: &str = r#"{"deployment_name": "gpt-4o-eu", "total_tokens_this_month": 1234,
         "quota_month": "2026-11", "tpm_quota": 120000, "timestamp": "2026-11-14T12:00:00Z"}"#;
+
+    /// 15 November 2026.
+    const NOW: Wall = Wall(1_793_491_200_000_000_000 + 14 * 86_400_000_000_000);
+
+    fn read(
+        text: &str,
+        policy: &PolicyFile,
+        limit: &str,
+        scopes: &[(String, String)],
+    ) -> Result<AccountRecord, String> {
+        super::read(text, policy, limit, scopes, NOW)
+    }
 
     fn policy(more: &str) -> PolicyFile {
         PolicyFile::parse(&format!(
@@ -132,10 +157,11 @@ mod tests {
 
     #[test]
     fn anchor_day_names_the_period_that_begins_in_the_month() {
-        let account = read(STATE, &policy("anchor_day = 31"), "m", &[]).unwrap();
+        let state = STATE.replace("2026-11\"", "2026-10\"");
+        let account = read(&state, &policy("anchor_day = 31"), "m", &[]).unwrap();
         assert_eq!(
             account.standing.stamp,
-            1_793_491_200_000_000_000 + 29 * 86_400_000_000_000
+            1_793_491_200_000_000_000 - 86_400_000_000_000
         );
     }
 
@@ -157,5 +183,22 @@ mod tests {
         assert!(read("{}", &policy, "m", &[]).is_err());
         assert!(read(STATE, &policy, "n", &[]).is_err());
         assert!(read(&STATE.replace("2026-11\"", "11/2026\""), &policy, "m", &[]).is_err());
+    }
+    #[test]
+    fn month_that_has_not_begun_or_that_no_clock_can_tell_is_refused() {
+        let policy = policy("");
+        for (month, said) in [
+            ("2026-12", "not begun"),
+            ("2099-01", "not begun"),
+            ("9999-12", "would be right"),
+            ("2262-12", "would be right"),
+            ("1677-01", "would be right"),
+            ("0001-01", "would be right"),
+            ("-9999-01", "would be right"),
+        ] {
+            let state = STATE.replace("2026-11\"", &format!("{month}\""));
+            let refused = read(&state, &policy, "m", &[]).unwrap_err();
+            assert!(refused.contains(said), "{month}: {refused}");
+        }
     }
 }

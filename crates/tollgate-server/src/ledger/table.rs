@@ -10,10 +10,12 @@ use tollgate_quota::{StatusLevel, StatusLevels, ledger::AccountKey};
 use super::Contents;
 use crate::{figures, units};
 
-const HEAD: [&str; 8] = [
-    "limit", "account", "period", "used", "lent", "max", "share", "status",
+const HEAD: [&str; 9] = [
+    "limit", "account", "period", "used", "lent", "max", "share", "refused", "status",
 ];
-const PAST_HEAD: [&str; 6] = ["limit", "account", "period", "used", "max", "peak"];
+const PAST_HEAD: [&str; 7] = [
+    "limit", "account", "period", "used", "max", "peak", "refused",
+];
 
 pub(super) fn render(contents: &Contents, history: bool, coloured: bool) -> String {
     let rows = contents.accounts.iter().map(|record| {
@@ -25,8 +27,9 @@ pub(super) fn render(contents: &Contents, history: bool, coloured: bool) -> Stri
             period(key, standing.stamp),
             amount(key, standing.committed),
             amount(key, record.out),
-            amount(key, standing.max),
+            max(key, standing.max),
             share(standing),
+            figures::grouped(record.refused.into()),
             level.as_str().to_owned(),
         ];
         (cells, Some(level))
@@ -40,8 +43,9 @@ pub(super) fn render(contents: &Contents, history: bool, coloured: bool) -> Stri
                 account(key),
                 period(key, standing.stamp),
                 amount(key, standing.committed),
-                amount(key, standing.max),
+                max(key, standing.max),
                 amount(key, past.peak),
+                figures::grouped(past.refused.into()),
             ];
             (cells, None)
         });
@@ -64,11 +68,20 @@ pub(super) fn account(key: &AccountKey) -> String {
     figures::plain(&parts.collect::<Vec<_>>().join(" ")).into_owned()
 }
 
-fn amount(key: &AccountKey, amount: u64) -> String {
+/// An account for people: its limit and its scope values.
+pub(super) fn named(key: &AccountKey) -> String {
+    format!("`{}` {}", figures::plain(key.limit()), account(key))
+}
+
+fn max(key: &AccountKey, max: u64) -> String {
     // No limit stands for more than any can be.
-    if amount == u64::MAX {
+    if max == u64::MAX {
         return "unlimited".to_owned();
     }
+    amount(key, max)
+}
+
+fn amount(key: &AccountKey, amount: u64) -> String {
     let is_money = key.unit() == units::name(Unit::Usd);
     units::amount(
         if is_money { Unit::Usd } else { Unit::Requests },
@@ -137,8 +150,12 @@ fn columns<const N: usize>(
             .unwrap_or(0)
     };
     let wide: [usize; N] = std::array::from_fn(wide);
-    let is_number =
-        |column: usize| matches!(head[column], "used" | "lent" | "max" | "share" | "peak");
+    let is_number = |column: usize| {
+        matches!(
+            head[column],
+            "used" | "lent" | "max" | "share" | "peak" | "refused"
+        )
+    };
     let mut text = String::new();
     let mut line = |cells: [&str; N], level: Option<StatusLevel>| {
         for (column, cell) in cells.iter().enumerate() {
