@@ -107,7 +107,8 @@ pub(super) fn ring(bytes: &[u8]) {
     let Shape { window, max, phase } = shape;
     let model = model::SlottedRing::new(window, slots, phase, max);
     let fresh = || {
-        SlottedRing::with_phase(max, duration(window), slots, duration(phase)).expect("in range")
+        SlottedRing::with_phase(max, duration(window), slots, duration(phase), ())
+            .expect("in range")
     };
     decides(
         fresh,
@@ -127,7 +128,7 @@ pub(super) fn log(bytes: &[u8]) {
     let has_room = !source.one_in(3);
     let room = if has_room { 300 } else { 0 };
     let fresh = || {
-        let log = ExactLog::with_room(max, duration(window), room);
+        let log = ExactLog::with_room(max, duration(window), room, ());
         Metered::new(log.expect("in range"), max)
     };
     let history = steps(
@@ -183,7 +184,7 @@ pub(super) fn fixed(bytes: &[u8]) {
     let periods = Periods::every(window, phase);
     let model = model::PeriodBudget::new(periods.clone(), max);
     let fresh =
-        || FixedWindow::with_phase(max, duration(window), duration(phase)).expect("in range");
+        || FixedWindow::with_phase(max, duration(window), duration(phase), ()).expect("in range");
     decides(
         fresh,
         model,
@@ -244,7 +245,7 @@ pub(super) fn sharded_ring(bytes: &[u8]) {
             Op::Acquire { at, cost } => {
                 ring.clock().set(Nanos::new(at));
                 let expected = whole.look(at, cost);
-                match ring.try_record_on(shard, units(cost), Nanos::new(at)) {
+                match ring.try_record_on_at(shard, units(cost), Nanos::new(at)) {
                     Ok(receipt) => {
                         assert!(steps_back || expected.admitted(), "{cost} at {at}");
                         receipts.push((receipt, admitted.len(), whole.charge(at, cost)));

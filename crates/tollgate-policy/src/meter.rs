@@ -82,14 +82,14 @@ macro_rules! meters {
 
 meters! {
     Rate(RateMeter),
-    Window(SlottedRing),
-    Log(ExactLog),
-    Fixed(FixedWindow),
+    Window(SlottedRing<()>),
+    Log(ExactLog<()>),
+    Fixed(FixedWindow<()>),
     Calendar(CalendarMeter),
     Lifetime(Lifetime),
     Concurrency(Concurrency),
     LeasedRate(Arc<Leased<RateMeter>>),
-    LeasedFixed(Arc<Leased<FixedWindow>>),
+    LeasedFixed(Arc<Leased<FixedWindow<()>>>),
     LeasedCalendar(Arc<Leased<CalendarMeter>>),
     LeasedLifetime(Arc<Leased<Lifetime>>),
 }

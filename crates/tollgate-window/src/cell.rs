@@ -1,9 +1,12 @@
 //! What the cells share: they are meters of one ceiling that know no wall time.
 
 use std::time::Duration;
-use tollgate_core::{Moment, Nanos, Refused, Wall};
+use tollgate_core::Refused;
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+use tollgate_core::{Moment, Nanos, Wall};
 
 /// The moment `now`. No window reads the wall time.
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
 pub(crate) fn at(now: Nanos) -> Moment {
     Moment::new(now, Wall::default())
 }

@@ -8,8 +8,8 @@
 //! | [`FixedWindow`] | each window of a row of them | any | one word | one exchange |
 //! | [`PeriodCounter`] | each period, which is a number told by the caller | any | one word | one exchange |
 //!
-//! Each window is a cell with a max of its own ([`try_record_at`](ExactLog::try_record_at), `count`, `remaining`,
-//! `wait_time`) and at the same time a [`Meter`](tollgate_core::Meter), to which each caller says its own ceiling and
+//! Each window is a cell with a max of its own ([`try_record`](ExactLog::try_record), `count`, `remaining`, `wait_time`, by
+//! its own clock or `_at` a `now`) and at the same time a [`Meter`](tollgate_core::Meter), to which each caller says its own ceiling and
 //! which takes refunds and debt. There is no check that must be followed by a record: the one call decides and records.
 //!
 //! ```
@@ -26,7 +26,7 @@
 //! assert!(matches!(ring.charge(at, estimate, ring.max()), Err(Refused::Denied(_))));
 //! // The answer was shorter than estimated: what was not used is free again at once.
 //! assert_eq!(ring.refund(at, &charged.receipt, 7_000), 7_000);
-//! assert_eq!(ring.remaining(at.now), 9_000);
+//! assert_eq!(ring.remaining_at(at.now), 9_000);
 //! # Ok::<(), tollgate_window::WindowError>(())
 //! ```
 //!
@@ -63,8 +63,9 @@
 //! (units spent beyond an estimate) counts like any other units, above the ceiling if it must. Where units end with
 //! their period, what was used beyond its max does not: the periods after it pay that first.
 //!
-//! Nothing here reads a clock or locks, and only the log allocates after it was built. The words, steps and orderings of
-//! each algorithm are described at the head of its module, in the source.
+//! No algorithm reads a clock: verbs without `_at` read the window's own one and hand it on. Nothing here locks, and only
+//! the log allocates after it was built. The words, steps and orderings of each algorithm are described at the head of its
+//! module, in the source.
 
 #![forbid(unsafe_code)]
 

@@ -72,7 +72,7 @@ fn holds<M: Meter>(
 
 /// As [`holds`], for a log: it may have forgotten what only an old `now` asks for.
 fn log_holds(
-    fresh: impl Fn() -> ExactLog,
+    fresh: impl Fn() -> ExactLog<()>,
     window: u64,
     max: u64,
     history: &[Op],
@@ -126,32 +126,34 @@ fn obeys<M: Meter>(
     Ok(())
 }
 
-fn ring(window: u64, slots: u32, phase: u64, max: u64) -> SlottedRing {
+fn ring(window: u64, slots: u32, phase: u64, max: u64) -> SlottedRing<()> {
     SlottedRing::with_phase(
         max,
         Duration::from_nanos(window),
         slots,
         Duration::from_nanos(phase),
+        (),
     )
     .expect("in range")
 }
 
-fn fixed(window: u64, phase: u64, max: u64) -> FixedWindow {
+fn fixed(window: u64, phase: u64, max: u64) -> FixedWindow<()> {
     FixedWindow::with_phase(
         max,
         Duration::from_nanos(window),
         Duration::from_nanos(phase),
+        (),
     )
     .expect("in range")
 }
 
 /// Room for as many holes and debts as a history has steps.
-fn log(window: u64, max: u64) -> ExactLog {
+fn log(window: u64, max: u64) -> ExactLog<()> {
     roomy_log(window, max, 100)
 }
 
-fn roomy_log(window: u64, max: u64, room: u32) -> ExactLog {
-    ExactLog::with_room(max, Duration::from_nanos(window), room).expect("in range")
+fn roomy_log(window: u64, max: u64, room: u32) -> ExactLog<()> {
+    ExactLog::with_room(max, Duration::from_nanos(window), room, ()).expect("in range")
 }
 
 fn slots() -> impl Strategy<Value = u32> {

@@ -40,12 +40,18 @@ fn exactly_the_max<M: Meter>(meter: &M, max: u64) {
 #[test]
 fn racing_threads_take_exactly_the_max() {
     for max in [1, 1_000, 30_000] {
-        exactly_the_max(&FixedWindow::new(max, Duration::from_secs(1)).unwrap(), max);
         exactly_the_max(
-            &SlottedRing::new(max, Duration::from_secs(1), 7).unwrap(),
+            &FixedWindow::with_clock(max, Duration::from_secs(1), ()).unwrap(),
             max,
         );
-        exactly_the_max(&ExactLog::new(max, Duration::from_secs(1)).unwrap(), max);
+        exactly_the_max(
+            &SlottedRing::with_clock(max, Duration::from_secs(1), 7, ()).unwrap(),
+            max,
+        );
+        exactly_the_max(
+            &ExactLog::with_clock(max, Duration::from_secs(1), ()).unwrap(),
+            max,
+        );
     }
 }
 
@@ -89,13 +95,13 @@ fn law_holds_while_the_clock_runs() {
             window: SECOND,
             max,
         };
-        let log = ExactLog::with_room(max, Duration::from_secs(1), 50).unwrap();
+        let log = ExactLog::with_room(max, Duration::from_secs(1), 50, ()).unwrap();
         obeys_while_the_clock_runs(&log, max, &window);
 
-        let ring = SlottedRing::new(max, Duration::from_secs(1), 8).unwrap();
+        let ring = SlottedRing::with_clock(max, Duration::from_secs(1), 8, ()).unwrap();
         obeys_while_the_clock_runs(&ring, max, &window);
 
-        let fixed = FixedWindow::new(max, Duration::from_secs(1)).unwrap();
+        let fixed = FixedWindow::with_clock(max, Duration::from_secs(1), ()).unwrap();
         let law = Law::Periods {
             periods: Periods::every(SECOND, 0),
             max,

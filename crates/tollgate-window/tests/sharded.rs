@@ -55,7 +55,7 @@ impl Subject for InTurn {
         let shard = self.next_shard();
         let used = self.ring.count_at(now);
         let wait = self.ring.wait_time_at(cost, now);
-        match self.ring.try_record_on(shard, cost, now) {
+        match self.ring.try_record_on_at(shard, cost, now) {
             Ok(receipt) => {
                 assert_eq!(wait, Some(Duration::ZERO), "an admission was promised");
                 assert_eq!(self.ring.count_at(now), used + cost.get());
@@ -188,7 +188,7 @@ proptest! {
         for op in history {
             let Op::Acquire { at, cost } = op else { continue };
             let charge = Cost::new(cost).expect("not zero");
-            if let Ok(receipt) = subject.ring.try_record_on(subject.next_shard(), charge, Nanos(at)) {
+            if let Ok(receipt) = subject.ring.try_record_on_at(subject.next_shard(), charge, Nanos(at)) {
                 let parts = (u128::from(at) + u128::from(shape.phase)) * u128::from(shape.slots);
                 let own = parts / u128::from(shape.window);
                 prop_assert!(u128::from(receipt.tick()) >= own, "never counted before its instant");

@@ -135,7 +135,7 @@ fn per(item: Item<'_>, mistakes: &mut Mistakes) -> Read<(Per, usize)> {
 
 /// Tells slots that are too short to be numbered.
 fn check_slots(per_ns: u64, slots: u32, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Read<()> {
-    let fits = |slots| SlottedRing::new(1, Duration::from_nanos(per_ns), slots);
+    let fits = |slots| SlottedRing::with_clock(1, Duration::from_nanos(per_ns), slots, ());
     let Err(misfit) = fits(slots) else {
         return Ok(());
     };

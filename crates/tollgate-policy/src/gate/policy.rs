@@ -372,14 +372,14 @@ impl CompiledLimit {
             }
             Shape::Window { per, slots, phase } => AnyMeter::Window(
                 // Nothing allowed is a ceiling of nothing, whatever the ring could hold.
-                SlottedRing::with_phase(max.max(1), *per, *slots, *phase)
+                SlottedRing::with_phase(max.max(1), *per, *slots, *phase, ())
                     .map_err(|error| error.to_string())?,
             ),
-            Shape::Log { per } => {
-                AnyMeter::Log(ExactLog::new(max.max(1), *per).map_err(|error| error.to_string())?)
-            }
+            Shape::Log { per } => AnyMeter::Log(
+                ExactLog::with_clock(max.max(1), *per, ()).map_err(|error| error.to_string())?,
+            ),
             Shape::Fixed { per, phase } => {
-                let window = FixedWindow::with_phase(max.max(1), *per, *phase)
+                let window = FixedWindow::with_phase(max.max(1), *per, *phase, ())
                     .map_err(|error| error.to_string())?;
                 AnyMeter::Fixed(if max == 0 {
                     // Windows of nothing are those whose max was lowered to it.

@@ -94,7 +94,7 @@ impl Lasting for CalendarMeter {
     }
 }
 
-impl Lasting for FixedWindow {
+impl Lasting for FixedWindow<()> {
     fn period(receipt: &PeriodReceipt) -> u64 {
         receipt.period()
     }

@@ -146,7 +146,7 @@ fn window_of_an_hour_goes_on_in_a_process_whose_clock_starts_anew() {
     let window = |ledger: &Ledger, wall: i64| {
         let phase = Duration::from_nanos(wall.rem_euclid(HOUR_NS).cast_unsigned());
         ledger.account(&key("hourly"), terms(10, true), 10, wall / HOUR_NS, || {
-            FixedWindow::with_phase(10, HOUR, phase).unwrap()
+            FixedWindow::with_phase(10, HOUR, phase, ()).unwrap()
         })
     };
     let start = 7 * HOUR_NS + HOUR_NS / 3;

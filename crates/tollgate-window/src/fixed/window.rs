@@ -1,10 +1,10 @@
 use super::counter::{PeriodCounter, PeriodReceipt, PeriodRefusal};
 use crate::{
-    cell::{at, wait_of},
+    cell::wait_of,
     error::{WindowError, max_units, phase_ns, window_ns},
 };
-use std::time::Duration;
-use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wait};
+use std::{fmt, time::Duration};
+use tollgate_core::{Charged, Clock, Cost, Meter, Moment, Nanos, QuantaClock, Refused, Wait};
 
 /// At most `max` units in each fixed window: every window starts empty, for all at once, but for debt.
 ///
@@ -20,6 +20,9 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wait};
 /// already begun. One word that changes; every operation is lock-free, one exchange when uncontended, and allocates
 /// nothing.
 ///
+/// Each verb comes in two forms: with the window's own [`Clock`], and `_at` a given `now`, which must come from that clock's
+/// time line. One that is only ever asked `_at` needs none: `()` stands for it.
+///
 /// ```
 /// use std::time::Duration;
 /// use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
@@ -29,56 +32,79 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wait};
 /// assert!(window.try_record_at(Cost::ONE, Nanos::from_secs(10)).is_ok());
 /// assert!(window.try_record_at(Cost::ONE, Nanos::from_secs(59)).is_ok());
 /// assert!(window.try_record_at(Cost::ONE, Nanos::from_secs(59)).is_err());
-/// assert_eq!(window.wait_time(Cost::ONE, Nanos::from_secs(59)), Some(Duration::from_secs(1)));
-/// assert_eq!(window.remaining(Nanos::from_secs(60)), 2);
+/// assert_eq!(window.wait_time_at(Cost::ONE, Nanos::from_secs(59)), Some(Duration::from_secs(1)));
+/// assert_eq!(window.remaining_at(Nanos::from_secs(60)), 2);
 ///
 /// // A call turns out to have used three more than the two it asked for: that is the next window, and half of another.
 /// let at = Moment::new(Nanos::from_secs(59), Wall::default());
 /// window.charge_anyway(at, Cost::new(3).unwrap(), 2).expect("it is open");
-/// assert_eq!([60, 120, 180].map(|secs| window.remaining(Nanos::from_secs(secs))), [0, 1, 2]);
+/// assert_eq!([60, 120, 180].map(|secs| window.remaining_at(Nanos::from_secs(secs))), [0, 1, 2]);
 /// # Ok::<(), tollgate_window::WindowError>(())
 /// ```
 #[derive(Debug)]
-pub struct FixedWindow {
+pub struct FixedWindow<C = QuantaClock> {
     window_ns: u64,
     phase_ns: u64,
     counter: PeriodCounter,
+    clock: C,
 }
 
 impl FixedWindow {
     /// The largest max: about 4.5 × 10¹⁵ units.
     pub const MAX_UNITS: u64 = PeriodCounter::UNITS_MAX;
 
-    /// At most `max` units in each window of length `window`, the first of which starts at the epoch.
+    /// At most `max` units in each window of length `window`, the first of which starts at the epoch of its own
+    /// clock.
     ///
     /// # Errors
     /// [`WindowError`] if `max` is zero or above [`Self::MAX_UNITS`], or `window` is zero or longer than 30 years.
     pub fn new(max: u64, window: Duration) -> Result<Self, WindowError> {
-        Self::with_phase(max, window, Duration::ZERO)
+        Self::with_clock(max, window, QuantaClock::new())
     }
+}
 
-    /// As [`Self::new`], with windows that start `phase` earlier; the first one is that much shorter.
+impl<C> FixedWindow<C> {
+    /// As [`FixedWindow::new`], on this clock.
     ///
     /// # Errors
-    /// As [`Self::new`], and [`WindowError::PhaseTooLong`] unless `phase` is shorter than `window`.
-    pub fn with_phase(max: u64, window: Duration, phase: Duration) -> Result<Self, WindowError> {
-        let max = max_units(max, Self::MAX_UNITS)?;
+    /// As [`FixedWindow::new`].
+    pub fn with_clock(max: u64, window: Duration, clock: C) -> Result<Self, WindowError> {
+        Self::with_phase(max, window, Duration::ZERO, clock)
+    }
+
+    /// As [`Self::with_clock`], with windows that start `phase` earlier; the first one is that much shorter.
+    ///
+    /// # Errors
+    /// As [`FixedWindow::new`], and [`WindowError::PhaseTooLong`] unless `phase` is shorter than `window`.
+    pub fn with_phase(
+        max: u64,
+        window: Duration,
+        phase: Duration,
+        clock: C,
+    ) -> Result<Self, WindowError> {
+        let max = max_units(max, FixedWindow::MAX_UNITS)?;
         let window_ns = window_ns(window)?;
         let phase_ns = phase_ns(phase, window_ns)?;
         Ok(Self {
             window_ns,
             phase_ns,
             counter: PeriodCounter::new(max),
+            clock,
         })
     }
 
     /// The same windows with another max, which are to take over from these: see [`Self::take_over`]. Until then they
-    /// are closed. A max above [`Self::MAX_UNITS`] is taken for that; one of zero admits nothing, and pays no debt.
+    /// are closed. A max above [`FixedWindow::MAX_UNITS`] is taken for that; one of zero admits nothing, and pays no debt.
     #[must_use]
-    pub fn successor(&self, max: u64) -> Self {
+    pub fn successor(&self, max: u64) -> Self
+    where
+        C: Clone,
+    {
         Self {
+            window_ns: self.window_ns,
+            phase_ns: self.phase_ns,
             counter: PeriodCounter::pending(max),
-            ..*self
+            clock: self.clock.clone(),
         }
     }
 
@@ -109,25 +135,25 @@ impl FixedWindow {
     /// [`Refused::Denied`] with the least wait, [`Wait::Never`] for a cost above the max, and nothing changed;
     /// [`Refused::Closed`] after [`Meter::close_at_rest`].
     pub fn try_record_at(&self, cost: Cost, now: Nanos) -> Result<Charged<PeriodReceipt>, Refused> {
-        self.charge(at(now), cost, self.max())
+        self.charge_under(self.max(), cost, now)
     }
 
     /// Units used in the window of `now`, or in a later one that was already begun.
     #[must_use]
-    pub fn count(&self, now: Nanos) -> u64 {
+    pub fn count_at(&self, now: Nanos) -> u64 {
         self.counter.used_in(self.number(now))
     }
 
     /// Units left in the window of `now`, or in a later one that was already begun; none in debt.
     #[must_use]
-    pub fn remaining(&self, now: Nanos) -> u64 {
-        self.max().saturating_sub(self.count(now))
+    pub fn remaining_at(&self, now: Nanos) -> u64 {
+        self.max().saturating_sub(self.count_at(now))
     }
 
     /// How long `cost` would have to wait at `now`, were nobody else to come: zero if it fits, none if it never does.
     #[must_use]
-    pub fn wait_time(&self, cost: Cost, now: Nanos) -> Option<Duration> {
-        wait_of(self.look(at(now), cost, self.max()))
+    pub fn wait_time_at(&self, cost: Cost, now: Nanos) -> Option<Duration> {
+        wait_of(self.look_under(self.max(), cost, now))
     }
 
     /// The number of the window that is current as of `now`, and the units used in it; the counter is
@@ -161,6 +187,23 @@ impl FixedWindow {
         (now.clamped().0 + self.phase_ns) / self.window_ns
     }
 
+    fn look_under(&self, ceiling: u64, cost: Cost, now: Nanos) -> Result<(), Refused> {
+        let number = self.number(now);
+        let look = self.counter.look_on_time_in(number, cost, ceiling);
+        look.map_err(|refusal| self.refused(refusal, now))
+    }
+
+    fn charge_under(
+        &self,
+        ceiling: u64,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<Charged<PeriodReceipt>, Refused> {
+        let number = self.number(now);
+        let charge = self.counter.charge_on_time_in(number, cost, ceiling);
+        charge.map_err(|refusal| self.refused(refusal, now))
+    }
+
     /// Why a charge at `now` was refused, in the words of meters.
     fn refused(&self, refusal: PeriodRefusal, now: Nanos) -> Refused {
         match refusal {
@@ -181,6 +224,41 @@ impl FixedWindow {
     }
 }
 
+impl<C: Clock> FixedWindow<C> {
+    /// Takes `cost` now if it fits, in one step: one clock read, then [`Self::try_record_at`].
+    ///
+    /// # Errors
+    /// As [`Self::try_record_at`].
+    #[inline]
+    pub fn try_record(&self, cost: Cost) -> Result<Charged<PeriodReceipt>, Refused> {
+        self.try_record_at(cost, self.clock.now())
+    }
+
+    /// Units used in the window of now; see [`Self::count_at`].
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count_at(self.clock.now())
+    }
+
+    /// Units left now; see [`Self::remaining_at`].
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.remaining_at(self.clock.now())
+    }
+
+    /// How long `cost` would have to wait now; see [`Self::wait_time_at`].
+    #[must_use]
+    pub fn wait_time(&self, cost: Cost) -> Option<Duration> {
+        self.wait_time_at(cost, self.clock.now())
+    }
+
+    /// Where `now` comes from.
+    #[must_use]
+    pub const fn clock(&self) -> &C {
+        &self.clock
+    }
+}
+
 /// A wait of so many nanoseconds, at least one; for ever, if no `Duration` is as long.
 fn wait(nanos: u128) -> Wait {
     let nanos = nanos.max(1);
@@ -193,13 +271,11 @@ fn wait(nanos: u128) -> Wait {
 
 const NANOS_PER_SEC: u128 = 1_000_000_000;
 
-impl Meter for FixedWindow {
+impl<C: fmt::Debug + Send + Sync> Meter for FixedWindow<C> {
     type Receipt = PeriodReceipt;
 
     fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
-        let number = self.number(at.now);
-        let look = self.counter.look_on_time_in(number, cost, ceiling);
-        look.map_err(|refusal| self.refused(refusal, at.now))
+        self.look_under(ceiling, cost, at.now)
     }
 
     fn charge(
@@ -208,9 +284,7 @@ impl Meter for FixedWindow {
         cost: Cost,
         ceiling: u64,
     ) -> Result<Charged<PeriodReceipt>, Refused> {
-        let number = self.number(at.now);
-        let charge = self.counter.charge_on_time_in(number, cost, ceiling);
-        charge.map_err(|refusal| self.refused(refusal, at.now))
+        self.charge_under(ceiling, cost, at.now)
     }
 
     fn charge_anyway(
@@ -236,7 +310,7 @@ impl Meter for FixedWindow {
     }
 
     fn used(&self, at: Moment) -> u64 {
-        self.count(at.now)
+        self.count_at(at.now)
     }
 
     fn close_at_rest(&self, at: Moment) -> bool {
@@ -251,6 +325,7 @@ impl Meter for FixedWindow {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
+    use crate::cell::at;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -260,46 +335,46 @@ mod tests {
 
     #[test]
     fn wait_ends_with_the_window_to_the_nanosecond() {
-        let window = FixedWindow::with_phase(3, SECOND, Duration::from_nanos(10)).unwrap();
+        let window = FixedWindow::with_phase(3, SECOND, Duration::from_nanos(10), ()).unwrap();
         let now = Nanos(999_999_000);
         window.try_record_at(cost(3), now).unwrap();
         assert_eq!(
-            window.wait_time(Cost::ONE, now),
+            window.wait_time_at(Cost::ONE, now),
             Some(Duration::from_nanos(990))
         );
         assert_eq!(
-            window.wait_time(Cost::ONE, Nanos(now.0 + 989)),
+            window.wait_time_at(Cost::ONE, Nanos(now.0 + 989)),
             Some(Duration::from_nanos(1))
         );
         assert_eq!(
-            window.wait_time(cost(3), Nanos(now.0 + 990)),
+            window.wait_time_at(cost(3), Nanos(now.0 + 990)),
             Some(Duration::ZERO)
         );
-        assert_eq!(window.wait_time(cost(4), now), None);
+        assert_eq!(window.wait_time_at(cost(4), now), None);
     }
 
     #[test]
     fn older_now_waits_for_the_window_already_begun_or_for_its_end() {
-        let window = FixedWindow::new(2, SECOND).unwrap();
+        let window = FixedWindow::with_clock(2, SECOND, ()).unwrap();
         let (old, now) = (Nanos::from_secs(2), Nanos::from_secs(5));
         let receipt = window.try_record_at(Cost::ONE, now).unwrap().receipt;
-        assert_eq!(window.wait_time(Cost::ONE, old), Some(3 * SECOND));
-        assert_eq!(window.wait_time(cost(2), old), Some(4 * SECOND));
-        assert_eq!(window.wait_time(cost(3), old), None);
+        assert_eq!(window.wait_time_at(Cost::ONE, old), Some(3 * SECOND));
+        assert_eq!(window.wait_time_at(cost(2), old), Some(4 * SECOND));
+        assert_eq!(window.wait_time_at(cost(3), old), None);
         let Err(Refused::Denied(denial)) = window.try_record_at(Cost::ONE, old) else {
             panic!("its own window is forgotten")
         };
-        assert_eq!((denial.committed, window.count(now)), (1, 1));
+        assert_eq!((denial.committed, window.count_at(now)), (1, 1));
         assert!(!window.close_at_rest(at(old)));
         window.charge_anyway(at(old), cost(3), 2).unwrap();
         assert_eq!(window.refund(at(old), &receipt, 1), 1);
-        assert_eq!(window.count(now), 3);
+        assert_eq!(window.count_at(now), 3);
     }
 
     #[test]
     fn last_instant_of_a_clock_is_denied_not_wrapped() {
         for window in [Duration::from_nanos(1), Duration::from_nanos(Nanos::MAX.0)] {
-            let window = FixedWindow::new(1, window).unwrap();
+            let window = FixedWindow::with_clock(1, window, ()).unwrap();
             window.try_record_at(Cost::ONE, Nanos(u64::MAX)).unwrap();
             assert!(window.try_record_at(Cost::ONE, Nanos(u64::MAX)).is_err());
             assert!(window.try_record_at(Cost::ONE, Nanos::MAX).is_err());
@@ -309,71 +384,74 @@ mod tests {
 
     #[test]
     fn refund_after_the_window_gives_nothing_back() {
-        let window = FixedWindow::new(3, SECOND).unwrap();
+        let window = FixedWindow::with_clock(3, SECOND, ()).unwrap();
         let receipt = window.try_record_at(cost(3), Nanos(0)).unwrap().receipt;
         assert_eq!(window.refund(at(Nanos(1)), &receipt, 1), 1);
         assert_eq!(window.refund(at(Nanos::from_secs(1)), &receipt, 1), 0);
         window.try_record_at(cost(3), Nanos::from_secs(1)).unwrap();
         assert_eq!(window.refund(at(Nanos::from_secs(1)), &receipt, 1), 0);
-        assert_eq!(window.remaining(Nanos::from_secs(1)), 0);
+        assert_eq!(window.remaining_at(Nanos::from_secs(1)), 0);
     }
 
     #[test]
     fn remaining_is_nothing_in_debt() {
-        let window = FixedWindow::new(3, SECOND).unwrap();
+        let window = FixedWindow::with_clock(3, SECOND, ()).unwrap();
         window.charge_anyway(at(Nanos(0)), cost(10), 3).unwrap();
         assert_eq!(
-            (window.count(Nanos(0)), window.remaining(Nanos(0))),
+            (window.count_at(Nanos(0)), window.remaining_at(Nanos(0))),
             (10, 0)
         );
         assert_eq!(
-            [1, 2, 3, 4].map(|secs| window.remaining(Nanos::from_secs(secs))),
+            [1, 2, 3, 4].map(|secs| window.remaining_at(Nanos::from_secs(secs))),
             [0, 0, 2, 3]
         );
     }
 
     #[test]
     fn wait_lasts_until_a_window_has_paid_enough() {
-        let window = FixedWindow::with_phase(3, SECOND, Duration::from_nanos(10)).unwrap();
+        let window = FixedWindow::with_phase(3, SECOND, Duration::from_nanos(10), ()).unwrap();
         window.charge_anyway(at(Nanos(0)), cost(10), 3).unwrap();
         // 7, 4 and 1 are used in the windows that follow.
         let starts = |units, secs: u64| {
-            let wait = window.wait_time(cost(units), Nanos(7)).unwrap();
+            let wait = window.wait_time_at(cost(units), Nanos(7)).unwrap();
             assert_eq!(wait, Duration::from_nanos(secs * 1_000_000_000 - 17));
         };
         starts(1, 3);
         starts(2, 3);
         starts(3, 4);
-        assert_eq!(window.wait_time(cost(4), Nanos(7)), None);
+        assert_eq!(window.wait_time_at(cost(4), Nanos(7)), None);
     }
 
     #[test]
     fn wait_of_a_huge_debt_is_told_or_never_ends() {
         let longest = Duration::from_nanos(Nanos::MAX.0);
         let debt = cost(FixedWindow::MAX_UNITS);
-        let (short, long) = (FixedWindow::new(1, SECOND), FixedWindow::new(1, longest));
+        let (short, long) = (
+            FixedWindow::with_clock(1, SECOND, ()),
+            FixedWindow::with_clock(1, longest, ()),
+        );
         let windows = [short, long].map(Result::unwrap);
         let waits = windows.map(|window| {
             window.charge_anyway(at(Nanos(0)), debt, 1).unwrap();
-            window.wait_time(Cost::ONE, Nanos(0))
+            window.wait_time_at(Cost::ONE, Nanos(0))
         });
         assert_eq!(waits, [Some(Duration::from_secs(debt.get())), None]);
     }
 
     #[test]
     fn successor_of_no_units_admits_nothing() {
-        let one = FixedWindow::new(1, SECOND).unwrap();
+        let one = FixedWindow::with_clock(1, SECOND, ()).unwrap();
         let none = one.successor(0);
         none.take_over(&one, at(Nanos(0)));
         none.charge_anyway(at(Nanos::from_secs(1)), cost(2), 0)
             .unwrap();
-        assert_eq!(none.wait_time(Cost::ONE, Nanos::from_secs(1)), None);
-        assert_eq!(none.count(Nanos::MAX), 2, "nothing pays");
+        assert_eq!(none.wait_time_at(Cost::ONE, Nanos::from_secs(1)), None);
+        assert_eq!(none.count_at(Nanos::MAX), 2, "nothing pays");
     }
 
     #[test]
     fn successor_goes_on_in_the_same_windows() {
-        let old = FixedWindow::with_phase(9, SECOND, Duration::from_nanos(10)).unwrap();
+        let old = FixedWindow::with_phase(9, SECOND, Duration::from_nanos(10), ()).unwrap();
         let receipt = old.try_record_at(cost(9), Nanos(0)).unwrap().receipt;
         let new = old.successor(3);
         let now = Nanos(999_999_989);
@@ -382,16 +460,19 @@ mod tests {
             old.try_record_at(cost(1), now).unwrap_err(),
             Refused::Closed
         );
-        assert_eq!((new.max(), new.count(now)), (3, 9));
-        assert_eq!(new.wait_time(cost(3), now), Some(Duration::from_nanos(1)));
+        assert_eq!((new.max(), new.count_at(now)), (3, 9));
+        assert_eq!(
+            new.wait_time_at(cost(3), now),
+            Some(Duration::from_nanos(1))
+        );
         assert_eq!(new.refund(at(now), &receipt, 8), 8);
-        assert_eq!(new.remaining(now), 2);
+        assert_eq!(new.remaining_at(now), 2);
     }
 
     #[test]
     fn nonsense_is_refused_by_name() {
         let built = |max, window, phase| {
-            FixedWindow::with_phase(max, window, phase)
+            FixedWindow::with_phase(max, window, phase, ())
                 .map(|_| ())
                 .unwrap_err()
         };

@@ -1,10 +1,10 @@
 use super::{cell::Cell, word::LogReceipt};
 use crate::{
-    cell::{at, wait_of},
+    cell::wait_of,
     error::{WindowError, max_units, window_ns},
 };
 use std::{fmt, time::Duration};
-use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
+use tollgate_core::{Charged, Clock, Cost, Meter, Moment, Nanos, QuantaClock, Refused};
 
 /// At most `max` units in every window of a length, exact to the nanosecond.
 ///
@@ -25,6 +25,9 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// Refunds and debt can bring more than `max` charges into one window. There is room for [`Self::ROOM`] more; beyond
 /// that, charges that follow each other leave the window together, with the last of them.
 ///
+/// Each verb comes in two forms: with the log's own [`Clock`], and `_at` a given `now`, which must come from that clock's
+/// time line. One that is only ever asked `_at` needs none: `()` stands for it.
+///
 /// ```
 /// use std::time::Duration;
 /// use tollgate_core::{Cost, Nanos};
@@ -34,13 +37,14 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// let two = Cost::new(2).expect("not zero");
 /// assert!(log.try_record_at(two, Nanos::from_secs(5)).is_ok());
 /// assert!(log.try_record_at(Cost::ONE, Nanos::from_secs(20)).is_ok());
-/// assert_eq!(log.wait_time(two, Nanos::from_secs(30)), Some(Duration::from_secs(35)));
-/// assert_eq!(log.remaining(Nanos::from_secs(65)), 2);
+/// assert_eq!(log.wait_time_at(two, Nanos::from_secs(30)), Some(Duration::from_secs(35)));
+/// assert_eq!(log.remaining_at(Nanos::from_secs(65)), 2);
 /// # Ok::<(), tollgate_window::WindowError>(())
 /// ```
-pub struct ExactLog {
+pub struct ExactLog<C = QuantaClock> {
     max: u64,
     cell: Cell,
+    clock: C,
 }
 
 impl ExactLog {
@@ -49,23 +53,33 @@ impl ExactLog {
     /// Charges beyond `max` that one window remembers apart, unless told otherwise.
     pub const ROOM: u32 = 64;
 
-    /// At most `max` units in every interval of length `window`.
+    /// At most `max` units in every interval of length `window`, on a clock of its own.
     ///
     /// # Errors
     /// [`WindowError`] if `max` is zero or above [`Self::MAX_UNITS`], or `window` is zero or longer than 30 years.
     pub fn new(max: u64, window: Duration) -> Result<Self, WindowError> {
-        Self::with_room(max, window, Self::ROOM)
+        Self::with_clock(max, window, QuantaClock::new())
     }
+}
 
-    /// As [`Self::new`], with room for `room` charges beyond `max` in one window.
+impl<C> ExactLog<C> {
+    /// As [`ExactLog::new`], on this clock.
     ///
     /// # Errors
-    /// As [`Self::new`].
-    pub fn with_room(max: u64, window: Duration, room: u32) -> Result<Self, WindowError> {
-        let max = max_units(max, Self::MAX_UNITS)?;
+    /// As [`ExactLog::new`].
+    pub fn with_clock(max: u64, window: Duration, clock: C) -> Result<Self, WindowError> {
+        Self::with_room(max, window, ExactLog::ROOM, clock)
+    }
+
+    /// As [`Self::with_clock`], with room for `room` charges beyond `max` in one window.
+    ///
+    /// # Errors
+    /// As [`ExactLog::new`].
+    pub fn with_room(max: u64, window: Duration, room: u32, clock: C) -> Result<Self, WindowError> {
+        let max = max_units(max, ExactLog::MAX_UNITS)?;
         let window_ns = window_ns(window)?;
-        let cell = Cell::new(window_ns, max, Self::MAX_UNITS, room);
-        Ok(Self { max, cell })
+        let cell = Cell::new(window_ns, max, ExactLog::MAX_UNITS, room);
+        Ok(Self { max, cell, clock })
     }
 
     /// The most units a window.
@@ -86,29 +100,64 @@ impl ExactLog {
     /// [`Refused::Denied`] with the least wait ([`Wait::Never`](tollgate_core::Wait::Never) for a cost above the max),
     /// and nothing changed; [`Refused::Closed`] after [`Meter::close_at_rest`].
     pub fn try_record_at(&self, cost: Cost, now: Nanos) -> Result<Charged<LogReceipt>, Refused> {
-        self.charge(at(now), cost, self.max)
+        self.cell.charge(now, cost.get(), self.max)
     }
 
     /// Units in the window at `now`, or at the latest charge if that is later.
     #[must_use]
-    pub fn count(&self, now: Nanos) -> u64 {
+    pub fn count_at(&self, now: Nanos) -> u64 {
         self.cell.used(now)
     }
 
     /// Units left at `now`, or at the latest charge if that is later; none in debt.
     #[must_use]
-    pub fn remaining(&self, now: Nanos) -> u64 {
-        self.max.saturating_sub(self.count(now))
+    pub fn remaining_at(&self, now: Nanos) -> u64 {
+        self.max.saturating_sub(self.count_at(now))
     }
 
     /// How long `cost` would have to wait at `now`, were nobody else to come: zero if it fits, none if it never does.
     #[must_use]
-    pub fn wait_time(&self, cost: Cost, now: Nanos) -> Option<Duration> {
-        wait_of(self.look(at(now), cost, self.max))
+    pub fn wait_time_at(&self, cost: Cost, now: Nanos) -> Option<Duration> {
+        wait_of(self.cell.look(now, cost.get(), self.max))
     }
 }
 
-impl fmt::Debug for ExactLog {
+impl<C: Clock> ExactLog<C> {
+    /// Takes `cost` now if it fits, in one step: one clock read, then [`Self::try_record_at`].
+    ///
+    /// # Errors
+    /// As [`Self::try_record_at`].
+    #[inline]
+    pub fn try_record(&self, cost: Cost) -> Result<Charged<LogReceipt>, Refused> {
+        self.try_record_at(cost, self.clock.now())
+    }
+
+    /// Units in the window now; see [`Self::count_at`].
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count_at(self.clock.now())
+    }
+
+    /// Units left now; see [`Self::remaining_at`].
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.remaining_at(self.clock.now())
+    }
+
+    /// How long `cost` would have to wait now; see [`Self::wait_time_at`].
+    #[must_use]
+    pub fn wait_time(&self, cost: Cost) -> Option<Duration> {
+        self.wait_time_at(cost, self.clock.now())
+    }
+
+    /// Where `now` comes from.
+    #[must_use]
+    pub const fn clock(&self) -> &C {
+        &self.clock
+    }
+}
+
+impl<C> fmt::Debug for ExactLog<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExactLog")
             .field("max", &self.max)
@@ -121,7 +170,7 @@ impl fmt::Debug for ExactLog {
 /// has room for its charges too, up to [`ExactLog::MAX_UNITS`] in a window. Beyond, up to `u32::MAX`, for which any
 /// larger ceiling is taken, the law stays exact, but some charges may count longer than they must. A debt above `u32::MAX` is taken for that many units, and cannot be refunded. After
 /// 2⁶⁴ units in a life all is denied.
-impl Meter for ExactLog {
+impl<C: fmt::Debug + Send + Sync> Meter for ExactLog<C> {
     type Receipt = LogReceipt;
 
     fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
@@ -161,25 +210,26 @@ impl Meter for ExactLog {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
+    use crate::cell::at;
     use tollgate_core::Wait;
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn log(max: u64, room: u32) -> ExactLog {
-        ExactLog::with_room(max, Duration::from_secs(1), room).unwrap()
+    fn log(max: u64, room: u32) -> ExactLog<()> {
+        ExactLog::with_room(max, Duration::from_secs(1), room, ()).unwrap()
     }
 
     fn cost(units: u64) -> Cost {
         Cost::new(units).unwrap()
     }
 
-    fn take(log: &ExactLog, units: u64, now: u64) -> Result<LogReceipt, Refused> {
+    fn take(log: &ExactLog<()>, units: u64, now: u64) -> Result<LogReceipt, Refused> {
         log.try_record_at(cost(units), Nanos(now))
             .map(|charged| charged.receipt)
     }
 
-    fn wait(log: &ExactLog, units: u64, now: u64) -> Option<u64> {
-        log.wait_time(cost(units), Nanos(now))
+    fn wait(log: &ExactLog<()>, units: u64, now: u64) -> Option<u64> {
+        log.wait_time_at(cost(units), Nanos(now))
             .map(|wait| wait.as_nanos().try_into().unwrap())
     }
 
@@ -192,15 +242,15 @@ mod tests {
         assert_eq!(wait(&log, 1, SECOND + 5), Some(0));
         assert_eq!(
             (
-                log.count(Nanos(SECOND + 4)),
-                log.remaining(Nanos(SECOND + 4))
+                log.count_at(Nanos(SECOND + 4)),
+                log.remaining_at(Nanos(SECOND + 4))
             ),
             (1, 0)
         );
         assert_eq!(
             (
-                log.count(Nanos(SECOND + 5)),
-                log.remaining(Nanos(SECOND + 5))
+                log.count_at(Nanos(SECOND + 5)),
+                log.remaining_at(Nanos(SECOND + 5))
             ),
             (0, 1)
         );
@@ -250,7 +300,7 @@ mod tests {
             (1, Nanos(SECOND))
         );
         assert_eq!(log.refund(at(Nanos(5)), &debt.receipt, 1), 1);
-        assert_eq!(log.count(Nanos(5)), 1);
+        assert_eq!(log.count_at(Nanos(5)), 1);
     }
 
     #[test]
@@ -270,7 +320,7 @@ mod tests {
     #[test]
     fn first_and_last_instant_of_a_clock_are_like_any_other() {
         let longest = Duration::from_nanos(Nanos::MAX.0);
-        let log = ExactLog::new(1, longest).unwrap();
+        let log = ExactLog::with_clock(1, longest, ()).unwrap();
         take(&log, 1, 0).unwrap();
         assert_eq!(wait(&log, 1, Nanos::MAX.0 - 1), Some(1));
         take(&log, 1, u64::MAX).unwrap();
@@ -283,7 +333,7 @@ mod tests {
         let receipts = [10, 20, 30].map(|now| take(&log, 2, now).unwrap());
         for (refunded, receipt) in receipts.iter().enumerate() {
             assert_eq!(log.refund(at(Nanos(40)), receipt, 1), 1);
-            assert_eq!(log.remaining(Nanos(40)), refunded as u64 + 1);
+            assert_eq!(log.remaining_at(Nanos(40)), refunded as u64 + 1);
         }
         take(&log, 3, 40).unwrap();
         assert_eq!(
@@ -293,7 +343,7 @@ mod tests {
         );
         assert_eq!(wait(&log, 3, 40), Some(SECOND - 10));
         assert_eq!(
-            [10, 20, 30, 40].map(|left| log.count(Nanos(SECOND + left))),
+            [10, 20, 30, 40].map(|left| log.count_at(Nanos(SECOND + left))),
             [5, 4, 3, 0]
         );
     }
@@ -305,7 +355,7 @@ mod tests {
         assert_eq!(log.refund(at(Nanos(SECOND)), &old, 1), 0);
         take(&log, 2, SECOND).unwrap();
         assert_eq!(log.refund(at(Nanos(SECOND)), &old, 1), 0);
-        assert_eq!(log.count(Nanos(SECOND)), 2);
+        assert_eq!(log.count_at(Nanos(SECOND)), 2);
     }
 
     #[test]
@@ -322,7 +372,7 @@ mod tests {
             Some(SECOND - 1_000),
             "the very first is still told apart"
         );
-        assert_eq!(log.count(Nanos(SECOND)), 1);
+        assert_eq!(log.count_at(Nanos(SECOND)), 1);
     }
 
     #[test]
@@ -332,7 +382,7 @@ mod tests {
             log.charge_anyway(at(Nanos(now)), cost(5), 1).unwrap();
         }
         assert_eq!(
-            [0, 10, 20, 30].map(|left| log.count(Nanos(SECOND + left))),
+            [0, 10, 20, 30].map(|left| log.count_at(Nanos(SECOND + left))),
             [15, 10, 5, 0]
         );
     }
@@ -346,14 +396,14 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(
-            log.count(Nanos(SECOND + 40)),
+            log.count_at(Nanos(SECOND + 40)),
             4,
             "what has left stays known"
         );
         for (left, kept) in [(10, 3), (20, 2), (30, 1)] {
-            assert!(log.count(Nanos(2 * SECOND + left)) >= kept);
+            assert!(log.count_at(Nanos(2 * SECOND + left)) >= kept);
         }
-        assert_eq!(log.count(Nanos(2 * SECOND + 40)), 0);
+        assert_eq!(log.count_at(Nanos(2 * SECOND + 40)), 0);
     }
 
     #[test]
@@ -363,9 +413,9 @@ mod tests {
             let debt = log.charge_anyway(at(Nanos(7)), cost(u64::MAX), 3).unwrap();
             assert_eq!(log.refund(at(Nanos(7)), &debt.receipt, u64::MAX), 0);
         }
-        assert_eq!(log.count(Nanos(7)), 3 * u64::from(u32::MAX));
+        assert_eq!(log.count_at(Nanos(7)), 3 * u64::from(u32::MAX));
         assert_eq!(wait(&log, 1, 7), Some(SECOND));
-        assert_eq!(log.remaining(Nanos(SECOND + 7)), 3);
+        assert_eq!(log.remaining_at(Nanos(SECOND + 7)), 3);
     }
 
     #[test]
@@ -384,7 +434,7 @@ mod tests {
         assert_eq!(denial.committed, 50);
         assert_eq!(denial.wait, Wait::nanos(SECOND - 50));
         for left in 1..=50 {
-            assert_eq!(log.count(Nanos(SECOND + left)), 50 - left);
+            assert_eq!(log.count_at(Nanos(SECOND + left)), 50 - left);
         }
     }
 
@@ -393,17 +443,17 @@ mod tests {
         let log = log(4, 0);
         let old = [10, 20].map(|now| take(&log, 2, now).unwrap());
         log.reset(at(Nanos(20)));
-        assert_eq!(log.count(Nanos(20)), 0);
+        assert_eq!(log.count_at(Nanos(20)), 0);
         let new = take(&log, 4, 20).unwrap();
         assert_eq!(
             old.map(|receipt| log.refund(at(Nanos(20)), &receipt, 2)),
             [0, 0]
         );
         assert_eq!(log.refund(at(Nanos(20)), &new, 1), 1);
-        assert_eq!(log.count(Nanos(20)), 3);
+        assert_eq!(log.count_at(Nanos(20)), 3);
         log.reset(at(Nanos(20)));
         log.reset(at(Nanos(20)));
-        assert_eq!(log.remaining(Nanos(20)), 4);
+        assert_eq!(log.remaining_at(Nanos(20)), 4);
     }
 
     #[test]
@@ -425,7 +475,10 @@ mod tests {
         assert_eq!(log.refund(at(Nanos(0)), &receipt, 1), 0);
         log.reset(at(Nanos(0)));
         assert_eq!(
-            (log.count(Nanos(0)), log.wait_time(Cost::ONE, Nanos(0))),
+            (
+                log.count_at(Nanos(0)),
+                log.wait_time_at(Cost::ONE, Nanos(0))
+            ),
             (0, None)
         );
     }
@@ -442,7 +495,11 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_name() {
         let second = Duration::from_secs(1);
-        let built = |max, window| ExactLog::new(max, window).map(|_| ()).unwrap_err();
+        let built = |max, window| {
+            ExactLog::with_clock(max, window, ())
+                .map(|_| ())
+                .unwrap_err()
+        };
         assert_eq!(built(0, second), WindowError::NoUnits);
         let largest = ExactLog::MAX_UNITS;
         assert_eq!(

@@ -4,11 +4,11 @@ use super::{
     word::{SlotReceipt, UNITS_MAX},
 };
 use crate::{
-    cell::{at, wait_of},
+    cell::wait_of,
     error::{WindowError, max_units},
 };
 use std::{fmt, time::Duration};
-use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
+use tollgate_core::{Charged, Clock, Cost, Meter, Moment, Nanos, QuantaClock, Refused};
 
 /// At most `max` units in every window of a length, kept in slots: for costs of any size (model tokens, money).
 ///
@@ -23,6 +23,9 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// else. Every operation is lock-free and allocates nothing; an admission is one exchange, but for the first of a
 /// slot, which takes four.
 ///
+/// Each verb comes in two forms: with the ring's own [`Clock`], and `_at` a given `now`, which must come from that clock's
+/// time line. One that is only ever asked `_at` needs none: `()` stands for it.
+///
 /// ```
 /// use std::{fmt, time::Duration};
 /// use tollgate_core::{Cost, Nanos};
@@ -33,14 +36,15 @@ use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused};
 /// let cost = Cost::new(800).expect("not zero");
 /// assert!(ring.try_record_at(cost, Nanos::from_secs(5)).is_ok());
 /// // The slot from 0 s to 10 s has left entirely at 70 s.
-/// assert_eq!(ring.wait_time(cost, Nanos::from_secs(30)), Some(Duration::from_secs(40)));
-/// assert_eq!(ring.remaining(Nanos::from_secs(30)), 200);
+/// assert_eq!(ring.wait_time_at(cost, Nanos::from_secs(30)), Some(Duration::from_secs(40)));
+/// assert_eq!(ring.remaining_at(Nanos::from_secs(30)), 200);
 /// assert!(ring.try_record_at(cost, Nanos::from_secs(70)).is_ok());
 /// # Ok::<(), tollgate_window::WindowError>(())
 /// ```
-pub struct SlottedRing {
+pub struct SlottedRing<C = QuantaClock> {
     max: u64,
     cell: Cell,
+    clock: C,
 }
 
 impl SlottedRing {
@@ -50,30 +54,47 @@ impl SlottedRing {
     pub const MAX_SLOTS: u32 = SLOTS_MAX;
 
     /// At most `max` units in every interval of length `window`, kept in `slots` slots, the first of which starts at
-    /// the epoch. The slots need not divide the window.
+    /// the epoch of its own clock. The slots need not divide the window.
     ///
     /// # Errors
     /// [`WindowError`] if `max` is zero or above [`Self::MAX_UNITS`], `slots` zero or above [`Self::MAX_SLOTS`],
     /// `window` zero or longer than 30 years, or a slot so short (below about 430 µs) that its number would not last
     /// 30 years.
     pub fn new(max: u64, window: Duration, slots: u32) -> Result<Self, WindowError> {
-        Self::with_phase(max, window, slots, Duration::ZERO)
+        Self::with_clock(max, window, slots, QuantaClock::new())
     }
+}
 
-    /// As [`Self::new`], with slots that start `phase` earlier.
+impl<C> SlottedRing<C> {
+    /// As [`SlottedRing::new`], on this clock.
     ///
     /// # Errors
-    /// As [`Self::new`], and [`WindowError::PhaseTooLong`] unless `phase` is shorter than `window`.
+    /// As [`SlottedRing::new`].
+    pub fn with_clock(
+        max: u64,
+        window: Duration,
+        slots: u32,
+        clock: C,
+    ) -> Result<Self, WindowError> {
+        Self::with_phase(max, window, slots, Duration::ZERO, clock)
+    }
+
+    /// As [`Self::with_clock`], with slots that start `phase` earlier.
+    ///
+    /// # Errors
+    /// As [`SlottedRing::new`], and [`WindowError::PhaseTooLong`] unless `phase` is shorter than `window`.
     pub fn with_phase(
         max: u64,
         window: Duration,
         slots: u32,
         phase: Duration,
+        clock: C,
     ) -> Result<Self, WindowError> {
         let max = max_units(max, UNITS_MAX)?;
         Ok(Self {
             max,
             cell: Cell::new(Ticks::new(window, slots, phase)?),
+            clock,
         })
     }
 
@@ -101,30 +122,65 @@ impl SlottedRing {
     /// [`Refused::Denied`] with the least wait ([`Wait::Never`](tollgate_core::Wait::Never) for a cost above the max),
     /// and nothing changed; [`Refused::Closed`] after [`Meter::close_at_rest`].
     pub fn try_record_at(&self, cost: Cost, now: Nanos) -> Result<Charged<SlotReceipt>, Refused> {
-        self.charge(at(now), cost, self.max)
+        self.cell.charge(now, cost.get(), self.max)
     }
 
     /// Units that count at `now`, or in the open slot if that is later. O(slots) if no charge came in the slot of `now` yet.
     #[must_use]
-    pub fn count(&self, now: Nanos) -> u64 {
+    pub fn count_at(&self, now: Nanos) -> u64 {
         self.cell.used(now)
     }
 
     /// Units left at `now`, or in the open slot if that is later; none in debt.
     #[must_use]
-    pub fn remaining(&self, now: Nanos) -> u64 {
-        self.max.saturating_sub(self.count(now))
+    pub fn remaining_at(&self, now: Nanos) -> u64 {
+        self.max.saturating_sub(self.count_at(now))
     }
 
     /// How long `cost` would have to wait at `now`, were nobody else to come: zero if it fits, none if it never does.
     /// O(slots).
     #[must_use]
-    pub fn wait_time(&self, cost: Cost, now: Nanos) -> Option<Duration> {
-        wait_of(self.look(at(now), cost, self.max))
+    pub fn wait_time_at(&self, cost: Cost, now: Nanos) -> Option<Duration> {
+        wait_of(self.cell.look(now, cost.get(), self.max))
     }
 }
 
-impl fmt::Debug for SlottedRing {
+impl<C: Clock> SlottedRing<C> {
+    /// Takes `cost` now if it fits, in one step: one clock read, then [`Self::try_record_at`].
+    ///
+    /// # Errors
+    /// As [`Self::try_record_at`].
+    #[inline]
+    pub fn try_record(&self, cost: Cost) -> Result<Charged<SlotReceipt>, Refused> {
+        self.try_record_at(cost, self.clock.now())
+    }
+
+    /// Units that count now; see [`Self::count_at`].
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count_at(self.clock.now())
+    }
+
+    /// Units left now; see [`Self::remaining_at`].
+    #[must_use]
+    pub fn remaining(&self) -> u64 {
+        self.remaining_at(self.clock.now())
+    }
+
+    /// How long `cost` would have to wait now; see [`Self::wait_time_at`].
+    #[must_use]
+    pub fn wait_time(&self, cost: Cost) -> Option<Duration> {
+        self.wait_time_at(cost, self.clock.now())
+    }
+
+    /// Where `now` comes from.
+    #[must_use]
+    pub const fn clock(&self) -> &C {
+        &self.clock
+    }
+}
+
+impl<C> fmt::Debug for SlottedRing<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SlottedRing")
             .field("max", &self.max)
@@ -134,7 +190,7 @@ impl fmt::Debug for SlottedRing {
     }
 }
 
-impl Meter for SlottedRing {
+impl<C: fmt::Debug + Send + Sync> Meter for SlottedRing<C> {
     type Receipt = SlotReceipt;
 
     fn look(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<(), Refused> {
@@ -179,25 +235,26 @@ impl Meter for SlottedRing {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
+    use crate::cell::at;
 
     const SECOND: u64 = 1_000_000_000;
 
     /// Slots of one second.
-    fn ring(max: u64, slots: u32) -> SlottedRing {
-        SlottedRing::new(max, Duration::from_secs(slots.into()), slots).unwrap()
+    fn ring(max: u64, slots: u32) -> SlottedRing<()> {
+        SlottedRing::with_clock(max, Duration::from_secs(slots.into()), slots, ()).unwrap()
     }
 
     fn cost(units: u64) -> Cost {
         Cost::new(units).unwrap()
     }
 
-    fn take(ring: &SlottedRing, units: u64, now: u64) -> Result<SlotReceipt, Refused> {
+    fn take(ring: &SlottedRing<()>, units: u64, now: u64) -> Result<SlotReceipt, Refused> {
         ring.try_record_at(cost(units), Nanos(now))
             .map(|charged| charged.receipt)
     }
 
-    fn wait(ring: &SlottedRing, units: u64, now: u64) -> Option<u64> {
-        ring.wait_time(cost(units), Nanos(now))
+    fn wait(ring: &SlottedRing<()>, units: u64, now: u64) -> Option<u64> {
+        ring.wait_time_at(cost(units), Nanos(now))
             .map(|wait| wait.as_nanos().try_into().unwrap())
     }
 
@@ -207,8 +264,8 @@ mod tests {
         take(&ring, 10, SECOND - 1).unwrap();
         assert_eq!(wait(&ring, 1, SECOND - 1), Some(4 * SECOND + 1));
         assert_eq!(wait(&ring, 1, 5 * SECOND - 1), Some(1));
-        assert_eq!(ring.remaining(Nanos(5 * SECOND - 1)), 0);
-        assert_eq!(ring.remaining(Nanos(5 * SECOND)), 10);
+        assert_eq!(ring.remaining_at(Nanos(5 * SECOND - 1)), 0);
+        assert_eq!(ring.remaining_at(Nanos(5 * SECOND)), 10);
         take(&ring, 10, 5 * SECOND).unwrap();
     }
 
@@ -251,7 +308,7 @@ mod tests {
         assert_eq!(denial.committed, 1, "what is told is of the open slot");
         assert_eq!(take(&ring, 1, late).unwrap().tick(), 5);
         assert_eq!(wait(&ring, 1, late), Some(1));
-        assert_eq!(ring.remaining(Nanos(late)), 1);
+        assert_eq!(ring.remaining_at(Nanos(late)), 1);
         take(&ring, 1, late + 1).unwrap();
         assert_eq!(wait(&ring, 1, late), Some(3 * SECOND + 1));
     }
@@ -288,9 +345,9 @@ mod tests {
         for receipt in &receipts {
             assert_eq!(ring.refund(at(Nanos(2 * SECOND)), receipt, 1), 1);
         }
-        assert_eq!(ring.count(Nanos(2 * SECOND)), 6);
+        assert_eq!(ring.count_at(Nanos(2 * SECOND)), 6);
         assert_eq!(
-            [3, 4, 5].map(|tick| ring.count(Nanos(tick * SECOND))),
+            [3, 4, 5].map(|tick| ring.count_at(Nanos(tick * SECOND))),
             [4, 2, 0]
         );
         take(&ring, 1, 3 * SECOND).unwrap();
@@ -299,7 +356,7 @@ mod tests {
             0,
             "its slot has left"
         );
-        assert_eq!(ring.count(Nanos(3 * SECOND)), 5);
+        assert_eq!(ring.count_at(Nanos(3 * SECOND)), 5);
     }
 
     #[test]
@@ -315,14 +372,14 @@ mod tests {
             );
         }
         assert_eq!(wait(&ring, 1, SECOND), Some(3 * SECOND));
-        assert!(ring.count(Nanos(SECOND)) > SlottedRing::MAX_UNITS);
-        assert_eq!(ring.remaining(Nanos(4 * SECOND)), 10);
+        assert!(ring.count_at(Nanos(SECOND)) > SlottedRing::MAX_UNITS);
+        assert_eq!(ring.remaining_at(Nanos(4 * SECOND)), 10);
     }
 
     #[test]
     fn last_instant_of_a_clock_is_denied_not_wrapped() {
         for (window, slots) in [(430_528, 1), (60 * SECOND, 60), (Nanos::MAX.0, SLOTS_MAX)] {
-            let ring = SlottedRing::new(1, Duration::from_nanos(window), slots).unwrap();
+            let ring = SlottedRing::with_clock(1, Duration::from_nanos(window), slots, ()).unwrap();
             take(&ring, 1, u64::MAX).unwrap();
             for now in [0, Nanos::MAX.0, u64::MAX] {
                 assert!(take(&ring, 1, now).is_err(), "{window}");
@@ -336,7 +393,7 @@ mod tests {
         let old = [0, 1, 2].map(|tick| take(&ring, 2, tick * SECOND).unwrap());
         let now = 2 * SECOND;
         ring.reset(at(Nanos(now)));
-        assert_eq!(ring.count(Nanos(now)), 0);
+        assert_eq!(ring.count_at(Nanos(now)), 0);
         let new = take(&ring, 6, now).unwrap();
         assert_eq!(
             old.map(|receipt| ring.refund(at(Nanos(now)), &receipt, 2)),
@@ -344,11 +401,11 @@ mod tests {
         );
         assert_eq!(ring.refund(at(Nanos(now)), &new, 1), 1);
         assert_eq!(
-            [3, 6, 7].map(|tick| ring.count(Nanos(tick * SECOND))),
+            [3, 6, 7].map(|tick| ring.count_at(Nanos(tick * SECOND))),
             [5, 5, 0]
         );
         ring.reset(at(Nanos(3 * SECOND)));
-        assert_eq!(ring.count(Nanos(3 * SECOND)), 0);
+        assert_eq!(ring.count_at(Nanos(3 * SECOND)), 0);
         take(&ring, 6, 4 * SECOND).unwrap();
         assert_eq!(ring.refund(at(Nanos(4 * SECOND)), &new, 1), 0);
     }
@@ -369,7 +426,10 @@ mod tests {
         assert_eq!(ring.refund(at(Nanos(0)), &receipt, 1), 0);
         ring.reset(at(Nanos(0)));
         assert_eq!(
-            (ring.count(Nanos(0)), ring.wait_time(Cost::ONE, Nanos(0))),
+            (
+                ring.count_at(Nanos(0)),
+                ring.wait_time_at(Cost::ONE, Nanos(0))
+            ),
             (0, None)
         );
     }
@@ -378,7 +438,7 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         let second = Duration::from_secs(1);
         let built = |max, window, slots| {
-            SlottedRing::new(max, window, slots)
+            SlottedRing::with_clock(max, window, slots, ())
                 .map(|_| ())
                 .unwrap_err()
         };
@@ -393,7 +453,7 @@ mod tests {
             built(1, Duration::from_millis(1), 60).to_string(),
             "60 slots in 1ms are too short to be numbered for 30 years, such a window must be at least 25.831324ms long"
         );
-        let phase = SlottedRing::with_phase(1, second, 4, second).unwrap_err();
+        let phase = SlottedRing::with_phase(1, second, 4, second, ()).unwrap_err();
         assert!(matches!(phase, WindowError::PhaseTooLong { .. }));
     }
 }

@@ -4,8 +4,8 @@ use tollgate_core::{Charged, Meter, Nanos, Refused, Wait};
 use tollgate_sync::Arc;
 use tollgate_window::{FixedWindow, PeriodCounter, PeriodReceipt, PeriodRefusal};
 
-pub(crate) fn fresh() -> FixedWindow {
-    FixedWindow::new(3, Duration::from_secs(1)).expect("in range")
+pub(crate) fn fresh() -> FixedWindow<()> {
+    FixedWindow::with_clock(3, Duration::from_secs(1), ()).expect("in range")
 }
 
 /// Two callers cross into a period at once, one of them late with a charge for the period before: every period takes
@@ -61,7 +61,7 @@ pub(crate) fn late_caller_waits_for_the_window() {
         Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
     }
     assert_eq!(passed(&end(early)), 2);
-    assert_eq!(window.count(Nanos(SECOND)), 2);
+    assert_eq!(window.count_at(Nanos(SECOND)), 2);
 }
 
 /// A refund of the period before, while the next one begins: it never touches the next.
@@ -90,7 +90,7 @@ pub(crate) fn refunds_and_charges_add_up() {
     });
     let (refunded, taken) = (end(refunder), end(charger));
     assert!(taken >= 1 && refunded == 1);
-    assert_eq!(window.count(Nanos(2)), 2 - refunded + taken);
+    assert_eq!(window.count_at(Nanos(2)), 2 - refunded + taken);
 }
 
 /// The period that some units were counted in, and how many.

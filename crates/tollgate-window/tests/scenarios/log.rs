@@ -5,12 +5,12 @@ use tollgate_sync::Arc;
 use tollgate_window::{ExactLog, LogReceipt};
 
 /// A log of one second. Without room it forgets as early as it may, and a lap is short.
-pub(crate) fn log(max: u64) -> Arc<ExactLog> {
+pub(crate) fn log(max: u64) -> Arc<ExactLog<()>> {
     Arc::new(fresh(max))
 }
 
-pub(crate) fn fresh(max: u64) -> ExactLog {
-    ExactLog::with_room(max, Duration::from_secs(1), 0).expect("in range")
+pub(crate) fn fresh(max: u64) -> ExactLog<()> {
+    ExactLog::with_room(max, Duration::from_secs(1), 0, ()).expect("in range")
 }
 
 /// Two callers charge at rising instants within one window: exactly the max passes.
@@ -33,14 +33,14 @@ pub(crate) fn charges_take_exactly_the_max(max: u64, one: &'static [u64], two: &
         .collect();
     after.sort_unstable();
     assert!(after.into_iter().eq(1..=u128::from(taken)));
-    assert_eq!(log.count(Nanos(3)), taken);
-    assert_eq!(log.count(Nanos(SECOND + 3)), 0);
+    assert_eq!(log.count_at(Nanos(3)), taken);
+    assert_eq!(log.count_at(Nanos(SECOND + 3)), 0);
 }
 
 /// Two callers charge at rising instants after a first one: each unit leaves exactly one window after it came.
 pub(crate) fn units_leave_in_their_time(one: &'static [u64], two: &'static [u64]) {
     let log = log(5);
-    let take = |log: &ExactLog, now| {
+    let take = |log: &ExactLog<()>, now| {
         charge(log, now, 1, 5)
             .expect("five fit")
             .receipt
@@ -57,7 +57,7 @@ pub(crate) fn units_leave_in_their_time(one: &'static [u64], two: &'static [u64]
     let stamps = [vec![first], rest.concat()].concat();
     for now in [4, SECOND, SECOND + 1, SECOND + 2, SECOND + 3] {
         let live = stamps.iter().filter(|stamp| **stamp + SECOND > now).count() as u64;
-        assert_eq!(log.count(Nanos(now)), live, "at {now}: {stamps:?}");
+        assert_eq!(log.count_at(Nanos(now)), live, "at {now}: {stamps:?}");
     }
 }
 
@@ -65,15 +65,19 @@ pub(crate) fn units_leave_in_their_time(one: &'static [u64], two: &'static [u64]
 pub(crate) fn charges_see_what_has_left() {
     let log = log(2);
     charge(&*log, 0, 1, 2).expect("it is fresh");
-    let attempt = || go(&log, |log: &ExactLog| charge(log, SECOND, 1, 2).is_some());
+    let attempt = || {
+        go(&log, |log: &ExactLog<()>| {
+            charge(log, SECOND, 1, 2).is_some()
+        })
+    };
     assert_eq!([attempt(), attempt()].map(end), [true, true]);
-    assert_eq!(log.count(Nanos(SECOND)), 2);
+    assert_eq!(log.count_at(Nanos(SECOND)), 2);
 }
 
 /// A look while another caller overwrites the places it reads: it sees one state, and no state had room.
 pub(crate) fn look_sees_one_state() {
     let log = log(1);
-    let each_second = |log: &ExactLog, seconds: std::ops::Range<u64>| {
+    let each_second = |log: &ExactLog<()>, seconds: std::ops::Range<u64>| {
         seconds
             .into_iter()
             .all(|second| charge(log, second * SECOND, 1, 1).is_some())
@@ -97,7 +101,7 @@ pub(crate) fn look_sees_one_state() {
 /// A late caller finds the ring where an earlier unit was overwritten by someone for whom it had left.
 pub(crate) fn late_caller_forgets_nothing() {
     let log = log(1);
-    let spend = |log: &ExactLog, now| log.charge_anyway(moment(now), units(1), 1).is_ok();
+    let spend = |log: &ExactLog<()>, now| log.charge_anyway(moment(now), units(1), 1).is_ok();
     assert!([0, 10, 20].into_iter().all(|now| spend(&log, now)));
     // The unit of 0 has left by then, and the ring of three places has to forget something.
     let early = go(&log, move |log| spend(log, SECOND + 5));
@@ -113,7 +117,7 @@ pub(crate) fn late_caller_forgets_nothing() {
 /// admitted obeys the law by the instants that were given.
 pub(crate) fn law_holds_across_a_lap(one: &'static [u64], two: &'static [u64]) {
     let log = log(2);
-    let take = |log: &ExactLog, now| charge(log, now, 1, 2).map(|_| now);
+    let take = |log: &ExactLog<()>, now| charge(log, now, 1, 2).map(|_| now);
     let mut stamps: Vec<u64> = [0, 10]
         .into_iter()
         .map(|now| take(&log, now).expect("it is fresh"))
@@ -145,12 +149,12 @@ pub(crate) fn refund_makes_room(at_head: bool) {
     let charger = go(&log, |log| charge(log, 20, 1, 2).is_some());
     assert_eq!(end(refunder), 1);
     let taken = u64::from(end(charger));
-    assert_eq!(log.count(Nanos(20)), 1 + taken);
+    assert_eq!(log.count_at(Nanos(20)), 1 + taken);
     assert_eq!(charge(&*log, 20, 1, 2).is_some(), taken == 0);
     // Each unit leaves in its time.
-    assert_eq!(log.count(Nanos(SECOND)), if at_head { 1 } else { 2 });
-    assert_eq!(log.count(Nanos(SECOND + 10)), 1);
-    assert_eq!(log.count(Nanos(SECOND + 20)), 0);
+    assert_eq!(log.count_at(Nanos(SECOND)), if at_head { 1 } else { 2 });
+    assert_eq!(log.count_at(Nanos(SECOND + 10)), 1);
+    assert_eq!(log.count_at(Nanos(SECOND + 20)), 0);
 }
 
 /// Two refunds of one interval, and a charge that turns the head into a point: both are counted once.
@@ -158,7 +162,7 @@ pub(crate) fn refunds_are_counted_once() {
     let log = log(4);
     let receipts = [2, 2].map(|cost| charge(&*log, 0, cost, 4).expect("it is fresh").receipt);
     let refund = |receipt| {
-        go(&log, move |log: &ExactLog| {
+        go(&log, move |log: &ExactLog<()>| {
             log.refund(moment(5), &receipt, 1)
         })
     };
@@ -166,8 +170,8 @@ pub(crate) fn refunds_are_counted_once() {
     let charger = go(&log, |log| charge(log, 5, 1, 4).is_some());
     let taken = end(charger);
     assert_eq!(threads.map(end), [1, 1]);
-    assert_eq!(log.count(Nanos(5)), 2 + u64::from(taken));
-    assert_eq!(log.count(Nanos(SECOND)), u64::from(taken));
+    assert_eq!(log.count_at(Nanos(5)), 2 + u64::from(taken));
+    assert_eq!(log.count_at(Nanos(SECOND)), u64::from(taken));
 }
 
 /// Debt from two callers on a ring too small for it: every unit counts until a window after it was taken.
@@ -175,7 +179,7 @@ pub(crate) fn debt_in_a_full_ring_stays_long_enough(one: &'static [u64], two: &'
     let log = log(1);
     charge(&*log, 0, 1, 1).expect("it is fresh");
     let spend = |nows: &'static [u64]| {
-        let charge = |log: &ExactLog, now| {
+        let charge = |log: &ExactLog<()>, now| {
             log.charge_anyway(moment(now), units(1), 1)
                 .expect("nobody closes it")
         };
@@ -190,17 +194,17 @@ pub(crate) fn debt_in_a_full_ring_stays_long_enough(one: &'static [u64], two: &'
     for now in [4, SECOND, SECOND + 1, SECOND + 2, SECOND + 3] {
         let live = stamps.iter().filter(|stamp| **stamp + SECOND > now).count() as u64;
         assert!(
-            log.count(Nanos(now)) >= live,
+            log.count_at(Nanos(now)) >= live,
             "at {now}: {} of {stamps:?}",
-            log.count(Nanos(now))
+            log.count_at(Nanos(now))
         );
     }
     assert_eq!(
-        log.count(Nanos(SECOND)),
+        log.count_at(Nanos(SECOND)),
         stamps.len() as u64,
         "the first unit has left, and it alone"
     );
-    assert_eq!(log.count(Nanos(SECOND + 4)), 0);
+    assert_eq!(log.count_at(Nanos(SECOND + 4)), 0);
 }
 
 /// A denial while somebody charges tells a wait that was right at some instant.
@@ -223,7 +227,7 @@ pub(crate) fn denial_tells_a_wait_of_one_state() {
 }
 
 /// A log whose first level is full once the next charge records the last of these `charges`, one every 10 ns.
-fn full_level(charges: u64) -> (Arc<ExactLog>, Vec<LogReceipt>) {
+fn full_level(charges: u64) -> (Arc<ExactLog<()>>, Vec<LogReceipt>) {
     let log = log(charges + 1);
     let receipts = (0..charges).map(|charge_number| {
         let charged = charge(&*log, charge_number * 10, 1, charges + 1).expect("it is fresh");
@@ -242,12 +246,16 @@ pub(crate) fn refund_meets_the_next_level(charges: u64) {
     let charger = go(&log, move |log| charge(log, now, 1, charges + 1).is_some());
     assert!(end(charger));
     assert_eq!(end(refunder), 1);
-    assert_eq!(log.count(Nanos(now)), charges);
+    assert_eq!(log.count_at(Nanos(now)), charges);
     for left in 1..charges {
         let since = SECOND + (left - 1) * 10;
-        assert_eq!(log.count(Nanos(since)), charges - left, "{left} have left");
+        assert_eq!(
+            log.count_at(Nanos(since)),
+            charges - left,
+            "{left} have left"
+        );
     }
-    assert_eq!(log.count(Nanos(SECOND + now - 1)), 1);
+    assert_eq!(log.count_at(Nanos(SECOND + now - 1)), 1);
 }
 
 /// As above, after a charge of the refunder's own, while a later caller finds room on the level that is full to him.
@@ -263,8 +271,8 @@ pub(crate) fn refund_on_the_next_level_is_found(charges: u64) {
     });
     assert!(end(charger));
     assert_eq!(end(refunder), (true, 1));
-    assert_eq!(log.count(Nanos(SECOND)), charges);
-    assert_eq!(log.count(Nanos(SECOND + now - 10)), 2);
+    assert_eq!(log.count_at(Nanos(SECOND)), charges);
+    assert_eq!(log.count_at(Nanos(SECOND + now - 10)), 2);
 }
 
 /// Two callers find the level full, one of them so late that its points have left and it records there, while the other
@@ -290,6 +298,6 @@ pub(crate) fn next_level_meets_a_lap(charges: u64) {
         .chain([2 * SECOND + 14, 2 * SECOND + 15])
     {
         let live = stamps.iter().filter(|stamp| **stamp + SECOND > now).count() as u64;
-        assert_eq!(log.count(Nanos(now)), live, "at {now}: {stamps:?}");
+        assert_eq!(log.count_at(Nanos(now)), live, "at {now}: {stamps:?}");
     }
 }

@@ -44,7 +44,7 @@ impl Rules for BackBeforeOut {
 
 pub(crate) struct Planted<R> {
     max: u64,
-    ring: SlottedRing,
+    ring: SlottedRing<()>,
     /// A tick, and units in the low byte.
     shards: [AtomicU64; 2],
     /// Of each tick, as the ring told it.
@@ -134,7 +134,7 @@ impl<R: Rules> Shards for Planted<R> {
     fn fresh(max: u64, slots: u32) -> Self {
         Self {
             max,
-            ring: SlottedRing::new(max, Duration::from_secs(slots.into()), slots)
+            ring: SlottedRing::with_clock(max, Duration::from_secs(slots.into()), slots, ())
                 .expect("in range"),
             shards: [0, 0].map(AtomicU64::new),
             receipts: Mutex::default(),

@@ -5,8 +5,9 @@ use tollgate_sync::Arc;
 use tollgate_window::SlottedRing;
 
 /// A ring of slots of one second.
-pub(crate) fn fresh(max: u64, slots: u32) -> SlottedRing {
-    SlottedRing::new(max, Duration::from_secs(u64::from(slots)), slots).expect("in range")
+pub(crate) fn fresh(max: u64, slots: u32) -> SlottedRing<()> {
+    SlottedRing::with_clock(max, Duration::from_secs(u64::from(slots)), slots, ())
+        .expect("in range")
 }
 
 /// The start of a tick.
@@ -25,21 +26,21 @@ pub(crate) fn rotation_loses_no_charge(max: u64, slots: u32) {
     assert_eq!(1 + passed(&charges), max.min(5));
     let slots = u64::from(slots);
     for now in 1..=slots {
-        assert_eq!(ring.count(Nanos(tick(now))), max.min(5), "in tick {now}");
+        assert_eq!(ring.count_at(Nanos(tick(now))), max.min(5), "in tick {now}");
     }
     let in_one = charges
         .iter()
         .flatten()
         .filter(|charged| charged.receipt.tick() == 1)
         .count() as u64;
-    assert_eq!(ring.count(Nanos(tick(slots + 1))), in_one);
-    assert_eq!(ring.count(Nanos(tick(slots + 2))), 0);
+    assert_eq!(ring.count_at(Nanos(tick(slots + 1))), in_one);
+    assert_eq!(ring.count_at(Nanos(tick(slots + 2))), 0);
     // What a later tick sums from the history is the same.
     ring.charge_anyway(moment(tick(2)), units(1), max)
         .expect("nobody closes it");
     let in_window = if slots > 1 { max.min(5) } else { in_one };
-    assert_eq!(ring.count(Nanos(tick(2))), in_window + 1);
-    assert_eq!(ring.count(Nanos(tick(slots + 1))), in_one + 1);
+    assert_eq!(ring.count_at(Nanos(tick(2))), in_window + 1);
+    assert_eq!(ring.count_at(Nanos(tick(slots + 1))), in_one + 1);
 }
 
 /// A look while others open so many ticks that the places it reads are overwritten: it sees one state, and no state
@@ -47,8 +48,9 @@ pub(crate) fn rotation_loses_no_charge(max: u64, slots: u32) {
 pub(crate) fn look_sees_one_state() {
     let ring = Arc::new(fresh(2, 2));
     charge(&*ring, tick(0), 2, 2).expect("it is fresh");
-    let spend =
-        |ring: &SlottedRing, at, cost| ring.charge_anyway(moment(tick(at)), units(cost), 2).is_ok();
+    let spend = |ring: &SlottedRing<()>, at, cost| {
+        ring.charge_anyway(moment(tick(at)), units(cost), 2).is_ok()
+    };
     assert!(spend(&ring, 1, 1));
     let spender = go(&ring, move |ring| spend(ring, 3, 2) && spend(ring, 4, 1));
     let looker = go(&ring, |ring| ring.look(moment(tick(2)), units(1), 2));
@@ -79,7 +81,11 @@ pub(crate) fn rotations_agree(ticks: [u64; 2]) {
         live.count() as u64 + if now <= 2 { 2 } else { 0 }
     };
     for now in latest..latest + 4 {
-        assert_eq!(ring.count(Nanos(tick(now))), counted(now), "in tick {now}");
+        assert_eq!(
+            ring.count_at(Nanos(tick(now))),
+            counted(now),
+            "in tick {now}"
+        );
     }
 }
 
@@ -93,10 +99,10 @@ pub(crate) fn refund_meets_rotation(cost: u64) {
     assert_eq!(end(refunder), 1);
     let taken = if end(charger) { cost } else { 0 };
     assert!(taken > 0 || cost > 1);
-    let now = ring.count(Nanos(tick(1)));
+    let now = ring.count_at(Nanos(tick(1)));
     assert!(now == 1 + taken || now == 2 + taken, "{now}");
-    assert_eq!(ring.count(Nanos(tick(2))), 1 + taken);
-    assert_eq!(ring.count(Nanos(tick(4))), taken);
+    assert_eq!(ring.count_at(Nanos(tick(2))), 1 + taken);
+    assert_eq!(ring.count_at(Nanos(tick(4))), taken);
 }
 
 /// Refunds of a slot that is over, while another caller opens the next tick: that tick may not know of them yet, the
@@ -106,7 +112,7 @@ pub(crate) fn refunds_meet_rotation(refunders: u64) {
     let old = charge(&*ring, tick(0), 3, 4).expect("it is fresh").receipt;
     charge(&*ring, tick(1), 1, 4).expect("it fits");
     let refund = |_| {
-        go(&ring, move |ring: &SlottedRing| {
+        go(&ring, move |ring: &SlottedRing<()>| {
             ring.refund(moment(tick(1)), &old, 1)
         })
     };
@@ -115,9 +121,9 @@ pub(crate) fn refunds_meet_rotation(refunders: u64) {
     let taken = u64::from(end(charger));
     assert!(refunds.into_iter().map(end).all(|refunded| refunded == 1));
     let kept = 4 - refunders + taken;
-    let now = ring.count(Nanos(tick(2)));
+    let now = ring.count_at(Nanos(tick(2)));
     assert!((kept..=4).contains(&now), "{now}");
-    assert_eq!(ring.count(Nanos(tick(3))), kept);
+    assert_eq!(ring.count_at(Nanos(tick(3))), kept);
 }
 
 /// Three callers rotate at once, and one of them is late.
@@ -128,7 +134,7 @@ pub(crate) fn three_rotate() {
     let charges = threads.map(end);
     // All four count in tick 2, so one of them does not fit.
     assert_eq!(passed(&charges), 2);
-    assert_eq!(ring.count(Nanos(tick(2))), 3);
+    assert_eq!(ring.count_at(Nanos(tick(2))), 3);
 }
 
 /// A reset while another caller opens the next tick: the charge counts in full or is forgotten in full, and nothing of
@@ -140,9 +146,9 @@ pub(crate) fn reset_meets_rotation() {
     let charger = go(&ring, |ring| charge(ring, tick(1), 1, 3).is_some());
     end(resetter);
     assert!(end(charger));
-    let now = ring.count(Nanos(tick(1)));
+    let now = ring.count_at(Nanos(tick(1)));
     assert!(now <= 1, "{now}");
-    assert_eq!(ring.count(Nanos(tick(2))), now);
+    assert_eq!(ring.count_at(Nanos(tick(2))), now);
 }
 
 /// A late caller, for whom the first units have not left yet, and one of a later tick, for whom they have: the late one
@@ -157,5 +163,5 @@ pub(crate) fn late_caller_sees_what_has_left_since() {
         panic!("two are in its window")
     };
     assert_eq!(denial.wait, Wait::nanos(SECOND), "by its own clock");
-    assert_eq!(ring.count(Nanos(tick(2))), 1, "and it left nothing");
+    assert_eq!(ring.count_at(Nanos(tick(2))), 1, "and it left nothing");
 }

@@ -23,7 +23,7 @@ impl Shards for ShardedRing<ManualClock> {
     }
 
     fn take(&self, shard: usize, cost: u64, now: u64) -> Option<u64> {
-        match self.try_record_on(shard, Cost::new(cost).expect("a cost"), Nanos(now)) {
+        match self.try_record_on_at(shard, Cost::new(cost).expect("a cost"), Nanos(now)) {
             Ok(receipt) => Some(receipt.tick()),
             Err(Refused::Denied(_)) => None,
             Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),

@@ -121,13 +121,22 @@ impl<C: Clock> ShardedRing<C> {
         self.supply.take(thread_number(), now, cost.get())
     }
 
-    /// Takes `cost` at `now` by way of the shard numbered `shard`, modulo their number; see [`Self::try_record`]. For
+    /// Takes `cost` now by way of the shard numbered `shard`, modulo their number; see [`Self::try_record`]. For
     /// those who know better than the thread alone, say by the core they run on.
     ///
     /// # Errors
     /// As [`Self::try_record`].
     #[inline]
-    pub fn try_record_on(
+    pub fn try_record_on(&self, shard: usize, cost: Cost) -> Result<SlotReceipt, Refused> {
+        self.try_record_on_at(shard, cost, self.clock.now())
+    }
+
+    /// As [`Self::try_record_on`], at `now`.
+    ///
+    /// # Errors
+    /// As [`Self::try_record`].
+    #[inline]
+    pub fn try_record_on_at(
         &self,
         shard: usize,
         cost: Cost,
@@ -170,6 +179,12 @@ impl<C: Clock> ShardedRing<C> {
     #[must_use]
     pub fn remaining_at(&self, now: Nanos) -> u64 {
         self.max().saturating_sub(self.count_at(now))
+    }
+
+    /// How long `cost` would have to wait now; see [`Self::wait_time_at`].
+    #[must_use]
+    pub fn wait_time(&self, cost: Cost) -> Option<Duration> {
+        self.wait_time_at(cost, self.clock.now())
     }
 
     /// How long `cost` would have to wait at `now`, were nobody else to come: zero if it fits, none if it never does.
