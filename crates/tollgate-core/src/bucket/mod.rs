@@ -69,7 +69,13 @@ impl<C: Clock> TokenBucket<C> {
     /// Units in the bucket now, rounded down.
     #[must_use]
     pub fn available(&self) -> u64 {
-        self.limiter.peek().remaining()
+        self.available_at(self.limiter.clock().now())
+    }
+
+    /// Units in the bucket at `now`, rounded down.
+    #[must_use]
+    pub fn available_at(&self, now: Nanos) -> u64 {
+        self.limiter.peek_at(now).remaining()
     }
 
     /// How long until `units` would pass, were nobody else to come; zero if they would now. Takes nothing.
@@ -77,8 +83,16 @@ impl<C: Clock> TokenBucket<C> {
     /// # Errors
     /// [`CostExceedsCapacity`] if `units` could never pass.
     pub fn wait_time(&self, units: u64) -> Result<Duration, CostExceedsCapacity> {
+        self.wait_time_at(units, self.limiter.clock().now())
+    }
+
+    /// How long from `now` until `units` would pass; see [`Self::wait_time`].
+    ///
+    /// # Errors
+    /// As [`Self::wait_time`].
+    pub fn wait_time_at(&self, units: u64, now: Nanos) -> Result<Duration, CostExceedsCapacity> {
         match Cost::new(units) {
-            Some(cost) => self.limiter.peek().wait_time(cost),
+            Some(cost) => self.limiter.peek_at(now).wait_time(cost),
             None => Ok(Duration::ZERO),
         }
     }

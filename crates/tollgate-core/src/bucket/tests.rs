@@ -22,6 +22,16 @@ fn a_fractional_rate_fills_exactly() {
 }
 
 #[test]
+fn figures_are_told_at_any_now() {
+    let bucket = bucket(10, 1.0);
+    let then = Nanos::from_secs(7);
+    assert!(bucket.try_acquire(10).expect("it fits").is_allowed());
+    assert_eq!((bucket.available(), bucket.available_at(then)), (0, 7));
+    assert_eq!(bucket.wait_time(8), Ok(Duration::from_secs(8)));
+    assert_eq!(bucket.wait_time_at(8, then), Ok(Duration::from_secs(1)));
+}
+
+#[test]
 fn nothing_is_always_allowed_and_takes_nothing() {
     let bucket = bucket(1, 1.0);
     assert!(bucket.try_acquire(1).expect("it fits").is_allowed());

@@ -92,6 +92,33 @@ impl<'a, C: Clock> LocalHandle<'a, C> {
         self.acquire(cost, || now)
     }
 
+    /// Takes `cost` now if that leaves all but `ceiling` units of the capacity to others, or says how long to wait; see
+    /// [`ShardedLimiter::try_acquire_under`]. It uses none of the handle's stock, and counts none.
+    ///
+    /// # Errors
+    /// [`CostExceedsCapacity`] if `cost` could never pass under this ceiling. Nothing changes.
+    #[inline]
+    pub fn try_acquire_under(
+        &self,
+        cost: Cost,
+        ceiling: u64,
+    ) -> Result<Decision, CostExceedsCapacity> {
+        self.limiter.try_acquire_under(cost, ceiling)
+    }
+
+    /// As [`Self::try_acquire_under`] at `now`.
+    ///
+    /// # Errors
+    /// As [`Self::try_acquire_under`].
+    pub fn try_acquire_under_at(
+        &self,
+        cost: Cost,
+        ceiling: u64,
+        now: Nanos,
+    ) -> Result<Decision, CostExceedsCapacity> {
+        self.limiter.try_acquire_under_at(cost, ceiling, now)
+    }
+
     #[inline]
     fn acquire(
         &self,

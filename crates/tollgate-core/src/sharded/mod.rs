@@ -150,6 +150,20 @@ impl<C: Clock> ShardedLimiter<C> {
         self.acquire(shard, cost, || self.clock.now())
     }
 
+    /// As [`Self::try_acquire_on`] at `now`; see [`Self::try_acquire_at`].
+    ///
+    /// # Errors
+    /// As [`Self::try_acquire`].
+    #[inline]
+    pub fn try_acquire_on_at(
+        &self,
+        shard: usize,
+        cost: Cost,
+        now: Nanos,
+    ) -> Result<Decision, CostExceedsCapacity> {
+        self.acquire(shard, cost, || now)
+    }
+
     /// Takes `cost` now if that leaves all but `ceiling` units of the capacity to others, or says how long to wait:
     /// for callers of a lower priority, who see only a share of the capacity.
     ///

@@ -300,3 +300,43 @@ fn handles_are_sent_and_limiters_shared() {
     shared(&limiter);
     sent(&limiter.handle());
 }
+
+#[test]
+fn a_handle_asks_under_a_ceiling_without_its_stock() {
+    let limit = Limit::per_second(64);
+    let builder = ShardedLimiter::builder(limit).shards(2).seats(2);
+    let limiter = builder
+        .build_with_clock(ManualClock::new())
+        .expect("a limit");
+    let handle = limiter.handle();
+    let stock = limiter.stock_per_shard();
+    assert!(stock > 0 && handle.has_seat());
+    // What the ceiling leaves to others, with all that is set aside.
+    let share = cost(limiter.max_cost() - 40);
+    assert!(
+        handle
+            .try_acquire_under(share, 24)
+            .expect("it fits")
+            .is_allowed()
+    );
+    assert!(
+        handle
+            .try_acquire_under(Cost::ONE, 24)
+            .expect("it fits")
+            .is_denied()
+    );
+    let later = Nanos::from_secs(1);
+    assert!(
+        handle
+            .try_acquire_under_at(share, 24, later)
+            .expect("it fits")
+            .is_allowed()
+    );
+    assert_eq!(
+        handle.try_acquire_under(cost(25), 24).map(drop),
+        limiter.try_acquire_under(cost(25), 24).map(drop)
+    );
+    assert_eq!(limiter.shards(), 2);
+    let taken = limiter.try_acquire_on_at(0, cost(stock), later);
+    assert!(taken.expect("it is in stock").is_allowed());
+}
