@@ -136,7 +136,7 @@ fn check_valid(text: &str) -> Result<(), TestCaseError> {
         let dos = text.replace("\r\n", "\n").replace('\n', "\r\n");
         prop_assert_eq!(PolicyFile::parse(&dos), Ok(file));
     }
-    let gate = Gate::from_toml(text);
+    let gate = Gate::builder().without_ledger().build(text);
     prop_assert!(gate.is_ok(), "{}\n{:?}", text, gate);
     Ok(())
 }
