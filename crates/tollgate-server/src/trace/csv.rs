@@ -1,7 +1,7 @@
 //! Rows of a CSV file.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
@@ -19,7 +19,7 @@ pub(super) struct CsvRows<R> {
     lines: u64,
 }
 
-impl<R: Read> CsvRows<R> {
+impl<R: BufRead> CsvRows<R> {
     /// Reads the header. `lines_before` is how many empty lines were passed before it.
     pub(super) fn new(input: R, lines_before: u64) -> Result<Self, TraceError> {
         let mut rows = Self {
@@ -40,6 +40,16 @@ impl<R: Read> CsvRows<R> {
                     "a quote opens in the header and never closes; a closing one would be right"
                         .into(),
             },
+            TraceError::Row(BadRow { line, problem, .. }) => TraceError::Header {
+                line,
+                problem: format!("the header {problem}"),
+            },
+            TraceError::Endless { line, .. } => TraceError::Header {
+                line,
+                problem: format!(
+                    "the header is longer than {MAX_ROW_BYTES} bytes; is a quote left open there?"
+                ),
+            },
             other => other,
         })?;
         rows.columns = columns(&rows.record).map_err(|problem| TraceError::Header {
@@ -50,10 +60,13 @@ impl<R: Read> CsvRows<R> {
     }
 
     pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, TraceError> {
-        if !self.next_record()? {
+        let more = self.next_record();
+        if let Ok(true) | Err(TraceError::Row(_)) = &more {
+            self.rows += 1;
+        }
+        if !more? {
             return Ok(false);
         }
-        self.rows += 1;
         row.clear(self.rows, self.line());
         match fill(row, &self.record, &self.columns) {
             Ok(()) => Ok(true),
@@ -68,7 +81,7 @@ impl<R: Read> CsvRows<R> {
     pub(super) fn bytes(&self) -> u64 {
         let watched = self.reader.get_ref();
         let whole = watched.end.unwrap_or(watched.bytes);
-        self.reader.position().byte().min(whole)
+        self.reader.position().byte().min(whole) + watched.passed_over
     }
 
     /// The line on which the current record starts.
@@ -84,13 +97,24 @@ impl<R: Read> CsvRows<R> {
 
     fn next_record(&mut self) -> Result<bool, TraceError> {
         let start = self.reader.position().byte();
-        self.reader.get_mut().left = MAX_ROW_BYTES;
+        self.reader.get_mut().begin_row(start);
         let read = self.reader.read_byte_record(&mut self.record);
         match read {
             Ok(more) => {
                 let end = self.reader.position().byte();
                 // The byte before `end` ends the record, be it a line feed or a carriage return.
                 self.lines += self.reader.get_mut().lines_before(end.saturating_sub(1));
+                let is_long =
+                    self.reader.get_ref().is_cut || self.record.as_slice().len() > MAX_ROW_BYTES;
+                if more && is_long {
+                    return Err(TraceError::Row(BadRow {
+                        row: self.rows + 1,
+                        line: self.line(),
+                        problem: format!(
+                            "is longer than {MAX_ROW_BYTES} bytes; shorter would be right"
+                        ),
+                    }));
+                }
                 if !more || !self.reader.get_ref().is_in_tail(end) {
                     return Ok(more);
                 }
@@ -130,6 +154,15 @@ struct Watched<R> {
     input: R,
     /// Bytes that may still be handed on.
     left: usize,
+    /// Where the row starts.
+    start: u64,
+    /// Where the last quote stands that was handed on.
+    quote: Option<u64>,
+    /// Whether the rest of the row's line was passed over, since it was too long. Without quotes the next row is known
+    /// to start on the next line.
+    is_cut: bool,
+    /// Bytes of all rows that were passed over.
+    passed_over: u64,
     /// Bytes handed on, the tail included.
     bytes: u64,
     /// Where the input ended, once it has.
@@ -144,10 +177,21 @@ impl<R> Watched<R> {
         Self {
             input,
             left: 0,
+            start: 0,
+            quote: None,
+            is_cut: false,
+            passed_over: 0,
             bytes: 0,
             end: None,
             line_feeds: VecDeque::new(),
         }
+    }
+
+    /// A row starts at `start`.
+    const fn begin_row(&mut self, start: u64) {
+        self.left = MAX_ROW_BYTES;
+        self.start = start;
+        self.is_cut = false;
     }
 
     /// Whether a record that ends before `byte` ends within the tail, beyond the line feed that may end the last row.
@@ -165,10 +209,31 @@ impl<R> Watched<R> {
     }
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: BufRead> Watched<R> {
+    /// Leaves the next line feed as the next byte.
+    fn pass_over(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = self.input.fill_buf()?;
+            let line_feed = buffer.iter().position(|&byte| byte == b'\n');
+            let passed = line_feed.unwrap_or(buffer.len());
+            let is_done = line_feed.is_some() || buffer.is_empty();
+            self.input.consume(passed);
+            self.passed_over += passed as u64;
+            if is_done {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
-            return Err(io::Error::other("the row is too long"));
+            if self.quote.is_some_and(|quote| quote >= self.start) {
+                return Err(io::Error::other("the row is too long"));
+            }
+            self.pass_over()?;
+            (self.is_cut, self.left) = (true, MAX_ROW_BYTES);
         }
         let most = buffer.len().min(self.left);
         let mut read = self.input.read(&mut buffer[..most])?;
@@ -178,8 +243,10 @@ impl<R: Read> Read for Watched<R> {
             read = (&TAIL[handed_on.min(TAIL.len())..]).read(&mut buffer[..most])?;
         }
         for (at, byte) in (self.bytes..).zip(&buffer[..read]) {
-            if *byte == b'\n' {
-                self.line_feeds.push_back(at);
+            match *byte {
+                b'\n' => self.line_feeds.push_back(at),
+                b'"' => self.quote = Some(at),
+                _ => {}
             }
         }
         self.left -= read;

@@ -52,7 +52,7 @@ pub enum TraceError {
         /// What is wrong; what would be right.
         problem: String,
     },
-    /// A row without an end in sight: where the next one starts is not known.
+    /// A row with a quote in it and without an end in sight: where the next one starts is not known.
     #[error(
         "row {row}, line {line}: is longer than {MAX_ROW_BYTES} bytes; is a quote left open there?"
     )]
@@ -521,6 +521,42 @@ mod tests {
                 ["row 1, line 2: has 1 fields; as many as the header, 4, would be right"]
             );
         }
+    }
+
+    /// It used to end the replay, whatever was to become of bad rows, and was told to look for a quote.
+    #[test]
+    fn a_long_row_without_quotes_is_passed_over() {
+        let header = "TIMESTAMP,ContextTokens,GeneratedTokens,agent\n";
+        let good = "2023-11-16 18:15:46,1,2,\"a\"\n";
+        let told = "row 2, line 3: is longer than 1048576 bytes; shorter would be right";
+        for bytes in [MAX_ROW_BYTES, MAX_ROW_BYTES + 1, 3 * MAX_ROW_BYTES] {
+            for end in ["\n", "\r\n"] {
+                let long = format!("2023-11-16 18:15:46,1,2,{}\n", "a".repeat(bytes));
+                let text = format!("{header}{good}{long}{good}{good}").replace('\n', end);
+                let (rows, errors) = read_all(text.as_bytes());
+                let places: Vec<_> = rows.iter().map(|row| (row.number, row.line)).collect();
+                assert_eq!(places, [(1, 2), (3, 4), (4, 5)], "{bytes}{end:?}");
+                assert_eq!(errors, [told], "{bytes}{end:?}");
+                // As the last row, with and without a line end.
+                for text in [
+                    format!("{header}{good}{long}"),
+                    format!("{header}{good}{}", long.trim_end()),
+                ] {
+                    let (rows, errors) = read_all(text.as_bytes());
+                    assert_eq!((rows.len(), errors), (1, vec![told.to_owned()]));
+                }
+            }
+        }
+        let (_, errors) = read_all("a".repeat(3 * MAX_ROW_BYTES).as_bytes());
+        assert_eq!(
+            errors,
+            ["line 1: the header is longer than 1048576 bytes; shorter would be right"]
+        );
+        let (_, errors) = read_all(format!("\"{}", "a".repeat(3 * MAX_ROW_BYTES)).as_bytes());
+        assert_eq!(
+            errors,
+            ["line 1: the header is longer than 1048576 bytes; is a quote left open there?"]
+        );
     }
 
     #[test]
