@@ -139,7 +139,7 @@ fn footer(
 ) -> Result<(), Box<dyn Error>> {
     let left = i32::try_from(LEFT)?;
     let mut text = format!(
-        "Each bar and point stands for {}. Usage is that of the busiest account. Times are UTC.",
+        "Each bar and point stands for {}. Usage is that of the busiest account that asked. Times are UTC.",
         span(std::time::Duration::from_nanos(
             report.timeline.width_ns().unsigned_abs()
         ))

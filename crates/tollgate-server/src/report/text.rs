@@ -123,7 +123,7 @@ fn usage(out: &mut String, report: &Report) -> std::fmt::Result {
         .unwrap_or(0);
     writeln!(
         out,
-        "\n  usage over time, the busiest account as a share of its limit (█ is full)"
+        "\n  usage over time, of the busiest account that asked, as a share of its limit (█ is full)"
     )?;
     let cell = |at: i64| {
         let (past, whole) = (
@@ -287,7 +287,7 @@ mod tests {
             "  agent-rpm       300          19,000             70 (1m)  60 requests per 1m, gcra, by agent",
             "  team \"usd\"       66      $24.999000    $24.999000 (day)  $25.00 per day, calendar",
             "",
-            "  usage over time, the busiest account as a share of its limit (█ is full)",
+            "  usage over time, of the busiest account that asked, as a share of its limit (█ is full)",
             "  agent-rpm   ▃▄▅▅▆▇▇▃▄▅▅▆▇▇▃▄▅▅▆▇▇▃▄▅▅▆▇▇▃▄▅▅▆▇▇▃▄▅▅▆▇▇▃▄▅▅▆▇▇▃▄▅▅▆▇▇▃▄▅▅  highest 90.0 %",
             "  team \"usd\"  ▇██████▇██████▇██████▇██████▇██████▇██████▇██████▇██████▇███  highest 140.0 %",
             "              18:15                                                  19:15",
