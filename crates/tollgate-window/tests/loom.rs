@@ -118,6 +118,20 @@ fn log_look_sees_one_state() {
     bounded(3, log::look_sees_one_state);
 }
 
+/// A count beside a charge and a refund, both ways; to 2. 1 s.
+#[test]
+fn log_count_sees_a_charge_before_a_refund() {
+    bounded(2, || log::count_sees_a_charge_before_a_refund(false));
+    bounded(2, || log::count_sees_a_charge_before_a_refund(true));
+}
+
+/// A count beside two refunds, both ways; to 2. 1 s.
+#[test]
+fn log_count_sees_refunds_in_order() {
+    bounded(2, || log::count_sees_refunds_in_order(false));
+    bounded(2, || log::count_sees_refunds_in_order(true));
+}
+
 /// A debt that overwrites a point, and a late charge; exhaustive. 0.6 s.
 #[test]
 fn log_late_caller_forgets_nothing() {

@@ -172,13 +172,30 @@ impl Cell {
     /// Units in the window as of `now`, or of the latest charge if that is later.
     pub(super) fn used(&self, now: Nanos) -> u64 {
         loop {
-            let Some(head) = Point::of_head(self.load()) else {
+            let word = self.load();
+            let Some(head) = Point::of_head(word) else {
                 return 0;
             };
-            if let Some(view) = self.view_latest(head, now) {
+            if let Some(view) = self.view_latest(head, now)
+                && self.is_one_state(word, &view)
+            {
                 return view.used;
             }
         }
+    }
+
+    /// Whether the log was as `view` has it at some instant. A charge, which exchanges the head of its view, need not ask:
+    /// refunds that it has not seen may as well come after it. A figure that is only told may not have seen a refund without
+    /// what came before that: an unseen charge, or an unseen refund of a newer interval, which was looked at earlier.
+    ///
+    /// Refunds of an interval only add up, so two looks that find the same sum find the same refunds of each, and these were
+    /// all that there were in between. Linearization point of such a figure: the end of the first look.
+    fn is_one_state(&self, word: u128, view: &View) -> bool {
+        let is_still = || {
+            let again = self.view_as_of(view.head, view.as_of);
+            again.is_some_and(|again| (again.floor, again.used) == (view.floor, view.used))
+        };
+        (!view.has_refunds || is_still()) && self.load() == word
     }
 
     pub(super) fn close_at_rest(&self, now: Nanos) -> bool {

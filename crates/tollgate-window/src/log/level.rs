@@ -161,9 +161,10 @@ impl Level {
 
     /// Units given back, according to `place`, of the interval that starts at `start`.
     pub(super) fn refunded(&self, place: usize, start: u64) -> u64 {
-        // Relaxed: the word says itself what it belongs to, and publishes nothing else.
+        // Acquire: pairs with the Release in `refund`. Whoever sees what was given back sees, when looking again, what the
+        // same caller did before that: a charge, or a refund of another interval.
         let refunds = self.get(place).map_or(Refunds::NONE, |place| {
-            Refunds::unpack(place.refunds.load(Relaxed))
+            Refunds::unpack(place.refunds.load(Acquire))
         });
         if refunds.start == start {
             refunds.units
@@ -180,10 +181,11 @@ impl Level {
         };
         let mut word = place.refunds.load(Relaxed);
         while let Some(refunds) = Refunds::unpack(word).with(start, units) {
-            // Relaxed: as in `refunded`. Starts only grow, so no word of an earlier lap comes back.
+            // Release: pairs with the Acquire in `refunded`. Relaxed on failure: the word says itself what it belongs to.
+            // Starts only grow, so no word of an earlier lap comes back.
             match place
                 .refunds
-                .compare_exchange_weak(word, refunds.pack(), Relaxed, Relaxed)
+                .compare_exchange_weak(word, refunds.pack(), Release, Relaxed)
             {
                 Ok(_) => return true,
                 Err(held) => word = held,

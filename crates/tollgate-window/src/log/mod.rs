@@ -56,10 +56,14 @@
 //!   Release, loaded Acquire, so that what they name is there; a stale one costs time only.
 //! - Levels and chunks: each put once, behind a `OnceLock`, which publishes it whole. They say nothing: whether a level is
 //!   in use stands in the places of the one below. Who loses the race to make one drops theirs.
-//! - `refunds`: written by exchange by refunds, read by those who walk. `refunded`: the highest refunded total,
-//!   `fetch_max` after the refund's word. Relaxed, both: each word says itself what it belongs to. Whoever sees only one
-//!   of the two counts the units as not yet given back; whoever comes after the refund has returned sees both.
+//! - `refunds`: written by exchange by refunds (Release), read by those who walk (Acquire): so whoever sees what is given
+//!   back and looks again sees what came before it. `refunded`: the highest refunded total, `fetch_max` after the refund's
+//!   word. Relaxed: whoever sees only one of the two counts the units as not yet given back; whoever comes after the refund
+//!   has returned sees both.
 //! - `floor`: only grows, `fetch_max` by resets: their linearization point. Relaxed: it publishes nothing else.
+//!
+//! Who tells how many units there are looks twice where any were given back, and at the head once more, so as to tell of one
+//! state: a refund that is seen beside an older head, or without the refund before it, would make less than there ever was.
 //!
 //! Every loop is lock-free: it repeats only after an exchange of another caller succeeded.
 

@@ -1,4 +1,4 @@
-use super::{SECOND, charge, end, go, moment, passed, units};
+use super::{SECOND, charge, end, go, moment, passed, race, units};
 use std::time::Duration;
 use tollgate_core::{Meter, Nanos, Refused, Wait};
 use tollgate_sync::Arc;
@@ -96,6 +96,40 @@ pub(crate) fn look_sees_one_state() {
         (0..4).any(|second| wait == u128::from(second * SECOND + 1)),
         "{wait}"
     );
+}
+
+/// A count beside a charge whose caller gives back a unit of before: whoever sees what is given back sees the charge.
+pub(crate) fn count_sees_a_charge_before_a_refund(swapped: bool) {
+    let log = log(5);
+    let old = charge(&*log, 0, 3, 5).expect("it is fresh").receipt;
+    let (_, counted) = race(
+        &log,
+        swapped,
+        move |log| {
+            assert!(charge(log, 1, 2, 5).is_some());
+            assert_eq!(log.refund(moment(1), &old, 1), 1);
+        },
+        |log| log.count_at(Nanos(1)),
+    );
+    assert!([3, 5, 4].contains(&counted), "{counted}");
+}
+
+/// A count beside refunds of two charges, one after the other: whoever sees the second sees the first.
+pub(crate) fn count_sees_refunds_in_order(swapped: bool) {
+    let log = log(9);
+    let take = |now, units| charge(&*log, now, units, 9).expect("it fits").receipt;
+    let (one, two) = (take(0, 4), take(1, 4));
+    assert_eq!(log.refund(moment(1), &two, 1), 1);
+    let (_, counted) = race(
+        &log,
+        swapped,
+        move |log| {
+            assert_eq!(log.refund(moment(1), &two, 1), 1);
+            assert_eq!(log.refund(moment(1), &one, 2), 2);
+        },
+        |log| log.count_at(Nanos(1)),
+    );
+    assert!([7, 6, 4].contains(&counted), "{counted}");
 }
 
 /// A late caller finds the ring where an earlier unit was overwritten by someone for whom it had left.

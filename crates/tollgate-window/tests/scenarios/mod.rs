@@ -50,6 +50,24 @@ pub(crate) fn go<S: Send + Sync + 'static, T: Send + 'static>(
     thread::spawn(move || act(&shared))
 }
 
+/// What both parties return. The first one is started first, or if `swapped` the second: a checker may miss what happens if
+/// a party that only loads is started first.
+pub(crate) fn race<S: Send + Sync + 'static, A: Send + 'static, B: Send + 'static>(
+    shared: &Arc<S>,
+    swapped: bool,
+    first: impl FnOnce(&S) -> A + Send + 'static,
+    second: impl FnOnce(&S) -> B + Send + 'static,
+) -> (A, B) {
+    if swapped {
+        let second = go(shared, second);
+        let first = go(shared, first);
+        (end(first), end(second))
+    } else {
+        let (first, second) = (go(shared, first), go(shared, second));
+        (end(first), end(second))
+    }
+}
+
 pub(crate) fn end<T>(thread: thread::JoinHandle<T>) -> T {
     thread.join().expect("no thread panics")
 }
