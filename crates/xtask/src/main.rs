@@ -16,6 +16,9 @@ use verify::Verify;
 /// The package of the benches.
 const BENCHES: &str = "tollgate-benches";
 
+/// Which packages and features are tested: the same wherever it is, or cargo would build what they share again.
+const ALL: [&str; 4] = ["--workspace", "--exclude", BENCHES, "--all-features"];
+
 /// Everything of this workspace that is more than one command.
 #[derive(Parser)]
 #[command(name = "cargo xtask", version)]
@@ -52,7 +55,7 @@ fn test(steps: &mut Steps) -> Result<(), Failed> {
     trace::tell(steps);
     steps.run("formatting", "cargo", ["fmt", "--all", "--check"])?;
     // The benches' feature `peers` builds everybody we compare with, which only benches are worth.
-    let all = ["--workspace", "--exclude", BENCHES, "--all-features"];
+    let all = ALL;
     let benches = ["--package", BENCHES, "--features", "report"];
     for (name, what) in [("lints", &all[..]), ("lints of the benches", &benches)] {
         let lints = ["clippy", "--all-targets"].iter().chain(what);

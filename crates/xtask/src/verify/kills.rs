@@ -25,18 +25,12 @@ fn run(run: &Run) -> Outcome {
 }
 
 fn check(run: &Run) -> Result<(String, u64), String> {
-    let build = Build {
-        package: "tollgate-tests",
-        arguments: &["--profile", "model", "--test", "kills"],
-        flags: "",
-        target: "target",
-        folder: None,
-    };
+    let build = Build::by_depth(run, &["kills"]);
     let wanted = if run.quick() { QUICK } else { FULL };
     let (mut kills, mut table) = (0, String::new());
     for program in suite::build(run, &build)? {
         for test in program.tests()? {
-            let mut case = Case::new(build.package, &program, test);
+            let mut case = Case::new(&program, test);
             let mut set = |name: &str, value: u64| {
                 let setting = (name.into(), value.to_string().into());
                 case.environment.push(setting);

@@ -17,18 +17,12 @@ pub(crate) const PART: Part = Part {
 const LIMIT: Duration = Duration::from_secs(300);
 
 fn run(run: &Run) -> Outcome {
-    let build = Build {
-        package: "tollgate-tests",
-        arguments: &["--profile", "model", "--test", "leases"],
-        flags: "",
-        target: "target",
-        folder: None,
-    };
+    let build = Build::by_depth(run, &["leases"]);
     let cases = suite::build(run, &build).and_then(|programs| {
         let mut cases = Vec::new();
         for program in programs {
             let tests = program.tests()?.into_iter();
-            cases.extend(tests.map(|test| Case::new(build.package, &program, test)));
+            cases.extend(tests.map(|test| Case::new(&program, test)));
         }
         Ok(cases)
     });

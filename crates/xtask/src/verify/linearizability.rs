@@ -44,18 +44,12 @@ fn run(run: &Run) -> Outcome {
 
 /// Runs the tests one after the other: racing threads want all cores.
 fn check(run: &Run) -> Result<Counts, String> {
-    let build = Build {
-        package: "tollgate-tests",
-        arguments: &["--profile", "model", "--test", "linearizability"],
-        flags: "",
-        target: "target",
-        folder: None,
-    };
+    let build = Build::by_depth(run, &["linearizability"]);
     let histories = if run.quick() { QUICK } else { FULL };
     let (mut all, mut table) = (Counts::default(), String::new());
     for program in suite::build(run, &build)? {
         for test in program.tests()? {
-            let mut case = Case::new(build.package, &program, test);
+            let mut case = Case::new(&program, test);
             let settings = [
                 ("TOLLGATE_HISTORIES", histories.to_string()),
                 // Other histories than those of an ordinary run.

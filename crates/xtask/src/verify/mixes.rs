@@ -4,7 +4,7 @@
 use super::{
     Depth, Outcome, Part, Run,
     models::{conclude, slowest},
-    suite::{self, Build, Case},
+    suite::{self, Build, Case, TestProgram},
 };
 use std::time::Duration;
 
@@ -14,11 +14,15 @@ pub(crate) const SHUTTLE: Part = Part {
     from: Depth::Quick,
     run: |run| {
         let programs = CRATES.map(|(package, _)| (package, "shuttle"));
+        let mut arguments = vec!["--profile", "model", "--test", "shuttle"];
+        for (package, _) in CRATES {
+            arguments.extend(["--package", package]);
+        }
         let build = Build {
-            arguments: &["--profile", "model"],
+            arguments,
             flags: "--cfg model_shuttle",
             target: "target/shuttle",
-            ..Build::default()
+            folder: None,
         };
         run_all(run, &programs, &build)
     },
@@ -28,14 +32,7 @@ pub(crate) const THREADS: Part = Part {
     name: "threads",
     shows: "the same races on real threads",
     from: Depth::Quick,
-    run: |run| {
-        // As `cargo test` builds them, and has built them if it ran before.
-        let build = Build {
-            target: "target",
-            ..Build::default()
-        };
-        run_all(run, &CRATES, &build)
-    },
+    run: |run| run_all(run, &CRATES, &Build::plain(&["threads", "races"])),
 };
 
 /// Crates with mixes, and the test program that runs them on threads.
@@ -71,27 +68,23 @@ fn cases(run: &Run, programs: &[(&str, &str)], build: &Build<'_>) -> Result<Vec<
     } else {
         EXECUTIONS_FULL
     };
+    let built = suite::build(run, build)?;
     let mut cases = Vec::new();
-    for (package, program) in programs {
-        let arguments = [build.arguments, &["--test", program]].concat();
-        let build = Build {
-            package,
-            arguments: &arguments,
-            ..build.clone()
-        };
+    for (package, name) in programs {
         let before = cases.len();
-        for built in suite::build(run, &build)? {
-            let mixes = built.tests()?.into_iter();
+        let of = |program: &&TestProgram| program.package == *package && program.name == *name;
+        for program in built.iter().filter(of) {
+            let mixes = program.tests()?.into_iter();
             let mixes = mixes.filter(|test| test.starts_with("mixes::"));
             cases.extend(mixes.map(|test| {
-                let mut case = Case::new(package, &built, test);
+                let mut case = Case::new(program, test);
                 let environment = ("TOLLGATE_EXECUTIONS".into(), executions.to_string().into());
                 case.environment.push(environment);
                 case
             }));
         }
         if cases.len() == before {
-            return Err(format!("{package} {program} has no mixes"));
+            return Err(format!("{package} {name} has no mixes"));
         }
     }
     Ok(cases)

@@ -4,7 +4,12 @@ use super::{
     Depth, Outcome, Part, Run,
     suite::{self, Build, Case, Ran},
 };
-use std::{cmp::Reverse, collections::BTreeMap, fs, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 pub(crate) const PART: Part = Part {
     name: "models",
@@ -69,36 +74,42 @@ pub(super) fn slowest(ran: &[Ran]) -> String {
         let executions = ran.executions();
         format!(
             "{took:>7.1} s {executions:>9} executions  {} {}\n",
-            case.package, case.test
+            case.program.package, case.test
         )
     });
     format!("the slowest:\n{}", rows.collect::<String>())
 }
 
-/// Builds the programs that the list names and looks up each model in them.
+/// Builds the programs that the list names, all at once, and looks up each model in them.
 fn cases(run: &Run, list: &List) -> Result<Vec<Case>, String> {
+    let mut arguments = vec!["--profile", "model"];
+    for package in list.0.keys() {
+        arguments.extend(["--package", package]);
+    }
+    let programs: BTreeSet<_> = list.0.values().flat_map(BTreeMap::keys).collect();
+    for program in programs {
+        arguments.extend(["--test", program]);
+    }
+    let build = Build {
+        arguments,
+        flags: LOOM.0,
+        target: LOOM.1,
+        folder: None,
+    };
+    let built = suite::build(run, &build)?;
     let mut cases = Vec::new();
     for (package, programs) in &list.0 {
-        for (program, models) in programs {
-            let arguments = match program.as_str() {
-                "lib" => vec!["--profile", "model", "--lib"],
-                test => vec!["--profile", "model", "--test", test],
-            };
-            let build = Build {
-                package,
-                arguments: &arguments,
-                flags: LOOM.0,
-                target: LOOM.1,
-                folder: None,
-            };
-            for built in suite::build(run, &build)? {
-                let known = built.tests()?;
-                models.compare(&known, package)?;
-                let wanted = known
-                    .into_iter()
-                    .filter(|test| models.has(test, run.quick()));
-                cases.extend(wanted.map(|test| Case::new(package, &built, test)));
-            }
+        for (name, models) in programs {
+            let program = built
+                .iter()
+                .find(|program| program.package == *package && program.name == *name)
+                .ok_or_else(|| format!("{LIST} lists {package} {name}, which was not built"))?;
+            let known = program.tests()?;
+            models.compare(&known, package)?;
+            let wanted = known
+                .into_iter()
+                .filter(|test| models.has(test, run.quick()));
+            cases.extend(wanted.map(|test| Case::new(program, test)));
         }
     }
     Ok(cases)

@@ -51,18 +51,12 @@ fn run(run: &Run) -> Outcome {
 
 /// The tests that tell how much they tried; random ones try other inputs each time.
 fn properties(run: &Run) -> Result<Vec<Ran>, String> {
-    let build = Build {
-        package: "tollgate-tests",
-        arguments: &["--test", "fuzzed"],
-        flags: "",
-        target: "target",
-        folder: None,
-    };
+    let build = Build::plain(&["fuzzed"]);
     let mut cases = Vec::new();
     for program in suite::build(run, &build)? {
         let tests = program.tests()?;
         let telling = tests.into_iter().filter(|test| tells(test));
-        cases.extend(telling.map(|test| Case::new(build.package, &program, test)));
+        cases.extend(telling.map(|test| Case::new(&program, test)));
     }
     Ok(suite::run_each(run, cases, LIMIT))
 }

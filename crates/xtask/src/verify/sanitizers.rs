@@ -75,10 +75,8 @@ fn threads(run: &Run) -> Result<Option<(String, Vec<Ran>)>, String> {
     let environment = compiler.environment();
     let mut cases = Vec::new();
     for (package, test) in RACING {
-        let arguments = ["--test", test];
         let build = Build {
-            package,
-            arguments: &arguments,
+            arguments: vec!["--package", package, "--test", test],
             flags: "",
             target: TARGET,
             folder: None,
@@ -89,7 +87,7 @@ fn threads(run: &Run) -> Result<Option<(String, Vec<Ran>)>, String> {
                 .into_iter()
                 .filter(|test| test != BY_CHANCE);
             cases.extend(tests.map(|test| {
-                let mut case = Case::new(package, &program, test);
+                let mut case = Case::new(&program, test);
                 case.environment = environment
                     .iter()
                     .map(|(name, value)| (name.into(), value.into()))
@@ -106,7 +104,7 @@ fn threads(run: &Run) -> Result<Option<(String, Vec<Ran>)>, String> {
 fn times(ran: &[Ran]) -> String {
     let mut table = String::new();
     for (package, test) in RACING {
-        let of = |ran: &&Ran| ran.case.package == package && ran.case.program.name == test;
+        let of = |ran: &&Ran| ran.case.program.package == package && ran.case.program.name == test;
         let took: f64 = ran
             .iter()
             .filter(of)

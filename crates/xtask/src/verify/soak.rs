@@ -30,13 +30,7 @@ fn run(run: &Run) -> Outcome {
 }
 
 fn soak(run: &Run, minutes: f64) -> Result<(String, u64), String> {
-    let build = Build {
-        package: "tollgate-tests",
-        arguments: &["--profile", "model", "--test", "soak"],
-        flags: "",
-        target: "target",
-        folder: None,
-    };
+    let build = Build::by_depth(run, &["soak"]);
     let programs = suite::build(run, &build)?;
     let [program] = &programs[..] else {
         return Err("one program was to be built".to_owned());

@@ -2,6 +2,7 @@
 //! or eats all memory is stopped alone, and each is timed.
 
 use super::{Run, program::lines_of};
+use crate::ALL;
 use serde_json::Value;
 use std::{
     collections::VecDeque,
@@ -20,9 +21,8 @@ const BUILD: Duration = Duration::from_secs(1800);
 /// How test programs are built.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Build<'a> {
-    pub(crate) package: &'a str,
-    /// As for `cargo test`: `--test loom`, `--lib`, `--release`, features.
-    pub(crate) arguments: &'a [&'a str],
+    /// As for `cargo test`: `--package`, `--test loom`, `--lib`, `--release`, features.
+    pub(crate) arguments: Vec<&'a str>,
     /// Flags for the compiler, in addition to none.
     pub(crate) flags: &'a str,
     /// A target folder of its own, or every change of flags builds the world again.
@@ -34,11 +34,44 @@ pub(crate) struct Build<'a> {
 /// A test program.
 #[derive(Clone, Debug)]
 pub(crate) struct TestProgram {
+    /// The package that it is of.
+    pub(crate) package: String,
     /// The target's name, such as `loom`.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     /// Where its tests expect to be run.
     pub(crate) folder: PathBuf,
+}
+
+impl<'a> Build<'a> {
+    /// As `cargo xtask test` builds tests, and has built them if it ran before.
+    pub(crate) fn plain(tests: &[&'a str]) -> Self {
+        let mut arguments = ALL.to_vec();
+        for test in tests {
+            arguments.extend(["--test", test]);
+        }
+        Self {
+            arguments,
+            target: "target",
+            ..Self::default()
+        }
+    }
+
+    /// The same, optimised as models are: worth another build where minutes are spent in the tests themselves.
+    pub(crate) fn optimised(tests: &[&'a str]) -> Self {
+        let mut build = Self::plain(tests);
+        build.arguments.extend(["--profile", "model"]);
+        build
+    }
+
+    /// Plain if minutes must do, else optimised.
+    pub(crate) fn by_depth(run: &Run, tests: &[&'a str]) -> Self {
+        if run.quick() {
+            Self::plain(tests)
+        } else {
+            Self::optimised(tests)
+        }
+    }
 }
 
 /// Builds them; `Err` says why not.
@@ -52,16 +85,17 @@ pub(crate) fn build_in(
     build: &Build<'_>,
     environment: &[(&str, String)],
 ) -> Result<Vec<TestProgram>, String> {
-    run.say(&format!(
-        "building {} {}",
-        build.package,
-        build.arguments.join(" ")
-    ));
+    // Settings are long, and say nothing of what is built.
+    let told = build.arguments.iter().copied();
+    let told: Vec<_> = told
+        .filter(|argument| *argument != "--config" && !argument.starts_with("profile."))
+        .collect();
+    run.say(&format!("building {}", told.join(" ")));
     // The one that runs this, whatever toolchain a scratch copy would choose.
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["test", "--no-run", "--package", build.package])
-        .args(build.arguments)
+        .args(["test", "--no-run"])
+        .args(&build.arguments)
         .arg("--message-format=json-render-diagnostics")
         .env("CARGO_TARGET_DIR", build.target)
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -72,7 +106,7 @@ pub(crate) fn build_in(
     let lines = run.program(&mut cargo, BUILD, |_| {})?;
     let programs: Vec<_> = lines.iter().filter_map(|line| test_program(line)).collect();
     if programs.is_empty() {
-        return Err(format!("{}: no test program was built", build.package));
+        return Err(format!("{cargo:?}: no test program was built"));
     }
     Ok(programs)
 }
@@ -84,10 +118,20 @@ fn test_program(line: &str) -> Option<TestProgram> {
     let is_test = told["profile"]["test"].as_bool() == Some(true);
     let manifest = PathBuf::from(told["manifest_path"].as_str()?);
     is_test.then_some(TestProgram {
+        package: package_name(told["package_id"].as_str()?)?.to_owned(),
         name: text(&told["target"]["name"])?,
         path: text(&told["executable"])?.into(),
         folder: manifest.parent()?.to_owned(),
     })
+}
+
+/// The name in `path+file:///x/tests#tollgate-tests@0.1.0`, or in `path+file:///x/crates/xtask#0.1.0`.
+fn package_name(id: &str) -> Option<&str> {
+    let (path, told) = id.rsplit_once('#')?;
+    match told.split_once('@') {
+        Some((name, _)) => Some(name),
+        None => path.rsplit('/').next(),
+    }
 }
 
 impl TestProgram {
@@ -110,16 +154,14 @@ impl TestProgram {
 /// One test to be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    pub(crate) package: String,
     pub(crate) program: TestProgram,
     pub(crate) test: String,
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
 
 impl Case {
-    pub(crate) fn new(package: &str, program: &TestProgram, test: String) -> Self {
+    pub(crate) fn new(program: &TestProgram, test: String) -> Self {
         Self {
-            package: package.to_owned(),
             program: program.clone(),
             test,
             environment: Vec::new(),
@@ -173,7 +215,7 @@ pub(crate) fn run_each(run: &Run, cases: Vec<Case>, limit: Duration) -> Vec<Ran>
             run.say(&format!(
                 "{}/{all} {} {} {}: {:.1} s, {} executions{verdict}",
                 ran.len() + 1,
-                one.case.package,
+                one.case.program.package,
                 one.case.program.name,
                 one.case.test,
                 one.took.as_secs_f64(),
@@ -216,8 +258,9 @@ mod tests {
 
     #[test]
     fn test_programs_are_found_in_what_cargo_says() {
-        let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/crates/a/Cargo.toml","target":{"name":"loom"},"profile":{"test":true},"executable":"/x/loom-1"}"#;
+        let line = r#"{"reason":"compiler-artifact","package_id":"path+file:///x/crates/a#0.1.0","manifest_path":"/x/crates/a/Cargo.toml","target":{"name":"loom"},"profile":{"test":true},"executable":"/x/loom-1"}"#;
         let program = test_program(line).expect("it is one");
+        assert_eq!(program.package, "a");
         assert_eq!(program.name, "loom");
         assert_eq!(program.folder, PathBuf::from("/x/crates/a"));
         for other in [
@@ -227,5 +270,15 @@ mod tests {
         ] {
             assert!(test_program(other).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn packages_are_known_by_name_wherever_they_lie() {
+        assert_eq!(
+            package_name("path+file:///x/tests#a-tests@0.1.0"),
+            Some("a-tests")
+        );
+        assert_eq!(package_name("path+file:///x/crates/a#0.1.0"), Some("a"));
+        assert_eq!(package_name("a"), None);
     }
 }

@@ -2,8 +2,8 @@
 //! must fail for it.
 //!
 //! Each is applied to a scratch copy of the tree in the target folder, the named test is built and run there, and the
-//! copy is put back. Builds are incremental, in target folders of their own: to cargo the copy is the same workspace as
-//! this one, so that in a common folder each would take the other's programs for its own. Every named check must first pass on the copy as it is. A patch that no longer applies or builds is a failure, since it shows nothing.
+//! copy is put back. Builds are incremental. Every named check must first pass on the copy as it is. A patch that no longer
+//! applies or builds is a failure, since it shows nothing.
 
 mod copy;
 mod patch;
@@ -37,6 +37,15 @@ const SAMPLE: usize = 10;
 
 /// As long as a check may take. One that a mutant hangs is caught.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// To cargo the copy is the same workspace as this one, so that in one target folder each would take the other's programs
+/// for its own. A setting that the workspace's own packages alone have, and that changes next to nothing, keeps them apart,
+/// and what they depend on is built once for both.
+const APART_LOOM: (&str, &str) = ("model", "codegen-units=15");
+const APART_PLAIN: (&str, &str) = ("test", "debug=false");
+const OURS: [&str; 7] = [
+    "sync", "core", "window", "table", "quota", "policy", "testkit",
+];
 
 /// Tries only mutants whose name contains this.
 const ONLY: &str = "TOLLGATE_MUTANTS";
@@ -102,7 +111,7 @@ fn unbroken(run: &Run, copy: &Copy, mutants: &[Mutant]) -> Result<(), String> {
             if !known.contains(&check.test) {
                 return Err(format!("there is no {check}"));
             }
-            cases.push(Case::new(&check.package, &program, check.test.clone()));
+            cases.push(Case::new(&program, check.test.clone()));
         }
     }
     let ran = suite::run_each(run, cases, LIMIT);
@@ -157,18 +166,23 @@ fn check_in(run: &Run, copy: &Copy, check: &Check) -> Result<Result<(), String>,
     if !program.tests()?.contains(&check.test) {
         return Err(format!("there is no {check}"));
     }
-    let case = Case::new(&check.package, &program, check.test.clone());
+    let case = Case::new(&program, check.test.clone());
     Ok(suite::run_one(case, LIMIT).lines.map(|_| ()))
 }
 
 fn build(run: &Run, copy: &Copy, check: &Check) -> Result<TestProgram, String> {
-    let (flags, target) = match check.kind {
-        Kind::Loom => (LOOM.0, "target/mutants/loom"),
-        Kind::Plain => ("", "target/mutants/plain"),
+    let mut arguments = vec!["--package", &check.package];
+    let (flags, target, apart) = match check.kind {
+        Kind::Loom => (LOOM.0, LOOM.1, APART_LOOM),
+        Kind::Plain => ("", "target", APART_PLAIN),
     };
-    let mut arguments = Vec::new();
     if check.kind == Kind::Loom {
         arguments.extend(["--profile", "model"]);
+    }
+    let (profile, setting) = apart;
+    let apart = OURS.map(|ours| format!("profile.{profile}.package.tollgate-{ours}.{setting}"));
+    for setting in &apart {
+        arguments.extend(["--config", setting]);
     }
     match check.program.as_str() {
         "lib" => arguments.push("--lib"),
@@ -178,8 +192,7 @@ fn build(run: &Run, copy: &Copy, check: &Check) -> Result<TestProgram, String> {
         .map_err(|error| error.to_string())?
         .join(target);
     let build = Build {
-        package: &check.package,
-        arguments: &arguments,
+        arguments,
         flags,
         target: &target.display().to_string(),
         folder: Some(copy.root()),
