@@ -163,7 +163,10 @@ impl Keeper {
         if ledger.is_failing() || waited >= WAIT_MAX {
             return match rule.map(|rule| rule.failing).unwrap_or_default() {
                 Failing::Deny => refused(true),
-                Failing::Allow => Next::Unrecorded,
+                Failing::Allow => {
+                    ledger.count_unrecorded(limit);
+                    Next::Unrecorded
+                }
             };
         }
         if dry == Dry::Refuse {

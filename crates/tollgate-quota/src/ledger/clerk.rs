@@ -5,6 +5,7 @@ use super::{
     books::{Books, Record, seal, sealed},
     desk::{Entry, Shared},
     file::{Store, guarded},
+    told::Teller,
 };
 use redb::Durability;
 use std::{
@@ -35,6 +36,7 @@ pub(super) struct Clerk {
     leases: Option<(u64, u64)>,
     backoff: Option<Duration>,
     rounds: u64,
+    teller: Teller,
 }
 
 /// What was written of an account, and is to be done when that is on disk.
@@ -50,6 +52,7 @@ enum Outcome {
         target: u64,
         stock: u64,
         refused: u64,
+        debt: u64,
     },
     /// Nothing is lent to it any more.
     Closed,
@@ -64,6 +67,7 @@ impl Clerk {
         history: Duration,
     ) -> Self {
         Self {
+            teller: Teller::new(Arc::clone(&shared.name)),
             store,
             shared,
             clock,
@@ -125,6 +129,7 @@ impl Clerk {
 
     fn finish(&mut self, numbers: Vec<u64>, closing: bool) {
         let at = self.clock.moment();
+        let begun = Instant::now();
         let committed = if numbers.is_empty() {
             Ok(Vec::new())
         } else {
@@ -132,12 +137,16 @@ impl Clerk {
         };
         match committed {
             Ok(written) => {
-                let records = written.len() as u64;
+                let (records, took) = (written.len() as u64, begun.elapsed());
                 for written in written {
                     self.lend(written);
                 }
                 self.backoff = None;
                 self.shared.end_round(None, records);
+                if records > 0 {
+                    let (accounts, unrecorded) = (self.shared.accounts(), &self.shared.unrecorded);
+                    self.teller.committed(records, took, accounts, unrecorded);
+                }
             }
             Err(error) => {
                 // Older records still cover everything: nothing was lent.
@@ -146,6 +155,7 @@ impl Clerk {
                 let (first, most) = BACKOFF;
                 self.backoff = Some(self.backoff.map_or(first, |last| (last * 2).min(most)));
                 self.shared.end_round(Some(error.to_string()), 0);
+                self.teller.failed(&error);
             }
         }
     }
@@ -163,10 +173,12 @@ impl Clerk {
             None => {
                 let (wall, last) = guarded(&path, || sealed(database))?;
                 if let Some(wall) = wall.filter(|wall| *wall > at.wall) {
-                    self.shared.notice(format!(
+                    let notice = format!(
                         "the clock reads {:?} earlier than at the last commit: later periods stay begun",
                         wall.since(at.wall)
-                    ));
+                    );
+                    self.teller.noticed(&notice);
+                    self.shared.notice(notice);
                 }
                 (last, last)
             }
@@ -209,7 +221,7 @@ impl Clerk {
     }
 
     /// What was written is on disk.
-    fn lend(&self, written: Written) {
+    fn lend(&mut self, written: Written) {
         let Written { number, outcome } = written;
         match outcome {
             Outcome::Lent {
@@ -218,15 +230,26 @@ impl Clerk {
                 target,
                 stock,
                 refused,
-            } => self.shared.change(number, |entry| {
-                entry.target = target;
-                entry.stock = stock;
-                entry.refused = refused;
-                entry.reported_at = Some(Instant::now());
-                let holder = entry.account.holder();
-                holder.set_low(target / 4);
-                holder.lend(period, more);
-            }),
+                debt,
+            } => {
+                let mut debts = None;
+                self.shared.change(number, |entry| {
+                    entry.target = target;
+                    entry.stock = stock;
+                    entry.refused = refused;
+                    entry.reported_at = Some(Instant::now());
+                    let holder = entry.account.holder();
+                    holder.set_low(target / 4);
+                    holder.lend(period, more);
+                    let before = std::mem::replace(&mut entry.debt, debt);
+                    if before != debt {
+                        debts = Some((Arc::clone(&entry.key), before));
+                    }
+                });
+                if let Some((key, before)) = debts {
+                    self.teller.debt(&key, before, debt);
+                }
+            }
             Outcome::Closed => self.shared.remove(number),
         }
     }
@@ -308,6 +331,7 @@ impl Visit<'_, '_> {
             target,
             stock: kept + more,
             refused,
+            debt: standing.committed.saturating_sub(standing.max),
         }))
     }
 

@@ -3,7 +3,7 @@
 //! Accounts ask through a lock-free queue. The mutexes are taken by those who make an account, who wait, and the
 //! ledger's thread; never while that is inside a disk call.
 
-use super::{Status, Terms, lock};
+use super::{Status, Terms, lock, told::Unrecorded};
 use crate::lease::{Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
 use std::{
@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) reported_at: Option<Instant>,
     /// Requests refused that are on record.
     pub(super) refused: u64,
+    /// Units on record beyond the limit.
+    pub(super) debt: u64,
     /// Whether nobody knows it any more.
     pub(super) is_last: bool,
 }
@@ -56,6 +58,9 @@ struct Rounds {
 }
 
 pub(super) struct Shared {
+    /// Its name, for what is told.
+    pub(super) name: Arc<str>,
+    pub(super) unrecorded: Unrecorded,
     inbox: SegQueue<u64>,
     registry: Mutex<Registry>,
     rounds: Mutex<Rounds>,
@@ -69,8 +74,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(notices: Vec<String>) -> Self {
+    pub(super) fn new(name: Arc<str>, notices: Vec<String>) -> Self {
+        super::told::opened(&name, &notices);
         Self {
+            name,
+            unrecorded: Unrecorded::default(),
             inbox: SegQueue::new(),
             registry: Mutex::default(),
             rounds: Mutex::default(),
@@ -127,6 +135,7 @@ impl Shared {
             stock: 0,
             reported_at: None,
             refused: 0,
+            debt: 0,
             is_last: false,
         };
         registry.accounts.insert(number, entry);
@@ -300,11 +309,19 @@ impl Shared {
     }
 
     pub(super) fn status(&self) -> Status {
-        let accounts = lock(&self.registry).accounts.len();
         Status {
-            accounts,
+            accounts: self.accounts(),
+            unrecorded: self.unrecorded.so_far(),
             ..lock(&self.status).clone()
         }
+    }
+
+    pub(super) fn accounts(&self) -> usize {
+        lock(&self.registry).accounts.len()
+    }
+
+    pub(super) fn count_unrecorded(&self, limit: &Arc<str>) {
+        self.unrecorded.count(&self.name, limit);
     }
 
     pub(super) fn is_failing(&self) -> bool {

@@ -17,6 +17,7 @@ use crate::{
 };
 use redb::{Database, ReadableDatabase, StorageBackend};
 use std::{
+    collections::HashMap,
     io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,7 +25,8 @@ use std::{
 };
 use tollgate_core::{Charged, Clock, Cost, ManualClock, Meter, Moment, Refused};
 
-const KEY: &[u8] = b"account";
+/// Of a limit `any` that counts requests, without scopes.
+const KEY: &[u8] = b"\x03\0\0\0any\x08\0\0\0requests\x03\0\0\0any\x01\0\0\x000";
 const MAX: u64 = 60;
 const LEASE: u64 = 8;
 /// Of so many unsynced operations every subset is tried; of more, prefixes and each one alone or missing.
@@ -203,7 +205,7 @@ impl World {
         let store = Store::open(Box::new(disk.clone())).unwrap();
         disk.state().count = 0;
         disk.state().fault = fault;
-        let shared = Arc::new(Shared::new(Vec::new()));
+        let shared = Arc::new(Shared::new("memory".into(), Vec::new()));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
         let (interval, history) = (Duration::from_millis(1), Duration::from_secs(1));
         let clerk = Clerk::new(store, Arc::clone(&shared), clock, interval, history);
@@ -520,4 +522,155 @@ fn file_damaged_while_in_use_is_neither_believed_nor_written_over() {
         record(&world.disk).unwrap().standing.committed,
         world.used()
     );
+}
+
+/// What was told since the last look, by the names of the figures.
+fn figures(snapshotter: &metrics_util::debugging::Snapshotter) -> HashMap<String, f64> {
+    use metrics_util::debugging::DebugValue;
+
+    let all = snapshotter.snapshot().into_vec().into_iter();
+    let told = all.map(|(key, _, _, value)| {
+        let value = match value {
+            DebugValue::Counter(count) => f64::from(u32::try_from(count).unwrap()),
+            DebugValue::Gauge(gauge) => gauge.into_inner(),
+            DebugValue::Histogram(values) => f64::from(u32::try_from(values.len()).unwrap()),
+        };
+        (key.key().name().to_owned(), value)
+    });
+    told.collect()
+}
+
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The lines since the last call.
+    fn lines(&self) -> Vec<String> {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Property: that the disk fails, that requests go on unrecorded and that the disk is well again is told once each, in logs; figures follow.
+#[test]
+fn state_is_told_in_logs_and_metrics() {
+    let recorder = metrics_util::debugging::DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let look = || figures(&snapshotter);
+    let told = || {
+        tracing::subscriber::with_default(subscriber, || {
+            let mut world = World::new(None);
+            world.charge(2);
+            world.round();
+            assert_eq!(log.lines(), [""; 0]);
+            let seen = look();
+            assert_eq!(seen["tollgate_ledger_failing"], 0.0);
+            assert_eq!(seen["tollgate_ledger_commits_total"], 1.0);
+            assert_eq!(seen["tollgate_ledger_records_total"], 1.0);
+            assert_eq!(seen["tollgate_ledger_commit_seconds"], 1.0);
+            assert_eq!(seen["tollgate_ledger_accounts"], 1.0);
+
+            world.disk.state().fault = Some(Fault::ReadOnly(0));
+            for _ in 0..3 {
+                world.charge(1);
+                world.round();
+                world.shared.count_unrecorded(&"monthly".into());
+            }
+            let seen = look();
+            assert_eq!(seen["tollgate_ledger_failing"], 1.0);
+            assert_eq!(seen["tollgate_ledger_failures_total"], 3.0);
+            assert_eq!(seen["tollgate_ledger_unrecorded_total"], 3.0);
+            assert_eq!(seen["tollgate_ledger_commits_total"], 0.0);
+            let lines = log.lines();
+            assert_eq!(lines.len(), 2, "{lines:#?}");
+            let is = |line: &str, parts: &[&str]| parts.iter().all(|part| line.contains(part));
+            assert!(
+                is(
+                    &lines[0],
+                    &[
+                        "ERROR",
+                        "tollgate::ledger",
+                        "cannot be written",
+                        "read-only",
+                        "memory"
+                    ]
+                ),
+                "{lines:#?}"
+            );
+            assert!(
+                is(&lines[1], &["WARN", "without a record", "monthly"]),
+                "{lines:#?}"
+            );
+            assert_eq!(world.shared.status().unrecorded, 3);
+
+            world.disk.state().fault = None;
+            let debt = Cost::new(MAX + 7).unwrap();
+            world
+                .budget
+                .charge_anyway(Moment::default(), debt, MAX)
+                .unwrap();
+            world.round();
+            let lines = log.lines();
+            assert_eq!(lines.len(), 1, "{lines:#?}");
+            assert!(
+                is(&lines[0], &["INFO", "written again", "failed_for"]),
+                "{lines:#?}"
+            );
+            let seen = look();
+            assert_eq!(seen["tollgate_ledger_failing"], 0.0);
+            assert_eq!(seen["tollgate_ledger_commits_total"], 1.0);
+            let debt = f64::from(u32::try_from(world.used() - MAX).unwrap());
+            assert_eq!(seen["tollgate_ledger_debt_units"], debt);
+        });
+    };
+    metrics::with_local_recorder(&recorder, told);
+}
+
+/// Property: a file that is refused or was recovered is told as such.
+#[test]
+fn refused_and_recovered_files_are_told() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let folder = tempfile::tempdir().unwrap();
+    let [path, killed] = ["ledger", "killed"].map(|name| folder.path().join(name));
+    let options = super::LedgerOptions::new(&path);
+    tracing::subscriber::with_default(subscriber, || {
+        let ledger = super::Ledger::open(&options).unwrap();
+        ledger.start(Arc::new(ManualClock::new())).unwrap();
+        super::Ledger::open(&options).unwrap_err();
+        let lines = log.lines();
+        assert!(
+            lines[0].contains("ERROR") && lines[0].contains("another process"),
+            "{lines:#?}"
+        );
+        std::fs::copy(&path, &killed).unwrap();
+        super::Ledger::open(&super::LedgerOptions::new(&killed)).unwrap();
+        let lines = log.lines();
+        assert!(
+            lines[0].contains("WARN") && lines[0].contains("recovered"),
+            "{lines:#?}"
+        );
+    });
 }

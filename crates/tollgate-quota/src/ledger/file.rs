@@ -11,10 +11,6 @@ use std::{
     io,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
 };
 
 /// The format that this program writes, and the newest that it reads.
@@ -81,7 +77,7 @@ impl Files {
             }
             _ => {}
         }
-        let database = builder(&Arc::default())
+        let database = builder()
             .create(&new)
             .map_err(|error| failed(&self.path, error))?;
         write_format(&database).map_err(|error| failed(&self.path, error))?;
@@ -98,11 +94,13 @@ impl Medium for Files {
             Ok(false) => self.make()?,
             Err(error) => return Err(failed(&self.path, error)),
         }
-        let is_repaired = Arc::new(AtomicBool::new(false));
-        let database = guarded(&self.path, || Ok(builder(&is_repaired).open(&self.path)?))?;
+        // Opening it checks and puts in order whatever there is, and tells nobody whether it had to.
+        let looked = guarded(&self.path, || Ok(builder().open_read_only(&self.path)?));
+        let is_repaired = matches!(looked, Err(LedgerError::NotClosed { .. }));
+        drop(looked);
+        let database = guarded(&self.path, || Ok(builder().open(&self.path)?))?;
         check_format(&self.path, &database)?;
-        // Relaxed: set by this thread.
-        Ok((database, is_repaired.load(Relaxed)))
+        Ok((database, is_repaired))
     }
 
     fn path(&self) -> &Path {
@@ -157,7 +155,7 @@ impl Store {
 
 /// Opens an existing file for reading, beside the process that writes it.
 pub(super) fn open_to_read(path: &Path) -> Result<redb::ReadOnlyDatabase, LedgerError> {
-    let database = guarded(path, || Ok(builder(&Arc::default()).open_read_only(path)?))?;
+    let database = guarded(path, || Ok(builder().open_read_only(path)?))?;
     check_format(path, &database)?;
     Ok(database)
 }
@@ -169,17 +167,14 @@ pub(super) fn open_alone(path: &Path) -> Result<(Files, Database), LedgerError> 
     Ok((files, database))
 }
 
-fn builder(is_repaired: &Arc<AtomicBool>) -> Builder {
-    let is_repaired = Arc::clone(is_repaired);
+fn builder() -> Builder {
     let mut builder = Database::builder();
     builder
         .set_cache_size(CACHE_BYTES)
         // Others may read while one writes.
         .set_concurrency_mode(ConcurrencyMode::SingleWriter)
         // A file that something else has written to is refused, not believed.
-        .set_check_integrity_on_open(true)
-        // Relaxed: read by the thread that opens.
-        .set_repair_callback(move |_| is_repaired.store(true, Relaxed));
+        .set_check_integrity_on_open(true);
     builder
 }
 

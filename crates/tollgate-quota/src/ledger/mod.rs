@@ -27,6 +27,28 @@
 //! Not promised: that a file is right which something else has written to, or whose copy of a week ago was put back; that a disk keeps what
 //! it has confirmed; anything about rates of less than an hour, slotted windows and logs, which are not kept.
 //!
+//! # What it tells
+//! Events of [`tracing`](https://docs.rs/tracing), with the target `tollgate::ledger` and a field `ledger`, the file's path:
+//!
+//! | Event | Level | When |
+//! | --- | --- | --- |
+//! | `the ledger cannot be used` | error | opening was refused: `error` says why |
+//! | `something was noticed about the ledger` | warn | the file was recovered after a kill, or the clock was set back since: `notice` |
+//! | `the ledger cannot be written` | error | a commit failed, the first since the disk was well: `error` |
+//! | `requests are admitted without a record` | warn | the first while it fails, under a policy that says so: `limit` |
+//! | `the ledger is written again` | info | a commit succeeded after that: `failed_for` |
+//!
+//! And figures of [`metrics`](https://docs.rs/metrics), each with the label `ledger`:
+//!
+//! | Name | Kind | What |
+//! | --- | --- | --- |
+//! | `tollgate_ledger_failing` | gauge | 1 while the last attempt to commit has failed, else 0 |
+//! | `tollgate_ledger_commits_total`, `_records_total`, `_failures_total` | counter | commits, records written with them, attempts that failed |
+//! | `tollgate_ledger_commit_seconds` | histogram | how long a commit took |
+//! | `tollgate_ledger_accounts` | gauge | accounts in use |
+//! | `tollgate_ledger_debt_units` | gauge | units on record beyond their limit, of accounts in use; labels `limit` and `unit` |
+//! | `tollgate_ledger_unrecorded_total` | counter | requests admitted without a record; label `limit` |
+//!
 //! # The file
 //! A [redb](https://docs.rs/redb) database, format 1, of three tables. Integers are of 64 bits.
 //!
@@ -52,6 +74,7 @@ mod faults;
 mod file;
 mod key;
 mod row;
+mod told;
 mod view;
 
 pub use error::LedgerError;
@@ -148,6 +171,8 @@ pub struct Status {
     pub notices: Vec<String>,
     /// Accounts in use.
     pub accounts: usize,
+    /// Requests that were admitted although no record of them could be made then.
+    pub unrecorded: u64,
 }
 
 /// What an account borrows.
@@ -177,12 +202,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] names what is wrong with the file.
     pub fn open(options: &LedgerOptions) -> Result<Self, LedgerError> {
-        let files = Files::new(&options.path)?;
-        Self::with_store(Store::open(Box::new(files))?, options)
-    }
-
-    fn with_store(store: Store, options: &LedgerOptions) -> Result<Self, LedgerError> {
-        let shared = Shared::new(store.notices.clone());
+        let opened = Files::new(&options.path).and_then(|files| Store::open(Box::new(files)));
+        let store = opened.inspect_err(|error| told::refused(&options.path, error))?;
+        let shared = Shared::new(told::named(&options.path), store.notices.clone());
         Ok(Self(Arc::new(Handle {
             shared: Arc::new(shared),
             durability: options.durability,
@@ -242,6 +264,12 @@ impl Ledger {
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.0.durability
+    }
+
+    /// Counts a request that is admitted under `limit` although no record of it can be made now, since the disk fails and the policy says
+    /// to go on. It is told in logs and metrics.
+    pub fn count_unrecorded(&self, limit: &Arc<str>) {
+        self.0.shared.count_unrecorded(limit);
     }
 
     /// How it is doing.
