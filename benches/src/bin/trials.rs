@@ -88,6 +88,12 @@ fn one(trial: &Trial, plan: &Plan, arguments: &Arguments) -> Report {
 fn tell(name: &str, check: Check, plan: &Plan, finding: &Finding) {
     let called = check.name();
     match finding {
+        Finding::Held { tried, note } if check.is_by_chance() => {
+            println!(
+                "{name} {called}: not seen in {tried} tries{}{note}",
+                if note.is_empty() { "" } else { "; " }
+            );
+        }
         Finding::Held { tried, note } if note.is_empty() => {
             println!("{name} {called}: held, {tried} tried")
         }

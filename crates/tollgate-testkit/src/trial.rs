@@ -16,7 +16,8 @@
 //! | [`Check::Linear`] | What threads heard, one caller at a time would hear of the same limiter |
 //!
 //! Everything is drawn from a seed, so the same seed shows the same again; histories are shrunk. What only the
-//! interleaving of threads shows is accused only if it shows in two of four runs.
+//! interleaving of threads shows is accused only if it comes again: whatever shows in one of four batches is looked for in up
+//! to 28 more. Where nothing came twice the table says *not seen*, which is less than *held*.
 //!
 //! # Example
 //! ```
@@ -131,6 +132,12 @@ impl Check {
             Self::Linear => "linear",
         }
     }
+
+    /// Whether it depends on how threads meet, so that what it does not find need not be absent.
+    #[must_use]
+    pub const fn is_by_chance(self) -> bool {
+        matches!(self, Self::Race | Self::Linear)
+    }
 }
 
 /// How much is tried.
@@ -140,7 +147,7 @@ pub struct Plan {
     pub seed: u64,
     /// Histories of one caller, for each check.
     pub cases: u32,
-    /// Races, and histories of threads, in each of four runs.
+    /// Races, and histories of threads, in each batch.
     pub rounds: u32,
     /// Threads that race.
     pub threads: usize,

@@ -32,6 +32,16 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// One word for the table: that threads did not show something is no more than that.
+    fn word_of(&self, check: Check) -> &'static str {
+        match self.word() {
+            "held" if check.is_by_chance() => "not seen",
+            word => word,
+        }
+    }
+}
+
 /// What all checks found of one limiter.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -120,7 +130,9 @@ pub fn table(reports: &[Report]) -> String {
     for report in reports {
         let _ = write!(table, "\n{:<wide$}", report.name);
         for check in Check::ALL {
-            let word = report.of(check).map_or("-", Finding::word);
+            let word = report
+                .of(check)
+                .map_or("-", |finding| finding.word_of(check));
             let _ = write!(table, "  {word:<11}");
         }
     }

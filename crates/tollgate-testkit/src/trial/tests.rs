@@ -147,3 +147,42 @@ fn a_needless_denial_is_found_without_waits() {
     let trial = Trial::new("half", Claim::Rate, half).tells_no_wait();
     assert_eq!(trial.check(Check::LeastWait, &plan()).word(), "BROKEN");
 }
+
+/// A limiter of which one in so many, counted from the first that is built, admits a unit too much.
+fn wrong_at(places: &'static [u64]) -> Trial {
+    let built = AtomicU64::new(0);
+    Trial::new("rarely wrong", Claim::Rate, move |limit| {
+        let wrong = places.contains(&built.fetch_add(1, SeqCst));
+        let left = AtomicU64::new(limit.capacity + u64::from(wrong));
+        Ok(move |cost: u64, _now: u64| {
+            let taken = left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(cost));
+            match taken {
+                Ok(_) => Answer::Admit,
+                Err(_) => Answer::Never,
+            }
+        })
+    })
+}
+
+#[test]
+fn a_race_that_went_wrong_once_is_looked_for_until_it_comes_again() {
+    // Plans are of 30 races a batch: the first of these is in the first batch, the other in the tenth.
+    let plan = Plan::quick(1);
+    let twice = wrong_at(&[10, 280]).check(Check::Race, &plan);
+    assert!(
+        matches!(&twice, Finding::Broken(how) if how.contains("in 2 of 300 races, in 2 of 10 batches")),
+        "{twice:?}"
+    );
+    let once = wrong_at(&[10]).check(Check::Race, &plan);
+    assert!(
+        matches!(&once, Finding::Held { tried: 960, note } if note.contains("and did not again")),
+        "{once:?}"
+    );
+    let never = wrong_at(&[]).check(Check::Race, &plan);
+    assert!(
+        matches!(&never, Finding::Held { tried: 120, .. }),
+        "{never:?}"
+    );
+    let report = Report::new("rarely wrong", vec![(Check::Race, once)]);
+    assert!(table(&[report]).contains("not seen"));
+}

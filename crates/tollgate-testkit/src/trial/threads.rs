@@ -19,16 +19,30 @@ use std::{
 const STEPS_MAX: u64 = 20_000;
 /// Plans are run so many times over: what threads show must come in two of these.
 const BATCHES: u64 = 4;
+/// So many more are run for what came in one, until it comes in another: else it would be chance whether it is told.
+const BATCHES_MORE: u64 = 28;
 /// The instant of all calls: a limiter with a clock of its own does not look at it.
 const NOW: u64 = 1_000_000_000_000_000;
 
 impl Trial {
     pub(super) fn race(&self, plan: &Plan) -> Finding {
-        let batches: Vec<Races> = (0..BATCHES).map(|batch| self.races(plan, batch)).collect();
-        if let Some(why) = batches.iter().find_map(|races| races.cannot.clone()) {
-            return Finding::NotApplicable(why);
+        let mut batches: Vec<Races> = Vec::new();
+        for batch in 0..BATCHES + BATCHES_MORE {
+            let [over, lost] = [
+                batches.iter().filter(|races| races.over.is_some()).count(),
+                batches.iter().filter(|races| races.lost.is_some()).count(),
+            ];
+            if batch >= BATCHES && over != 1 && lost != 1 {
+                break;
+            }
+            let races = self.races(plan, batch);
+            if let Some(why) = races.cannot {
+                return Finding::NotApplicable(why);
+            }
+            batches.push(races);
         }
-        let tried = u64::from(plan.rounds) * BATCHES;
+        let run = batches.len();
+        let tried = u64::from(plan.rounds) * run as u64;
         let mut once = false;
         for seen in [
             |races: &Races| races.over.clone(),
@@ -41,7 +55,7 @@ impl Trial {
                 let rounds: u32 = seen.iter().map(|seen| seen.rounds).sum();
                 let (batches, how) = (seen.len(), &first.worst);
                 return Finding::Broken(format!(
-                    "  in {rounds} of {tried} races, in {batches} of {BATCHES} batches: {how}"
+                    "  in {rounds} of {tried} races, in {batches} of {run} batches: {how}"
                 ));
             }
         }
@@ -96,7 +110,10 @@ impl Trial {
     pub(super) fn linear(&self, plan: &Plan) -> Finding {
         let (mut tried, mut undecided) = (0, 0);
         let mut breaches: Vec<String> = Vec::new();
-        for batch in 0..BATCHES {
+        for batch in 0..BATCHES + BATCHES_MORE {
+            if batch >= BATCHES && breaches.is_empty() {
+                break;
+            }
             for round in 0..u64::from(plan.rounds) {
                 let seed = plan.seed ^ (batch << 32 | round).wrapping_mul(0x9e37_79b9);
                 let room = 3 + seed % 8;
