@@ -2,12 +2,12 @@
 //!
 //! The property of each model stands on its scenario. Its shape and its cost stand here: "exhaustive" means without a
 //! bound on preemptions, "to n" with at most n of them; the time is that of an optimised build on one slow core, and is
-//! left out below a tenth of a second.
+//! left out below a tenth of a second. Races of two whose parties differ are run both ways: with either party started first.
 #![cfg(model_loom)]
 
 mod scenarios;
 
-use scenarios::{SECOND, fixed, log, planted, ring, sharded};
+use scenarios::{SECOND, both_ways, fixed, log, planted, ring, sharded};
 use tollgate_core::ManualClock;
 use tollgate_sync::model::{bounded, exhaustive};
 use tollgate_window::ShardedRing;
@@ -25,19 +25,19 @@ fn fixed_rollover_loses_no_charge() {
 /// Two callers of up to two charges, one of them late; exhaustive.
 #[test]
 fn fixed_late_caller_waits_for_the_window() {
-    exhaustive(fixed::late_caller_waits_for_the_window);
+    both_ways(|| exhaustive(fixed::late_caller_waits_for_the_window));
 }
 
 /// A refund and a charge; exhaustive.
 #[test]
 fn fixed_refund_touches_no_other_period() {
-    exhaustive(fixed::refund_touches_no_other_period);
+    both_ways(|| exhaustive(fixed::refund_touches_no_other_period));
 }
 
 /// A refund and two charges; exhaustive.
 #[test]
 fn fixed_refunds_and_charges_add_up() {
-    exhaustive(fixed::refunds_and_charges_add_up);
+    both_ways(|| exhaustive(fixed::refunds_and_charges_add_up));
 }
 
 /// Two callers of up to two, on either side of a period's end; exhaustive.
@@ -75,13 +75,13 @@ fn fixed_change_of_max_has_one_period() {
 /// A closer and a charge; exhaustive.
 #[test]
 fn fixed_closing_loses_no_charge() {
-    exhaustive(|| scenarios::closing_loses_no_charge(fixed::fresh(), 0));
+    both_ways(|| exhaustive(|| scenarios::closing_loses_no_charge(fixed::fresh(), 0)));
 }
 
 /// A reset with a charge after it, and a refund; exhaustive.
 #[test]
 fn fixed_refund_of_before_a_reset_is_void() {
-    exhaustive(|| scenarios::refund_of_before_a_reset_is_void(fixed::fresh(), 0));
+    both_ways(|| exhaustive(|| scenarios::refund_of_before_a_reset_is_void(fixed::fresh(), 0)));
 }
 
 /// Two callers of one charge, or of one and two, exhaustive; of two each, to 3. 14 s.
@@ -115,27 +115,25 @@ fn log_charges_see_what_has_left() {
 /// A look and three charges that lap the ring; to 3. 5 s.
 #[test]
 fn log_look_sees_one_state() {
-    bounded(3, log::look_sees_one_state);
+    both_ways(|| bounded(3, log::look_sees_one_state));
 }
 
-/// A count beside a charge and a refund, both ways; to 2. 1 s.
+/// A count beside a charge and a refund; to 2. 1 s.
 #[test]
 fn log_count_sees_a_charge_before_a_refund() {
-    bounded(2, || log::count_sees_a_charge_before_a_refund(false));
-    bounded(2, || log::count_sees_a_charge_before_a_refund(true));
+    both_ways(|| bounded(2, log::count_sees_a_charge_before_a_refund));
 }
 
-/// A count beside two refunds, both ways; to 2. 1 s.
+/// A count beside two refunds; to 2. 1 s.
 #[test]
 fn log_count_sees_refunds_in_order() {
-    bounded(2, || log::count_sees_refunds_in_order(false));
-    bounded(2, || log::count_sees_refunds_in_order(true));
+    both_ways(|| bounded(2, log::count_sees_refunds_in_order));
 }
 
 /// A debt that overwrites a point, and a late charge; exhaustive. 0.6 s.
 #[test]
 fn log_late_caller_forgets_nothing() {
-    exhaustive(log::late_caller_forgets_nothing);
+    both_ways(|| exhaustive(log::late_caller_forgets_nothing));
 }
 
 /// Two callers of one charge, exhaustive; of up to two, to 3. 8 s.
@@ -153,8 +151,8 @@ fn log_law_holds_across_a_lap() {
 /// A refund and a charge, of a recorded interval and of the head's; exhaustive.
 #[test]
 fn log_refund_makes_room() {
-    exhaustive(|| log::refund_makes_room(false));
-    exhaustive(|| log::refund_makes_room(true));
+    both_ways(|| exhaustive(|| log::refund_makes_room(false)));
+    both_ways(|| exhaustive(|| log::refund_makes_room(true)));
 }
 
 /// Two refunds and a charge, three callers; to 3. 4 s.
@@ -166,7 +164,7 @@ fn log_refunds_are_counted_once() {
 /// A refund and a charge that opens a level, to 3.
 #[test]
 fn log_refund_meets_the_next_level() {
-    bounded(3, || log::refund_meets_the_next_level(3));
+    both_ways(|| bounded(3, || log::refund_meets_the_next_level(3)));
 }
 
 /// A charge that opens a level with a refund after it, and a charge that has room on the level below; to 2.
@@ -196,19 +194,19 @@ fn log_debt_in_a_full_ring_stays_long_enough() {
 /// A charge and a look; exhaustive. 0.2 s.
 #[test]
 fn log_denial_tells_a_wait_of_one_state() {
-    exhaustive(log::denial_tells_a_wait_of_one_state);
+    both_ways(|| exhaustive(log::denial_tells_a_wait_of_one_state));
 }
 
 /// A closer and a charge; exhaustive.
 #[test]
 fn log_closing_loses_no_charge() {
-    exhaustive(|| scenarios::closing_loses_no_charge(log::fresh(1), 0));
+    both_ways(|| exhaustive(|| scenarios::closing_loses_no_charge(log::fresh(1), 0)));
 }
 
 /// A reset with a charge after it, and a refund; exhaustive. 0.1 s.
 #[test]
 fn log_refund_of_before_a_reset_is_void() {
-    exhaustive(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0));
+    both_ways(|| exhaustive(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0)));
 }
 
 /// Two callers of two charges, on one slot and on two, at every max that matters; to 3. 0.7 s.
@@ -223,7 +221,7 @@ fn ring_rotation_loses_no_charge() {
 /// A look and two debts, each of which opens a tick; exhaustive. 8 s.
 #[test]
 fn ring_look_sees_one_state() {
-    exhaustive(ring::look_sees_one_state);
+    both_ways(|| exhaustive(ring::look_sees_one_state));
 }
 
 /// Two callers of one charge, into the same tick and into others; exhaustive. 1.4 s.
@@ -237,7 +235,7 @@ fn ring_rotations_agree() {
 /// Two callers of one charge, one of them late; exhaustive.
 #[test]
 fn ring_late_caller_sees_what_has_left_since() {
-    exhaustive(ring::late_caller_sees_what_has_left_since);
+    both_ways(|| exhaustive(ring::late_caller_sees_what_has_left_since));
 }
 
 /// Three callers of one charge; to 3. 25 s.
@@ -250,7 +248,7 @@ fn ring_three_rotate() {
 #[test]
 fn ring_refund_meets_rotation() {
     for cost in [1, 2] {
-        exhaustive(move || ring::refund_meets_rotation(cost));
+        both_ways(|| exhaustive(move || ring::refund_meets_rotation(cost)));
     }
 }
 
@@ -264,19 +262,19 @@ fn ring_refunds_meet_rotation() {
 /// A reset and a charge that rotates; exhaustive.
 #[test]
 fn ring_reset_meets_rotation() {
-    exhaustive(ring::reset_meets_rotation);
+    both_ways(|| exhaustive(ring::reset_meets_rotation));
 }
 
 /// A closer and a charge; exhaustive.
 #[test]
 fn ring_closing_loses_no_charge() {
-    exhaustive(|| scenarios::closing_loses_no_charge(ring::fresh(1, 1), 0));
+    both_ways(|| exhaustive(|| scenarios::closing_loses_no_charge(ring::fresh(1, 1), 0)));
 }
 
 /// A reset with a charge after it, and a refund; exhaustive.
 #[test]
 fn ring_refund_of_before_a_reset_is_void() {
-    exhaustive(|| scenarios::refund_of_before_a_reset_is_void(ring::fresh(2, 1), 0));
+    both_ways(|| exhaustive(|| scenarios::refund_of_before_a_reset_is_void(ring::fresh(2, 1), 0)));
 }
 
 /// A late caller and one of two ticks later; exhaustive.

@@ -1,6 +1,9 @@
 //! Thresholds over periods: each crossing is told once, whoever crosses; and the meter that crosses a period's end.
 
-use crate::{bounded, exhaustive, scenarios::crossing};
+use crate::{
+    bounded, exhaustive,
+    scenarios::{both_ways, crossing},
+};
 
 /// Two callers of 1, half of 4 lies at 2. Exhaustive, a millisecond.
 #[test]
@@ -23,11 +26,11 @@ fn each_period_tells_its_own_crossing() {
 /// One asks for 1 of 1 on day 0 and then day 1, the other on day 1. Exhaustive, a second.
 #[test]
 fn rollover_admits_each_days_ceiling_once() {
-    exhaustive(crossing::rollover_admits_each_days_ceiling_once);
+    both_ways(|| exhaustive(crossing::rollover_admits_each_days_ceiling_once));
 }
 
 /// One gives back what it had on day 0, the other charges on day 1. Exhaustive, under a second.
 #[test]
 fn a_refund_at_the_days_end_touches_no_other_day() {
-    exhaustive(crossing::a_refund_at_the_days_end_touches_no_other_day);
+    both_ways(|| exhaustive(crossing::a_refund_at_the_days_end_touches_no_other_day));
 }

@@ -324,8 +324,8 @@ impl Parts {
 }
 
 /// One refunds and charges, one charges, one reports.
-fn parts(plan: Plan) {
-    bounded(3, move || {
+fn parts(preemptions: usize, plan: Plan) {
+    bounded(preemptions, move || {
         let parts = Arc::new(Parts {
             meter: Lifetime::new(),
             holder: Holder::new(),
@@ -355,38 +355,38 @@ fn parts(plan: Plan) {
 }
 
 /// Property: the steps are right on the bare words too.
-/// Shape: as the planted ones. Three preemptions, seconds.
+/// Shape: as the planted ones. Three preemptions, 15 s; what is planted is found with two, but for the mark.
 #[test]
 fn steps_in_order_are_covered() {
-    parts(Plan::Right);
+    parts(3, Plan::Right);
 }
 
 #[test]
 #[should_panic = "not on record"]
 fn planted_meter_read_first_is_found() {
-    parts(Plan::MeterRead);
+    parts(2, Plan::MeterRead);
 }
 
 #[test]
 #[should_panic = "not on record"]
 fn planted_stock_taken_first_is_found() {
-    parts(Plan::StockTaken);
+    parts(2, Plan::StockTaken);
 }
 
 #[test]
 #[should_panic = "not on record"]
 fn planted_meter_refunded_first_is_found() {
-    parts(Plan::MeterRefunded);
+    parts(2, Plan::MeterRefunded);
 }
 
 #[test]
 #[should_panic = "not on record"]
 fn planted_mark_taken_off_early_is_found() {
-    parts(Plan::MarkOff);
+    parts(3, Plan::MarkOff);
 }
 
 #[test]
 #[should_panic = "not on record"]
 fn planted_lending_before_the_record_is_found() {
-    parts(Plan::LentEarly);
+    parts(2, Plan::LentEarly);
 }

@@ -1,4 +1,5 @@
-//! Models: every interleaving of a few callers, one module a protocol.
+//! Models: every interleaving of a few callers, one module a protocol. Races of two whose parties differ are run both ways:
+//! with either party started first.
 //!
 //! `RUSTFLAGS="--cfg model_loom" cargo test --release -p tollgate-quota --test loom`, with a target folder of its own.
 #![cfg(model_loom)]

@@ -1,7 +1,7 @@
 //! The rate meter: charge, refund, extension, debt, take-over and eviction.
 
 use super::{bounded, exhaustive};
-use crate::scenarios::rate;
+use crate::scenarios::{both_ways, rate};
 
 /// Two callers of two charges with room for 3. Exhaustive; a second.
 #[test]
@@ -12,13 +12,13 @@ fn charges_take_exactly_what_is_left() {
 /// Two callers. Exhaustive; under a second.
 #[test]
 fn a_refund_racing_with_a_charge_never_admits_refilled_units_twice() {
-    exhaustive(rate::a_refund_racing_with_a_charge_never_admits_refilled_units_twice);
+    both_ways(|| exhaustive(rate::a_refund_racing_with_a_charge_never_admits_refilled_units_twice));
 }
 
 /// A refund with an old `now` and a charge. Exhaustive; seconds.
 #[test]
 fn a_refund_of_the_past_never_admits_refilled_units_twice() {
-    exhaustive(rate::a_refund_of_the_past_never_admits_refilled_units_twice);
+    both_ways(|| exhaustive(rate::a_refund_of_the_past_never_admits_refilled_units_twice));
 }
 
 /// Two refunds and a charge. Three preemptions; seconds.
@@ -50,13 +50,13 @@ fn debt_is_never_lost_beside_a_charge() {
 /// Two callers. Exhaustive; under a second.
 #[test]
 fn backing_out_keeps_nothing() {
-    exhaustive(rate::backing_out_keeps_nothing);
+    both_ways(|| exhaustive(rate::backing_out_keeps_nothing));
 }
 
 /// Two callers. Exhaustive; under a second.
 #[test]
 fn eviction_and_charge_exclude_each_other() {
-    exhaustive(rate::eviction_and_charge_exclude_each_other);
+    both_ways(|| exhaustive(rate::eviction_and_charge_exclude_each_other));
 }
 
 /// One charge, two who take over. Three preemptions; seconds.

@@ -1,6 +1,6 @@
 //! Thresholds over periods, and meters that cross a period's end.
 
-use super::{end, go};
+use super::{end, go, race};
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
 use tollgate_quota::{
     calendar::{Calendar, CalendarMeter, CalendarPeriod},
@@ -51,10 +51,12 @@ pub(crate) fn rollover_admits_each_days_ceiling_once() {
         let charged = meter.charge(on_day(day), Cost::ONE, 1).ok()?;
         Some(charged.receipt.period())
     };
-    let other = go(&meter, move |meter| ask(meter, 1));
-    let own = go(&meter, move |meter| [0, 1].map(|day| ask(meter, day)));
-    let own = end(own);
-    let periods = [own[0], own[1], end(other)];
+    let (other, own) = race(
+        &meter,
+        move |meter| ask(meter, 1),
+        move |meter| [0, 1].map(|day| ask(meter, day)),
+    );
+    let periods = [own[0], own[1], other];
     let number = |day: i64| (1 << 63) + day.unsigned_abs() * 86_400_000_000_000;
     let admitted = |day: i64| {
         let of_day = periods
@@ -74,9 +76,11 @@ pub(crate) fn a_refund_at_the_days_end_touches_no_other_day() {
         .charge(on_day(0), two, 2)
         .expect("it is fresh")
         .receipt;
-    let refunder = go(&meter, move |meter| meter.refund(on_day(1), &receipt, 2));
-    let charger = go(&meter, move |meter| meter.charge(on_day(1), two, 2).is_ok());
-    end(refunder);
-    assert!(end(charger), "the next day is whole");
+    let (_, charged) = race(
+        &meter,
+        move |meter| meter.refund(on_day(1), &receipt, 2),
+        move |meter| meter.charge(on_day(1), two, 2).is_ok(),
+    );
+    assert!(charged, "the next day is whole");
     assert_eq!(meter.used(on_day(1)), 2);
 }

@@ -8,6 +8,7 @@ pub(crate) mod rate;
 #[cfg(not(model_loom))]
 pub(crate) mod tally;
 
+use std::cell::Cell;
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
 use tollgate_sync::{Arc, thread};
 
@@ -37,6 +38,38 @@ pub(crate) fn go<M: Send + Sync + 'static, T: Send + 'static>(
 ) -> thread::JoinHandle<T> {
     let meter = Arc::clone(meter);
     thread::spawn(move || act(&meter))
+}
+
+thread_local! {
+    /// Whether the second party of a race is started first.
+    static SWAPPED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `model` with the parties of its race started in one order, then in the other: loom may miss what happens if a party
+/// that only loads is started first.
+#[cfg(model_loom)]
+pub(crate) fn both_ways(model: impl Fn()) {
+    for swapped in [false, true] {
+        SWAPPED.set(swapped);
+        model();
+    }
+    SWAPPED.set(false);
+}
+
+/// What both parties return, each of which runs in a thread of its own.
+pub(crate) fn race<S: Send + Sync + 'static, A: Send + 'static, B: Send + 'static>(
+    shared: &Arc<S>,
+    first: impl FnOnce(&S) -> A + Send + 'static,
+    second: impl FnOnce(&S) -> B + Send + 'static,
+) -> (A, B) {
+    if SWAPPED.get() {
+        let second = go(shared, second);
+        let first = go(shared, first);
+        (end(first), end(second))
+    } else {
+        let (first, second) = (go(shared, first), go(shared, second));
+        (end(first), end(second))
+    }
 }
 
 pub(crate) fn end<T>(thread: thread::JoinHandle<T>) -> T {

@@ -1,6 +1,6 @@
 //! The rate meter: charge, refund, extension, debt, take-over and eviction.
 
-use super::{at, cost, end, go};
+use super::{at, cost, end, go, race};
 use std::time::Duration;
 use tollgate_core::{Limit, Meter, Refused};
 use tollgate_quota::{Depth, RateMeter, RateReceipt, RefundRule, Scale};
@@ -52,9 +52,11 @@ pub(crate) fn charges_take_exactly_what_is_left(callers: usize, calls: usize, ca
 pub(crate) fn a_refund_racing_with_a_charge_never_admits_refilled_units_twice() {
     let meter = meter(4);
     let receipt = charge(&meter, 0, 4, 4).expect("it is fresh");
-    let refund = go(&meter, move |meter| meter.refund(at(2), &receipt, 3));
-    let charged = go(&meter, |meter| charge(meter, 2, 3, 4).map_or(0, |_| 3));
-    let (given, charged) = (end(refund), end(charged));
+    let (given, charged) = race(
+        &meter,
+        move |meter| meter.refund(at(2), &receipt, 3),
+        |meter| charge(meter, 2, 3, 4).map_or(0, |_| 3),
+    );
     // Ideal: the refund is bounded by the backlog of 2, in either order.
     assert!(given <= 2);
     assert_eq!(meter.used(at(2)), 4 - 2 - given + charged);
@@ -65,10 +67,12 @@ pub(crate) fn a_refund_racing_with_a_charge_never_admits_refilled_units_twice() 
 pub(crate) fn a_refund_of_the_past_never_admits_refilled_units_twice() {
     let meter = meter(4);
     let receipt = charge(&meter, 0, 4, 4).expect("it is fresh");
-    let refund = go(&meter, move |meter| meter.refund(at(1), &receipt, 4));
-    let charger = go(&meter, |meter| charge(meter, 4, 4, 4).is_some());
-    assert!(end(charger), "all is refilled by then");
-    let given = end(refund);
+    let (given, charged) = race(
+        &meter,
+        move |meter| meter.refund(at(1), &receipt, 4),
+        |meter| charge(meter, 4, 4, 4).is_some(),
+    );
+    assert!(charged, "all is refilled by then");
     assert!(given == 0 || given == 3, "{given}");
     assert_eq!(meter.used(at(4)), 4);
 }
@@ -136,22 +140,27 @@ pub(crate) fn debt_is_never_lost(with_charge: bool) {
 /// A charge that is backed out beside one that is kept: it is as if it had never been.
 pub(crate) fn backing_out_keeps_nothing() {
     let meter = meter(4);
-    let backed_out = go(&meter, |meter| {
-        let receipt = charge(meter, 0, 2, 4).expect("there is room");
-        meter.refund(at(0), &receipt, 2)
-    });
-    let kept = go(&meter, |meter| charge(meter, 0, 2, 4).is_some());
-    assert!(end(kept));
-    assert_eq!(end(backed_out), 2);
+    let both = race(
+        &meter,
+        |meter| {
+            let receipt = charge(meter, 0, 2, 4).expect("there is room");
+            meter.refund(at(0), &receipt, 2)
+        },
+        |meter| charge(meter, 0, 2, 4).is_some(),
+    );
+    assert_eq!(both, (2, true));
     assert_eq!(meter.used(at(0)), 2);
 }
 
 /// A meter at rest is either evicted or charged, never both.
 pub(crate) fn eviction_and_charge_exclude_each_other() {
     let meter = meter(4);
-    let evicted = go(&meter, |meter| meter.close_at_rest(at(0)));
-    let charged = go(&meter, |meter| charge(meter, 0, 1, 4).is_some());
-    assert_ne!(end(evicted), end(charged));
+    let (evicted, charged) = race(
+        &meter,
+        |meter| meter.close_at_rest(at(0)),
+        |meter| charge(meter, 0, 1, 4).is_some(),
+    );
+    assert_ne!(evicted, charged);
 }
 
 /// The rate changes beside a charge, and two take over: units committed before are committed after, exactly once.

@@ -1,4 +1,4 @@
-use super::{SECOND, charge, end, go, moment, passed, units};
+use super::{SECOND, charge, end, go, moment, passed, race, units};
 use std::time::Duration;
 use tollgate_core::{Charged, Meter, Nanos, Refused, Wait};
 use tollgate_sync::Arc;
@@ -49,18 +49,17 @@ pub(crate) fn rollover_loses_no_charge(ceiling: u64) {
 pub(crate) fn late_caller_waits_for_the_window() {
     let window = Arc::new(fresh());
     charge(&*window, 1, 2, 3).expect("it is fresh");
-    let late = go(&window, |window| {
-        window.charge(moment(SECOND - 7), units(1), 3)
-    });
-    let early = go(&window, |window| {
-        [(); 2].map(|()| charge(window, SECOND, 1, 3))
-    });
-    match end(late) {
+    let (late, early) = race(
+        &window,
+        |window| window.charge(moment(SECOND - 7), units(1), 3),
+        |window| [(); 2].map(|()| charge(window, SECOND, 1, 3)),
+    );
+    match late {
         Ok(charged) => assert_eq!((charged.receipt.period(), charged.after), (0, 3)),
         Err(Refused::Denied(denial)) => assert_eq!(denial.wait, Wait::nanos(7)),
         Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
     }
-    assert_eq!(passed(&end(early)), 2);
+    assert_eq!(passed(&early), 2);
     assert_eq!(window.count_at(Nanos(SECOND)), 2);
 }
 
@@ -71,12 +70,12 @@ pub(crate) fn refund_touches_no_other_period() {
         .charge_in(1, units(2), 2)
         .expect("it is fresh")
         .receipt;
-    let refunder = go(&counter, move |counter| counter.refund_in(&old, 1));
-    let charger = go(&counter, |counter| {
-        counter.charge_in(2, units(2), 2).is_ok()
-    });
-    end(refunder);
-    assert!(end(charger));
+    let (_, charged) = race(
+        &counter,
+        move |counter| counter.refund_in(&old, 1),
+        |counter| counter.charge_in(2, units(2), 2).is_ok(),
+    );
+    assert!(charged);
     assert_eq!(counter.used_in(2), 2);
 }
 
@@ -84,11 +83,11 @@ pub(crate) fn refund_touches_no_other_period() {
 pub(crate) fn refunds_and_charges_add_up() {
     let window = Arc::new(fresh());
     let first = charge(&*window, 0, 2, 3).expect("it is fresh").receipt;
-    let refunder = go(&window, move |window| window.refund(moment(1), &first, 1));
-    let charger = go(&window, |window| {
-        passed(&[(); 2].map(|()| charge(window, 1, 1, 3)))
-    });
-    let (refunded, taken) = (end(refunder), end(charger));
+    let (refunded, taken) = race(
+        &window,
+        move |window| window.refund(moment(1), &first, 1),
+        |window| passed(&[(); 2].map(|()| charge(window, 1, 1, 3))),
+    );
     assert!(taken >= 1 && refunded == 1);
     assert_eq!(window.count_at(Nanos(2)), 2 - refunded + taken);
 }

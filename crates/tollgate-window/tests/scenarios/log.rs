@@ -83,10 +83,12 @@ pub(crate) fn look_sees_one_state() {
             .all(|second| charge(log, second * SECOND, 1, 1).is_some())
     };
     assert!(each_second(&log, 0..3));
-    let charger = go(&log, move |log| each_second(log, 3..6));
-    let looker = go(&log, |log| log.look(moment(3 * SECOND - 1), units(1), 1));
-    let looked = end(looker);
-    assert!(end(charger));
+    let (charged, looked) = race(
+        &log,
+        move |log| each_second(log, 3..6),
+        |log| log.look(moment(3 * SECOND - 1), units(1), 1),
+    );
+    assert!(charged);
     let Err(Refused::Denied(denial)) = looked else {
         panic!("{looked:?}")
     };
@@ -99,12 +101,11 @@ pub(crate) fn look_sees_one_state() {
 }
 
 /// A count beside a charge whose caller gives back a unit of before: whoever sees what is given back sees the charge.
-pub(crate) fn count_sees_a_charge_before_a_refund(swapped: bool) {
+pub(crate) fn count_sees_a_charge_before_a_refund() {
     let log = log(5);
     let old = charge(&*log, 0, 3, 5).expect("it is fresh").receipt;
     let (_, counted) = race(
         &log,
-        swapped,
         move |log| {
             assert!(charge(log, 1, 2, 5).is_some());
             assert_eq!(log.refund(moment(1), &old, 1), 1);
@@ -115,14 +116,13 @@ pub(crate) fn count_sees_a_charge_before_a_refund(swapped: bool) {
 }
 
 /// A count beside refunds of two charges, one after the other: whoever sees the second sees the first.
-pub(crate) fn count_sees_refunds_in_order(swapped: bool) {
+pub(crate) fn count_sees_refunds_in_order() {
     let log = log(9);
     let take = |now, units| charge(&*log, now, units, 9).expect("it fits").receipt;
     let (one, two) = (take(0, 4), take(1, 4));
     assert_eq!(log.refund(moment(1), &two, 1), 1);
     let (_, counted) = race(
         &log,
-        swapped,
         move |log| {
             assert_eq!(log.refund(moment(1), &two, 1), 1);
             assert_eq!(log.refund(moment(1), &one, 2), 2);
@@ -138,13 +138,13 @@ pub(crate) fn late_caller_forgets_nothing() {
     let spend = |log: &ExactLog<()>, now| log.charge_anyway(moment(now), units(1), 1).is_ok();
     assert!([0, 10, 20].into_iter().all(|now| spend(&log, now)));
     // The unit of 0 has left by then, and the ring of three places has to forget something.
-    let early = go(&log, move |log| spend(log, SECOND + 5));
-    let late = go(&log, |log| charge(log, 25, 1, 3).is_some());
-    assert!(end(early));
-    assert!(
-        !end(late),
-        "three units are in the window, whoever came first"
+    let (early, late) = race(
+        &log,
+        move |log| spend(log, SECOND + 5),
+        |log| charge(log, 25, 1, 3).is_some(),
     );
+    assert!(early);
+    assert!(!late, "three units are in the window, whoever came first");
 }
 
 /// A full log of two, whose units leave one after the other while two callers come: the ring laps, and what was
@@ -179,10 +179,13 @@ pub(crate) fn refund_makes_room(at_head: bool) {
     let log = log(2);
     let receipts = [0, 10].map(|now| charge(&*log, now, 1, 2).expect("it is fresh").receipt);
     let receipt = receipts[usize::from(at_head)];
-    let refunder = go(&log, move |log| log.refund(moment(20), &receipt, 1));
-    let charger = go(&log, |log| charge(log, 20, 1, 2).is_some());
-    assert_eq!(end(refunder), 1);
-    let taken = u64::from(end(charger));
+    let (given, charged) = race(
+        &log,
+        move |log| log.refund(moment(20), &receipt, 1),
+        |log| charge(log, 20, 1, 2).is_some(),
+    );
+    assert_eq!(given, 1);
+    let taken = u64::from(charged);
     assert_eq!(log.count_at(Nanos(20)), 1 + taken);
     assert_eq!(charge(&*log, 20, 1, 2).is_some(), taken == 0);
     // Each unit leaves in its time.
@@ -245,10 +248,12 @@ pub(crate) fn debt_in_a_full_ring_stays_long_enough(one: &'static [u64], two: &'
 pub(crate) fn denial_tells_a_wait_of_one_state() {
     let log = log(2);
     charge(&*log, 0, 1, 2).expect("it is fresh");
-    let charger = go(&log, |log| charge(log, 10, 1, 2).is_some());
-    let looker = go(&log, |log| log.look(moment(20), units(2), 2));
-    let looked = end(looker);
-    assert!(end(charger));
+    let (charged, looked) = race(
+        &log,
+        |log| charge(log, 10, 1, 2).is_some(),
+        |log| log.look(moment(20), units(2), 2),
+    );
+    assert!(charged);
     let Err(Refused::Denied(denial)) = looked else {
         panic!("one unit is there before")
     };
@@ -276,10 +281,12 @@ fn full_level(charges: u64) -> (Arc<ExactLog<()>>, Vec<LogReceipt>) {
 pub(crate) fn refund_meets_the_next_level(charges: u64) {
     let (log, receipts) = full_level(charges);
     let (last, now) = (receipts[receipts.len() - 1], charges * 10);
-    let refunder = go(&log, move |log| log.refund(moment(now), &last, 1));
-    let charger = go(&log, move |log| charge(log, now, 1, charges + 1).is_some());
-    assert!(end(charger));
-    assert_eq!(end(refunder), 1);
+    let both = race(
+        &log,
+        move |log| log.refund(moment(now), &last, 1),
+        move |log| charge(log, now, 1, charges + 1).is_some(),
+    );
+    assert_eq!(both, (1, true));
     assert_eq!(log.count_at(Nanos(now)), charges);
     for left in 1..charges {
         let since = SECOND + (left - 1) * 10;

@@ -11,6 +11,7 @@ pub(crate) mod planted;
 pub(crate) mod ring;
 pub(crate) mod sharded;
 
+use std::cell::Cell;
 use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wall};
 use tollgate_sync::{Arc, thread};
 
@@ -50,15 +51,29 @@ pub(crate) fn go<S: Send + Sync + 'static, T: Send + 'static>(
     thread::spawn(move || act(&shared))
 }
 
-/// What both parties return. The first one is started first, or if `swapped` the second: a checker may miss what happens if
-/// a party that only loads is started first.
+thread_local! {
+    /// Whether the second party of a race is started first.
+    static SWAPPED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `model` with the parties of its race started in one order, then in the other: loom may miss what happens if a party
+/// that only loads is started first.
+#[cfg(model_loom)]
+pub(crate) fn both_ways(model: impl Fn()) {
+    for swapped in [false, true] {
+        SWAPPED.set(swapped);
+        model();
+    }
+    SWAPPED.set(false);
+}
+
+/// What both parties return, each of which runs in a thread of its own.
 pub(crate) fn race<S: Send + Sync + 'static, A: Send + 'static, B: Send + 'static>(
     shared: &Arc<S>,
-    swapped: bool,
     first: impl FnOnce(&S) -> A + Send + 'static,
     second: impl FnOnce(&S) -> B + Send + 'static,
 ) -> (A, B) {
-    if swapped {
+    if SWAPPED.get() {
         let second = go(shared, second);
         let first = go(shared, first);
         (end(first), end(second))
@@ -80,9 +95,12 @@ pub(crate) fn passed<T>(charges: &[Option<T>]) -> u64 {
 /// Closing and charging at once: either the charge is in, and the meter stays open, or it finds the meter closed.
 pub(crate) fn closing_loses_no_charge<M: Meter + 'static>(fresh: M, now: u64) {
     let meter = Arc::new(fresh);
-    let closer = go(&meter, move |meter| meter.close_at_rest(moment(now)));
-    let charger = go(&meter, move |meter| meter.charge(moment(now), Cost::ONE, 1));
-    match (end(closer), end(charger)) {
+    let both = race(
+        &meter,
+        move |meter| meter.close_at_rest(moment(now)),
+        move |meter| meter.charge(moment(now), Cost::ONE, 1),
+    );
+    match both {
         (true, Err(Refused::Closed)) => assert_eq!(meter.used(moment(now)), 0),
         (false, Ok(_)) => assert_eq!(meter.used(moment(now)), 1),
         (closed, charged) => panic!("closed: {closed}, and yet {charged:?}"),
@@ -93,12 +111,14 @@ pub(crate) fn closing_loses_no_charge<M: Meter + 'static>(fresh: M, now: u64) {
 pub(crate) fn refund_of_before_a_reset_is_void<M: Meter + 'static>(fresh: M, now: u64) {
     let meter = Arc::new(fresh);
     let old = charge(&*meter, now, 2, 2).expect("it is fresh").receipt;
-    let resetter = go(&meter, move |meter| {
-        meter.reset(moment(now));
-        charge(meter, now, 2, 2).is_some()
-    });
-    let refunder = go(&meter, move |meter| meter.refund(moment(now), &old, 2));
-    assert!(end(resetter), "nothing was used after the reset");
-    end(refunder);
+    let (taken, _) = race(
+        &meter,
+        move |meter| {
+            meter.reset(moment(now));
+            charge(meter, now, 2, 2).is_some()
+        },
+        move |meter| meter.refund(moment(now), &old, 2),
+    );
+    assert!(taken, "nothing was used after the reset");
     assert_eq!(meter.used(moment(now)), 2);
 }

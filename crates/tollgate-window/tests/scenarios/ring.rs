@@ -1,4 +1,4 @@
-use super::{SECOND, charge, end, go, moment, passed, units};
+use super::{SECOND, charge, end, go, moment, passed, race, units};
 use std::time::Duration;
 use tollgate_core::{Meter, Nanos, Refused, Wait};
 use tollgate_sync::Arc;
@@ -52,10 +52,12 @@ pub(crate) fn look_sees_one_state() {
         ring.charge_anyway(moment(tick(at)), units(cost), 2).is_ok()
     };
     assert!(spend(&ring, 1, 1));
-    let spender = go(&ring, move |ring| spend(ring, 3, 2) && spend(ring, 4, 1));
-    let looker = go(&ring, |ring| ring.look(moment(tick(2)), units(1), 2));
-    assert!(end(looker).is_err());
-    assert!(end(spender));
+    let (spent, looked) = race(
+        &ring,
+        move |ring| spend(ring, 3, 2) && spend(ring, 4, 1),
+        |ring| ring.look(moment(tick(2)), units(1), 2),
+    );
+    assert!(spent && looked.is_err());
 }
 
 /// Two callers rotate at once, to the same tick or to different ones.
@@ -94,10 +96,13 @@ pub(crate) fn rotations_agree(ticks: [u64; 2]) {
 pub(crate) fn refund_meets_rotation(cost: u64) {
     let ring = Arc::new(fresh(3, 3));
     let old = charge(&*ring, tick(0), 2, 3).expect("it is fresh").receipt;
-    let refunder = go(&ring, move |ring| ring.refund(moment(tick(0)), &old, 1));
-    let charger = go(&ring, move |ring| charge(ring, tick(1), cost, 3).is_some());
-    assert_eq!(end(refunder), 1);
-    let taken = if end(charger) { cost } else { 0 };
+    let (given, charged) = race(
+        &ring,
+        move |ring| ring.refund(moment(tick(0)), &old, 1),
+        move |ring| charge(ring, tick(1), cost, 3).is_some(),
+    );
+    assert_eq!(given, 1);
+    let taken = if charged { cost } else { 0 };
     assert!(taken > 0 || cost > 1);
     let now = ring.count_at(Nanos(tick(1)));
     assert!(now == 1 + taken || now == 2 + taken, "{now}");
@@ -142,10 +147,12 @@ pub(crate) fn three_rotate() {
 pub(crate) fn reset_meets_rotation() {
     let ring = Arc::new(fresh(3, 2));
     charge(&*ring, tick(0), 2, 3).expect("it is fresh");
-    let resetter = go(&ring, |ring| ring.reset(moment(tick(1))));
-    let charger = go(&ring, |ring| charge(ring, tick(1), 1, 3).is_some());
-    end(resetter);
-    assert!(end(charger));
+    let ((), charged) = race(
+        &ring,
+        |ring| ring.reset(moment(tick(1))),
+        |ring| charge(ring, tick(1), 1, 3).is_some(),
+    );
+    assert!(charged);
     let now = ring.count_at(Nanos(tick(1)));
     assert!(now <= 1, "{now}");
     assert_eq!(ring.count_at(Nanos(tick(2))), now);
@@ -156,10 +163,13 @@ pub(crate) fn reset_meets_rotation() {
 pub(crate) fn late_caller_sees_what_has_left_since() {
     let ring = Arc::new(fresh(2, 1));
     charge(&*ring, tick(0), 2, 2).expect("it is fresh");
-    let early = go(&ring, |ring| charge(ring, tick(2), 1, 2).is_some());
-    let late = go(&ring, |ring| ring.charge(moment(tick(1)), units(1), 2));
-    assert!(end(early));
-    let Err(Refused::Denied(denial)) = end(late) else {
+    let (early, late) = race(
+        &ring,
+        |ring| charge(ring, tick(2), 1, 2).is_some(),
+        |ring| ring.charge(moment(tick(1)), units(1), 2),
+    );
+    assert!(early);
+    let Err(Refused::Denied(denial)) = late else {
         panic!("two are in its window")
     };
     assert_eq!(denial.wait, Wait::nanos(SECOND), "by its own clock");
