@@ -13,8 +13,12 @@
 //! A [`Leased`](lease::Leased) meter spends what an authority has lent it, so that a limit survives the process.
 //!
 //! Refunds are held to an ideal world by `refund_equals_the_ideal_world` of [`rate_refunds.rs`]; calendars to a model by
-//! [`properties.rs`]; every race by a model of [`loom`]. [How to run them][tests].
+//! [`properties.rs`]; every race by a model of [`loom`], among them that a crossing is told once (`crossing::*`) and that what
+//! is on record covers what a lease admits (`lease::*`). The protocols of leases are explored in [`leases`], whenever a process
+//! is killed and whatever a network does, and the ledger is killed for real in [`kills`]. [How to run them][tests].
 //!
+//! [`leases`]: https://github.com/tollgate-rs/tollgate/blob/main/tests/leases/main.rs
+//! [`kills`]: https://github.com/tollgate-rs/tollgate/blob/main/tests/kills/main.rs
 //! [`rate_refunds.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-quota/tests/rate_refunds.rs
 //! [`properties.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-quota/tests/calendar/properties.rs
 //! [`loom`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-quota/tests/loom

@@ -14,7 +14,11 @@ pub(crate) const SHUTTLE: Part = Part {
     from: Depth::Quick,
     run: |run| {
         let programs = CRATES.map(|(package, _)| (package, "shuttle"));
-        let mut arguments = vec!["--profile", "model", "--test", "shuttle"];
+        let mut arguments = vec!["--test", "shuttle"];
+        if !run.quick() {
+            // Worth its build only where minutes are spent in the mixes themselves.
+            arguments.extend(["--profile", "model"]);
+        }
         for (package, _) in CRATES {
             arguments.extend(["--package", package]);
         }

@@ -17,6 +17,8 @@
 //! 4. A table of the part's own is told with [`Run::show`], which the end of the run repeats above the closing table.
 
 mod cargo_mutants;
+#[cfg(test)]
+mod claims;
 mod coverage;
 mod instrumented;
 mod kills;

@@ -13,7 +13,7 @@ use std::{
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Lines of context that must agree: all, then fewer, for code that has changed around a patch.
-const CONTEXTS: [&str; 3] = ["-C3", "-C2", "-C1"];
+pub(super) const CONTEXTS: [&str; 3] = ["-C3", "-C2", "-C1"];
 
 /// The copy.
 #[derive(Debug)]

@@ -205,7 +205,8 @@ fn build(run: &Run, copy: &Copy, check: &Check) -> Result<TestProgram, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{copy::CONTEXTS, *};
+    use std::process::Command;
 
     #[test]
     fn samples_take_turns_until_all_had_theirs() {
@@ -221,10 +222,23 @@ mod tests {
     }
 
     #[test]
-    fn every_patch_in_the_tree_names_its_check() {
-        let patches = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../..")
-            .join(PATCHES);
-        assert!(!patch::all(&patches).expect("all are read").is_empty());
+    fn every_patch_in_the_tree_names_its_check_and_applies() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let all = patch::all(&root.join(PATCHES)).expect("all are read");
+        assert!(all.len() >= 60, "{}", all.len());
+        for mutant in all {
+            let check = |context: &str| {
+                let mut git = Command::new("git");
+                git.current_dir(&root)
+                    .args(["apply", "--check", "--recount", context])
+                    .arg(format!("{PATCHES}/{}.patch", mutant.name));
+                git.output().is_ok_and(|output| output.status.success())
+            };
+            assert!(
+                CONTEXTS.into_iter().any(check),
+                "{} must be written anew",
+                mutant.name
+            );
+        }
     }
 }
