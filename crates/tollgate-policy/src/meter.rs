@@ -92,6 +92,8 @@ meters! {
     LeasedFixed(Arc<Leased<FixedWindow<()>>>),
     LeasedCalendar(Arc<Leased<CalendarMeter>>),
     LeasedLifetime(Arc<Leased<Lifetime>>),
+    LeasedWindow(Arc<Leased<SlottedRing<()>>>),
+    LeasedLog(Arc<Leased<ExactLog<()>>>),
 }
 
 /// Calls `$call` on the leased meter that `$meter` is, if it is one.
@@ -102,6 +104,8 @@ macro_rules! if_leased {
             AnyMeter::LeasedFixed($leased) => $call,
             AnyMeter::LeasedCalendar($leased) => $call,
             AnyMeter::LeasedLifetime($leased) => $call,
+            AnyMeter::LeasedWindow($leased) => $call,
+            AnyMeter::LeasedLog($leased) => $call,
             _ => $or,
         }
     };
@@ -151,6 +155,14 @@ impl AnyMeter {
             Self::LeasedLifetime(meter) => {
                 let charged = meter.charge_unrecorded(at, cost, ceiling)?;
                 any(charged, AnyReceipt::LeasedLifetime)
+            }
+            Self::LeasedWindow(meter) => {
+                let charged = meter.charge_unrecorded(at, cost, ceiling)?;
+                any(charged, AnyReceipt::LeasedWindow)
+            }
+            Self::LeasedLog(meter) => {
+                let charged = meter.charge_unrecorded(at, cost, ceiling)?;
+                any(charged, AnyReceipt::LeasedLog)
             }
             _ => self.charge(at, cost, ceiling)?,
         };

@@ -442,3 +442,53 @@ mod full_disk {
         process.stop();
     }
 }
+
+#[test]
+fn sliding_windows_of_an_hour_go_on_after_a_restart() {
+    const WINDOWS: &str = r#"
+    [[limit]]
+    name = "ring"
+    unit = "tokens"
+    max = 100
+    algorithm = "window"
+    per = "1h"
+
+    [[limit]]
+    name = "log"
+    unit = "requests"
+    max = 3
+    algorithm = "log"
+    per = "2h"
+
+    [[limit]]
+    name = "short"
+    unit = "tokens"
+    max = 100
+    algorithm = "window"
+    per = "59m"
+    "#;
+    const HOUR: i64 = 3_600_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = format!("[ledger]\npath = '{}'\n{WINDOWS}", path.display());
+    let process = Process::start(&text, NOVEMBER);
+    process.admit(80).unwrap().settle(used(60));
+    process.stop();
+
+    let process = Process::start(&text, NOVEMBER + HOUR / 2);
+    let refusal = process.admit(41).unwrap_err();
+    assert_eq!(&*refusal.limited().unwrap().limit, "ring");
+    process.admit(40).unwrap().settle(used(40));
+    let used_up = [("ring", 100), ("log", 2), ("short", 40)];
+    assert_eq!(
+        process.used(),
+        used_up.map(|(name, used)| (name.to_owned(), used))
+    );
+    process.stop();
+
+    let process = Process::start(&text, NOVEMBER + 2 * HOUR);
+    process.admit(100).unwrap().settle(used(100));
+    let refusal = process.admit(0).unwrap_err();
+    assert_eq!(&*refusal.limited().unwrap().limit, "log");
+    process.stop();
+}

@@ -177,11 +177,14 @@ fn persist(
     let (persist, lease) = (persist?, lease?);
     let can = match draft.algorithm.as_ref().map_err(|reported| *reported)? {
         Algorithm::Calendar(_) | Algorithm::Lifetime => true,
-        Algorithm::Gcra { per_ns, .. } | Algorithm::Fixed { per_ns } => *per_ns >= PERSIST_NS_MIN,
-        Algorithm::Window { .. } | Algorithm::Log { .. } | Algorithm::Concurrency => false,
+        Algorithm::Gcra { per_ns, .. }
+        | Algorithm::Fixed { per_ns }
+        | Algorithm::Window { per_ns, .. }
+        | Algorithm::Log { per_ns } => *per_ns >= PERSIST_NS_MIN,
+        Algorithm::Concurrency => false,
     };
     if let (Some(true), false, Some(item)) = (persist, can, fields.get("persist")) {
-        let remedy = "remove it, or choose calendar, lifetime, or gcra or fixed with a `per` of at least \"1h\"";
+        let remedy = "remove it, or choose calendar, lifetime, or gcra, window, log or fixed with a `per` of at least \"1h\"";
         return Err(mistakes.tell(item.at, "this limit cannot be kept in a ledger", remedy));
     }
     let persist = persist.unwrap_or(can);

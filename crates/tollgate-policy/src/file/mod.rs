@@ -77,7 +77,7 @@ const KEYS: [&str; 5] = ["limit", "override", "priority", "ledger", MAX_ACCOUNTS
 /// | `zone` | IANA name; calendar only | `UTC` |
 /// | `week_starts` | `monday` to `sunday`; calendar by week only | `monday` |
 /// | `anchor_day` | 1..=31, 31 being the last day; calendar by month only | 1 |
-/// | `persist` | whether a gate with a ledger keeps what is committed across restarts; gcra and fixed of an hour and more, calendar, lifetime | `true` of those |
+/// | `persist` | whether a gate with a ledger keeps what is committed across restarts; gcra, window, log and fixed of an hour and more, calendar, lifetime | `true` of those |
 /// | `lease` | amount that the ledger lends an account at most, of limits that persist | a hundredth of the limit |
 ///
 /// An `[[override]]` has `limit`, `where` (values of some of the limit's scopes) and at least one of `max`,
@@ -91,6 +91,10 @@ const KEYS: [&str; 5] = ["limit", "override", "priority", "ledger", MAX_ACCOUNTS
 /// | `history` | how long past periods are kept, as `per` of a duration | `400d` |
 /// | `dry` | what becomes of a request that fits, but for which nothing is lent yet: `wait` for the next commit, `refuse` | `wait` |
 /// | `failing` | what becomes of it while the disk fails: `deny`, `allow` and forget it if the process ends before the disk is well again | `deny` |
+///
+/// Of a `window` or `log` that persists, what counted when its process ended counts for one more `per` after the restart, unless that
+/// came later than it could: when in the window it was admitted is not on record. So it may be refused what it would else be admitted,
+/// and is never admitted more.
 ///
 /// Who builds the gate opens the ledger; without one nothing is kept.
 ///

@@ -56,9 +56,10 @@ impl LimitRule {
             Algorithm::Fixed { per_ns } => format!("windows of {per_ns} ns"),
             Algorithm::Lifetime => "lifetime".to_owned(),
             Algorithm::Gcra { .. } => "gcra".to_owned(),
-            Algorithm::Window { .. } | Algorithm::Log { .. } | Algorithm::Concurrency => {
-                return None;
-            }
+            // In however many slots.
+            Algorithm::Window { per_ns, .. } => format!("sliding window of {per_ns} ns"),
+            Algorithm::Log { per_ns } => format!("log of {per_ns} ns"),
+            Algorithm::Concurrency => return None,
         };
         self.persist.then_some(name)
     }

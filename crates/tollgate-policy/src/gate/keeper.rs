@@ -129,6 +129,12 @@ impl Keeper {
             AnyMeter::Lifetime(meter) => {
                 AnyMeter::LeasedLifetime(ledger.account(&key, terms, max, frame, || meter))
             }
+            AnyMeter::Window(meter) => {
+                AnyMeter::LeasedWindow(ledger.account(&key, terms, max, frame, || meter))
+            }
+            AnyMeter::Log(meter) => {
+                AnyMeter::LeasedLog(ledger.account(&key, terms, max, frame, || meter))
+            }
             _ => return None,
         };
         meter.set_max(max);

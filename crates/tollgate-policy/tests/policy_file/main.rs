@@ -147,8 +147,11 @@ fn plain(name: &str, unit: Unit, max: u64, algorithm: Algorithm) -> LimitRule {
     const HOUR_NS: u64 = 3_600_000_000_000;
     let persist = match algorithm {
         Algorithm::Calendar(_) | Algorithm::Lifetime => true,
-        Algorithm::Gcra { per_ns, .. } | Algorithm::Fixed { per_ns } => per_ns >= HOUR_NS,
-        _ => false,
+        Algorithm::Gcra { per_ns, .. }
+        | Algorithm::Fixed { per_ns }
+        | Algorithm::Window { per_ns, .. }
+        | Algorithm::Log { per_ns } => per_ns >= HOUR_NS,
+        Algorithm::Concurrency => false,
     };
     LimitRule {
         name: name.into(),

@@ -3,8 +3,9 @@
 use crate::{
     CalendarMeter, Lifetime, RateMeter, RateReceipt, TallyReceipt, calendar::PeriodReceipt,
 };
+use std::time::Duration;
 use tollgate_core::{Cost, Meter, Moment, Nanos, Refused, Standing, Wall};
-use tollgate_window::{FixedWindow, PeriodCounter};
+use tollgate_window::{ExactLog, FixedWindow, LogReceipt, PeriodCounter, SlotReceipt, SlottedRing};
 
 /// The only period of meters that have none.
 const ALWAYS: u64 = 0;
@@ -203,5 +204,59 @@ impl Lasting for RateMeter {
 
     fn take_over(&self, old: &Self, at: Moment) {
         self.take_over(old, at);
+    }
+}
+
+/// On record is what counted and the wall time at which it did. When in its window each unit was admitted is not: all are taken to have
+/// been at the latest time that they can have been, which is when they were restored. So a window that is restored counts them for up to
+/// its length too long, and never admits what it would not have.
+macro_rules! lasting_window {
+    ($window:ty, $receipt:ty) => {
+        impl Lasting for $window {
+            fn period(_receipt: &$receipt) -> u64 {
+                ALWAYS
+            }
+
+            /// What has left the window is worth nothing, which is known only after the refund.
+            fn gives_back_all(&self, _receipt: &$receipt) -> bool {
+                false
+            }
+
+            fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
+                let committed = self.used(at);
+                let stamp = at.wall.0;
+                (!is_closed(self, at)).then_some((
+                    ALWAYS,
+                    Standing {
+                        stamp,
+                        committed,
+                        max,
+                    },
+                ))
+            }
+
+            fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
+                charge(
+                    self,
+                    at,
+                    spent(&still_in(self.window(), standing, at), lent),
+                );
+            }
+
+            fn take_over(&self, _old: &Self, _at: Moment) {}
+        }
+    };
+}
+
+lasting_window!(SlottedRing<()>, SlotReceipt);
+lasting_window!(ExactLog<()>, LogReceipt);
+
+/// What may still be in a `window` at `at` of what counted at the time of its record.
+fn still_in(window: Duration, standing: &Standing, at: Moment) -> Standing {
+    let has_left = at.wall.since(Wall(standing.stamp)) >= window;
+    let committed = if has_left { 0 } else { standing.committed };
+    Standing {
+        committed,
+        ..*standing
     }
 }

@@ -109,7 +109,10 @@ impl<'t> Books<'t> {
         more: u64,
         lease: Option<LeaseId>,
     ) -> Result<(), redb::Error> {
-        let Report { standing, unspent } = report;
+        let Report {
+            mut standing,
+            unspent,
+        } = report;
         let (mut peak, mut unspent) = (standing.committed, unspent);
         let mut refused = std::mem::take(&mut self.refused);
         if let Some(mut before) = before {
@@ -123,6 +126,10 @@ impl<'t> Books<'t> {
                 refused = before.refused;
                 if !before.has_periods || before.standing.stamp == standing.stamp {
                     peak = peak.max(before.peak);
+                }
+                if !before.has_periods {
+                    // A clock that was set back and is put right later would seem to have passed the time in between.
+                    standing.stamp = standing.stamp.max(before.standing.stamp);
                 }
             }
         }

@@ -21,11 +21,12 @@
 //!   [`Status`]; meanwhile each limit does what its policy says.
 //! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
 //!   refused by name. Opening it checks every page, and whoever only reads it checks every row.
-//!
+//! - **Windows** that slide (slotted rings and logs) count what they had counted for one more length after a restart, since when in the
+//!   window each unit was admitted is not on record. They may refuse what they would have admitted, and never the other way.
 //! - **Refusals** are counts for people: a kill may lose those of the last minute.
 //!
 //! Not promised: that a file is right which something else has written to, or whose copy of a week ago was put back; that a disk keeps what
-//! it has confirmed; anything about rates of less than an hour, slotted windows and logs, which are not kept.
+//! it has confirmed; anything about limits of less than an hour, which a policy does not keep.
 //!
 //! # What it tells
 //! Events of [`tracing`](https://docs.rs/tracing), with the target `tollgate::ledger` and a field `ledger`, the file's path:
@@ -60,7 +61,7 @@
 //!
 //! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
 //! scopes it counts by, their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
-//! ns since the Unix epoch; the number of a fixed window since then; for a rate, when it was so; for a lifetime budget zero. `out` is
+//! ns since the Unix epoch; the number of a fixed window since then; for a rate or a window, when it was so; for a lifetime budget zero. `out` is
 //! what was lent on top: after a crash it counts as spent, up to the max. A checksum (32 bits) is the CRC-32 of the `AccountKey` and the
 //! numbers before it, those of the key first. Beside the file lies an empty one with `.lock`
 //! appended, which the process that has the ledger open keeps locked.

@@ -3,7 +3,7 @@
 use super::*;
 use tollgate_core::Limit;
 use tollgate_quota::{Depth, RateMeter, RefundRule, Scale, ledger::LedgerFile};
-use tollgate_window::FixedWindow;
+use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
 #[test]
 fn clean_stop_and_start_wastes_nothing() {
@@ -314,4 +314,99 @@ fn past_period_tells_what_was_refused_in_it() {
     drop(days);
     assert!(ledger.close());
     assert_eq!(refused(&place.path), (vec![0], vec![3]));
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const MINUTE_NS: i64 = 60_000_000_000;
+
+/// What `window` makes of an hour's ten units over restarts, at minutes since the first start.
+fn window_over_restarts<M: Lasting + 'static>(window: impl Fn(&Ledger) -> Arc<Leased<M>>) {
+    let place = Place::new();
+    let minute = |minute: i64| at(minute * MINUTE_NS);
+    let process = |place: &Place, at: i64, takes: u64| {
+        let ledger = place.open(at * MINUTE_NS);
+        let meter = window(&ledger);
+        charge(&ledger, &meter, minute(at), takes, 10).unwrap();
+        (ledger, meter)
+    };
+    let full = |ledger: &Ledger, meter: &Leased<M>, at: i64| {
+        let answer = charge(ledger, meter, minute(at), 1, 10);
+        assert!(
+            matches!(answer, Err(Refused::Denied(_))),
+            "minute {at}: {answer:?}"
+        );
+    };
+    let (ledger, meter) = process(&place, 0, 6);
+    assert!(ledger.flush(LONG));
+    let killed = Place::new();
+    std::fs::copy(&place.path, &killed.path).unwrap();
+    drop(meter);
+    assert!(ledger.close());
+    // Half an hour later these six count, to the unit; and so do the others half an hour after that.
+    let (ledger, meter) = process(&place, 30, 4);
+    full(&ledger, &meter, 30);
+    drop(meter);
+    assert!(ledger.close());
+    let ledger = place.open(59 * MINUTE_NS);
+    let meter = window(&ledger);
+    full(&ledger, &meter, 59);
+    drop(meter);
+    assert!(ledger.close());
+    // An hour after the last process none do.
+    let (ledger, meter) = process(&place, 119, 10);
+    full(&ledger, &meter, 119);
+
+    // What was lent when a process was killed may have been spent just before the next one started.
+    let mut out = 0;
+    let file = LedgerFile::alone(&killed.path).unwrap();
+    file.each_account(|account| out = account.out).unwrap();
+    drop(file);
+    assert!(out > 0);
+    let left = 10 - out.min(4);
+    let ledger = killed.open(61 * MINUTE_NS);
+    let meter = window(&ledger);
+    let answer = charge(&ledger, &meter, minute(61), left + 1, 10);
+    assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    charge(&ledger, &meter, minute(61), left, 10).unwrap();
+}
+
+#[test]
+fn slotted_window_goes_on_after_a_restart_and_admits_no_more() {
+    window_over_restarts(|ledger| {
+        ledger.account(&key("ring"), terms(4, false), 10, 0, || {
+            SlottedRing::with_phase(10, HOUR, 6, Duration::ZERO, ()).unwrap()
+        })
+    });
+}
+
+#[test]
+fn log_goes_on_after_a_restart_and_admits_no_more() {
+    window_over_restarts(|ledger| {
+        ledger.account(&key("log"), terms(4, false), 10, 0, || {
+            ExactLog::with_clock(10, HOUR, ()).unwrap()
+        })
+    });
+}
+
+/// A clock that was set back for one run, and was put right after it, has not passed that time twice.
+#[test]
+fn rate_does_not_drain_by_a_clock_that_was_set_back_for_a_while() {
+    const HOUR_NS: i64 = 60 * MINUTE_NS;
+    let place = Place::new();
+    let limit = Limit::new(10, Duration::from_secs(36_000)).unwrap();
+    let run = |wall: i64, takes: u64| {
+        let ledger = place.open(wall);
+        let meter = ledger.account(&key("rate"), terms(10, false), 10, 0, || {
+            let scale = Scale::new(&limit).unwrap();
+            RateMeter::with_used(scale, Depth::Short, RefundRule::Exact, 0, at(0))
+        });
+        let answer = charge(&ledger, &meter, at(wall), takes, 10);
+        drop(meter);
+        assert!(ledger.close());
+        answer.is_ok()
+    };
+    assert!(run(5 * HOUR_NS, 9));
+    assert!(run(0, 1));
+    assert!(!run(5 * HOUR_NS, 1), "no time has passed");
+    assert!(run(6 * HOUR_NS, 1));
 }
