@@ -93,7 +93,7 @@ impl Account {
     fn fresh(
         policy: &Policy,
         limit: &Arc<CompiledLimit>,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted<'_, '_>,
         at: Moment,
         floor: Moment,
         keeper: Option<&Keeper>,
@@ -118,8 +118,17 @@ impl Account {
         }
     }
 
-    /// How long a caller at `at` has to wait for the floor, if it is too early.
+    /// Whether a caller at `at` comes before the floor.
     #[inline]
+    pub(crate) fn is_too_early(&self, at: Moment) -> bool {
+        if self.follows_wall {
+            at.wall < self.floor.wall
+        } else {
+            at.now < self.floor.now
+        }
+    }
+
+    /// How long a caller at `at` has to wait for the floor, if it is too early.
     pub(crate) fn too_early(&self, at: Moment) -> Option<Wait> {
         let early = if self.follows_wall {
             self.floor.wall.since(at.wall)
@@ -250,7 +259,7 @@ impl Accounts {
         at: Moment,
         mut suspect: bool,
     ) -> Result<&'g Arc<Account>, Refusal> {
-        let wanted = scopes.wanted(&self.seed, limit)?;
+        let wanted = scopes.wanted(limit)?;
         loop {
             if !suspect
                 && let Some(account) = self.trusted.step(|| pin.get(&wanted))
@@ -264,6 +273,11 @@ impl Accounts {
         }
     }
 
+    /// The values of `request`, for the look-ups of its limits.
+    pub(super) fn scopes<'r, 'a>(&'r self, request: &'r Request<'a>) -> Scopes<'r, 'a> {
+        Scopes::new(request, &self.seed)
+    }
+
     /// As [`of_request`](Self::of_request), but an account that is not there is not put there.
     pub(crate) fn on_trial(
         &self,
@@ -272,7 +286,8 @@ impl Accounts {
         request: &Request<'_>,
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
-        let wanted = Scopes::new(request).wanted(&self.seed, limit)?;
+        let mut scopes = self.scopes(request);
+        let wanted = scopes.wanted(limit)?;
         Ok(self.held(policy, limit, &wanted, at).unwrap_or_else(|| {
             let floor = self.floor();
             Arc::new(Account::fresh(policy, limit, &wanted, at, floor, None))
@@ -299,7 +314,7 @@ impl Accounts {
         &self,
         policy: &Policy,
         limit: &Arc<CompiledLimit>,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted<'_, '_>,
         at: Moment,
     ) -> Option<Arc<Account>> {
         let account = self.get(wanted)?;
@@ -329,7 +344,7 @@ impl Accounts {
         &self,
         policy: &Policy,
         limit: &Arc<CompiledLimit>,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted<'_, '_>,
         at: Moment,
     ) -> Result<Arc<Account>, Refusal> {
         loop {

@@ -9,9 +9,8 @@ use super::{
     Inner, Reservation,
     accounts::{Account, LineState, Pin},
     keeper::Next,
-    key::Scopes,
     policy::{CompiledLimit, Policy},
-    reservation::{Charge, Hold, Holds, let_go, room_for},
+    reservation::{Charge, Charges, Hold, let_go, room_for},
 };
 use crate::{
     Limited, Refusal, Request, Usage,
@@ -152,21 +151,22 @@ impl Inner {
             let dry = {
                 // One for all look-ups: it is most of what a look-up costs. Accounts that are found live as long.
                 let pin = gate.accounts.pin();
-                let mut suspect = None;
+                let mut suspect: Option<Box<Held>> = None;
                 loop {
-                    let says = gate.says(&pin, policy, request, share, at, suspect.as_mut())?;
+                    let says =
+                        gate.says(&pin, policy, request, share, at, suspect.as_deref_mut())?;
                     match gate.charge_all(&says, at, mine, record) {
-                        Ok(holds) => {
+                        Ok(charges) => {
                             return Ok(Reservation {
                                 gate: Arc::clone(gate),
-                                holds,
+                                charges: Some(charges),
                                 estimate: *request.estimate(),
                                 share,
                             });
                         }
                         Err(Stop::Limited(limited)) => return Err(Refusal::Limited(limited)),
                         // A meter was closed under this caller: its account was evicted or replaced.
-                        Err(Stop::Closed) => suspect = Some(Held::new()),
+                        Err(Stop::Closed) => suspect = Some(Box::default()),
                         Err(Stop::Dry(limit)) => break limit,
                     }
                 }
@@ -218,7 +218,7 @@ impl Inner {
         at: Moment,
         mut suspect: Option<&mut Held>,
     ) -> Result<Says<'g>, Refusal> {
-        let mut scopes = Scopes::new(request);
+        let mut scopes = self.accounts.scopes(request);
         let mut says = Says::new();
         for limit in policy.limits_of(request) {
             let accounts = &self.accounts;
@@ -227,7 +227,9 @@ impl Inner {
             if let Some(held) = &mut suspect {
                 held.push(Arc::clone(account));
             }
-            says.extend(Say::new(account, request.estimate(), share));
+            if let Some(say) = Say::new(account, request.estimate(), share) {
+                says.push(say);
+            }
         }
         Ok(says)
     }
@@ -252,22 +254,26 @@ impl Inner {
         at: Moment,
         mine: Option<&[Arc<LineState>]>,
         record: Record,
-    ) -> Result<Holds, Stop> {
+    ) -> Result<Box<Charges>, Stop> {
         // The first need not be looked at: its charge is all or nothing by itself, if nobody else has a say in it.
         let special = |say: &Say<'_>| {
-            say.account.line.waiting.load(Relaxed) > 0 || say.account.too_early(at).is_some()
+            say.account.line.waiting.load(Relaxed) > 0 || say.account.is_too_early(at)
         };
-        let looked_at = usize::from(!says.iter().any(special));
-        for (place, say) in says.iter().enumerate().skip(looked_at) {
+        let plain = !says.iter().any(special);
+        for (place, say) in says.iter().enumerate().skip(usize::from(plain)) {
             if !say.enforced() {
                 continue;
             }
-            match say.look(at, mine) {
+            let looked = match (&say.account.meter, say.cost) {
+                (Some(meter), Some(cost)) if plain => meter.look(at, cost, say.ceiling),
+                _ => say.look(at, mine),
+            };
+            match looked {
                 Ok(()) => {}
                 Err(refused) => return Err(binding(says, at, mine, place, refused)),
             }
         }
-        let mut holds = room_for(says.len());
+        let mut charges = room_for(says.len());
         for (place, say) in says.iter().enumerate() {
             let mut charge = None;
             if let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) {
@@ -291,19 +297,22 @@ impl Inner {
                     // What a shadow would have refused was counted by nobody, and is settled by nobody.
                     Err(Refused::Denied(_)) if !say.enforced() => continue,
                     Err(refused) => {
-                        for hold in holds.iter_mut().rev() {
-                            hold.refund(at, u64::MAX);
+                        for hold in charges.holds.iter().rev() {
+                            hold.refund_all(at);
                         }
-                        let_go(holds);
+                        let_go(charges);
                         return Err(binding(says, at, mine, place, refused));
                     }
                 }
             } else if !say.enforced() && say.cost.is_some() {
                 continue;
             }
-            holds.push(Hold::new(Arc::clone(say.account), charge));
+            charges.holds.push(Hold {
+                account: Arc::clone(say.account),
+                charge,
+            });
         }
-        Ok(holds)
+        Ok(charges)
     }
 
     /// Charges `more` to the limits that hold `reservation`, or none of it under any.
@@ -315,8 +324,9 @@ impl Inner {
     ) -> Result<(), Refusal> {
         let (mut at, mut record, mut waited) = (at, Record::Required, Duration::ZERO);
         loop {
-            let holds = reservation.holds.iter();
-            let accounts: Vec<_> = holds
+            let held = reservation.holds();
+            let accounts: Vec<_> = held
+                .iter()
                 .filter_map(|hold| self.standing(&hold.account, at))
                 .collect();
             let mut says = Says::new();
@@ -331,12 +341,7 @@ impl Inner {
             }
             match self.charge_all(&says, at, None, record) {
                 Ok(extended) => {
-                    for new in extended {
-                        let same = |hold: &&mut Hold| hold.account.limit.id == new.account.limit.id;
-                        if let Some(hold) = reservation.holds.iter_mut().find(same) {
-                            hold.extend(new);
-                        }
-                    }
+                    reservation.extend_by(extended);
                     return Ok(());
                 }
                 Err(Stop::Limited(limited)) => return Err(Refusal::Limited(limited)),

@@ -2,6 +2,7 @@
 
 use super::policy::CompiledLimit;
 use crate::{Refusal, Request};
+use foldhash::quality::{FoldHasher, RandomState};
 use papaya::Equivalent;
 use smallvec::SmallVec;
 use std::{
@@ -22,22 +23,28 @@ pub(super) struct Key {
 
 /// A key as a request gives it, which is looked up without being put together.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct Wanted<'v, 'a> {
     hash: u64,
     limit: u32,
-    values: SmallVec<[&'a str; 4]>,
+    values: &'v [&'a str],
 }
 
 /// The secret by which values are hashed, so that nobody can choose values of one hash.
 #[derive(Debug, Default)]
-pub(super) struct Seed(foldhash::quality::RandomState);
+pub(super) struct Seed(RandomState);
 
-/// Hashes of a request's values, each worked out once.
-#[derive(Debug)]
+/// A request's values, as its limits are looked up: each hashed once, and those of limits that count by the same scopes,
+/// which often follow each other, collected once.
 pub(super) struct Scopes<'r, 'a> {
     request: &'r Request<'a>,
+    seed: &'r Seed,
     /// By place in the request; 0 is not known yet.
     hashes: [u64; KEPT],
+    /// The number of the scopes that the rest is about.
+    scopes: usize,
+    values: SmallVec<[&'a str; 4]>,
+    /// Has taken in all of `values`.
+    hasher: FoldHasher<'r>,
 }
 
 /// Takes the hash that a key carries.
@@ -65,13 +72,6 @@ impl Hasher for CarriedHash {
 }
 
 impl Seed {
-    fn of_limit(&self, limit: u32, values: impl Iterator<Item = u64>) -> u64 {
-        let mut hasher = self.0.build_hasher();
-        hasher.write_u32(limit);
-        values.for_each(|value| hasher.write_u64(value));
-        hasher.finish()
-    }
-
     fn of_value(&self, value: &str) -> u64 {
         let mut hasher = self.0.build_hasher();
         hasher.write(value.as_bytes());
@@ -79,20 +79,35 @@ impl Seed {
     }
 
     /// The key of `limit` for `values`.
-    pub(super) fn wanted<'a>(&self, limit: u32, values: &[&'a str]) -> Wanted<'a> {
+    pub(super) fn wanted<'v, 'a>(&self, limit: u32, values: &'v [&'a str]) -> Wanted<'v, 'a> {
+        let mut hasher = self.0.build_hasher();
+        for value in values {
+            hasher.write_u64(self.of_value(value));
+        }
         Wanted {
-            hash: self.of_limit(limit, values.iter().map(|value| self.of_value(value))),
+            hash: of_limit(hasher, limit),
             limit,
-            values: values.into(),
+            values,
         }
     }
 }
 
+/// The hash of a key of `limit`, whose values `hasher` has taken in.
+#[inline]
+fn of_limit(mut hasher: FoldHasher<'_>, limit: u32) -> u64 {
+    hasher.write_u32(limit);
+    hasher.finish()
+}
+
 impl<'r, 'a> Scopes<'r, 'a> {
-    pub(super) fn new(request: &'r Request<'a>) -> Self {
+    pub(super) fn new(request: &'r Request<'a>, seed: &'r Seed) -> Self {
         Self {
             request,
+            seed,
             hashes: [0; KEPT],
+            scopes: usize::MAX,
+            values: SmallVec::new(),
+            hasher: seed.0.build_hasher(),
         }
     }
 
@@ -101,14 +116,23 @@ impl<'r, 'a> Scopes<'r, 'a> {
     /// # Errors
     /// [`Refusal::MissingScope`].
     #[inline]
-    pub(super) fn wanted(
-        &mut self,
-        seed: &Seed,
-        limit: &CompiledLimit,
-    ) -> Result<Wanted<'a>, Refusal> {
-        let mut values = SmallVec::new();
-        let mut hasher = seed.0.build_hasher();
-        hasher.write_u32(limit.id);
+    pub(super) fn wanted(&mut self, limit: &CompiledLimit) -> Result<Wanted<'_, 'a>, Refusal> {
+        if self.scopes != limit.scopes {
+            self.collect(limit)?;
+        }
+        Ok(Wanted {
+            hash: of_limit(self.hasher.clone(), limit.id),
+            limit: limit.id,
+            values: &self.values,
+        })
+    }
+
+    fn collect(&mut self, limit: &CompiledLimit) -> Result<(), Refusal> {
+        let seed = self.seed;
+        self.values.clear();
+        self.hasher = seed.0.build_hasher();
+        // Until all are collected.
+        self.scopes = usize::MAX;
         for scope in &limit.by {
             let Some((place, value)) = self.request.find(scope) else {
                 return Err(Refusal::MissingScope {
@@ -124,26 +148,23 @@ impl<'r, 'a> Scopes<'r, 'a> {
                 }
                 None => seed.of_value(value),
             };
-            hasher.write_u64(hash);
-            values.push(value);
+            self.hasher.write_u64(hash);
+            self.values.push(value);
         }
-        Ok(Wanted {
-            hash: hasher.finish(),
-            limit: limit.id,
-            values,
-        })
+        self.scopes = limit.scopes;
+        Ok(())
     }
 }
 
-impl<'a> Wanted<'a> {
-    pub(super) fn values(&self) -> &[&'a str] {
-        &self.values
+impl<'a> Wanted<'_, 'a> {
+    pub(super) const fn values(&self) -> &[&'a str] {
+        self.values
     }
 
     /// The key to store.
     pub(super) fn key(&self) -> Key {
         let mut bytes = Vec::from(self.limit.to_le_bytes());
-        for value in &self.values {
+        for value in self.values {
             // Values longer than 4 GiB do not fit the memory of a request.
             bytes.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes());
             bytes.extend(value.as_bytes());
@@ -186,13 +207,13 @@ impl Hash for Key {
     }
 }
 
-impl Hash for Wanted<'_> {
+impl Hash for Wanted<'_, '_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
 }
 
-impl Equivalent<Key> for Wanted<'_> {
+impl Equivalent<Key> for Wanted<'_, '_> {
     #[inline]
     fn equivalent(&self, key: &Key) -> bool {
         // Nearly every other key ends here.
@@ -200,7 +221,7 @@ impl Equivalent<Key> for Wanted<'_> {
             return false;
         }
         let mut rest = key.bytes.get(4..).unwrap_or_default();
-        for wanted in &self.values {
+        for wanted in self.values {
             match next_value(rest) {
                 Some((value, more)) if value == wanted.as_bytes() => rest = more,
                 _ => return false,

@@ -5,7 +5,7 @@ use crate::{
     meter::AnyMeter,
     request::Request,
 };
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 use tollgate_core::{Limit, Moment};
 use tollgate_quota::{
     Calendar, CalendarMeter, Concurrency, Depth, Lifetime, RateMeter, RefundRule, Scale,
@@ -34,6 +34,8 @@ pub(crate) struct CompiledLimit {
     pub(crate) id: u32,
     pub(crate) name: std::sync::Arc<str>,
     pub(crate) by: Vec<std::sync::Arc<str>>,
+    /// The same number for all limits of the policy that count by the same scopes, in the same order.
+    pub(crate) scopes: usize,
     pub(crate) unit: Unit,
     pub(crate) on_drop: OnDrop,
     pub(crate) warn_at: Thresholds,
@@ -131,6 +133,7 @@ impl Policy {
         let mut next_id = previous.map_or(0, |policy| policy.next_id);
         let mut limits = Vec::with_capacity(file.limits.len());
         let mut unfit = Vec::new();
+        let mut scopes: HashMap<&[String], usize> = HashMap::new();
         for (index, rule) in file.limits.iter().enumerate() {
             let mut limit = match CompiledLimit::new(file, index, rule, wall_offset) {
                 Ok(limit) => limit,
@@ -152,6 +155,7 @@ impl Policy {
                 },
                 |old| old.id,
             );
+            limit.scopes = *scopes.entry(&*rule.by).or_insert(index);
             limits.push(Arc::new(limit));
         }
         if !unfit.is_empty() {
@@ -237,6 +241,7 @@ impl CompiledLimit {
         let overrides: Vec<Override> = overrides.collect();
         let limit = Self {
             id: 0,
+            scopes: index,
             name: rule.name.as_str().into(),
             unit: rule.unit,
             on_drop: rule.on_drop,

@@ -13,85 +13,103 @@ pub(super) struct Charge {
     pub(super) units: u64,
 }
 
-/// What all limits hold. On the heap: a reservation is moved a few times, and receipts are large.
-pub(super) type Holds = Vec<Hold>;
+/// What all limits hold for a reservation. On the heap: a reservation is moved a few times, and receipts are large.
+#[derive(Debug, Default)]
+pub(super) struct Charges {
+    pub(super) holds: Vec<Hold>,
+    /// In the order in which they were charged.
+    extended: Vec<Extension>,
+}
 
 /// The most holds for which a thread keeps the room.
 const SPARE_MOST: usize = 16;
 
 thread_local! {
     /// The room of the last reservation that ended on this thread, for its next one: the heap is asked for it once.
-    static SPARE: Cell<Holds> = const { Cell::new(Vec::new()) };
+    static SPARE: Cell<Option<Box<Charges>>> = const { Cell::new(None) };
 }
 
 /// Room for as many holds.
 #[inline]
-pub(super) fn room_for(holds: usize) -> Holds {
-    let mut room = SPARE.try_with(Cell::take).unwrap_or_default();
-    room.reserve(holds);
+pub(super) fn room_for(holds: usize) -> Box<Charges> {
+    let spare = SPARE.try_with(Cell::take).unwrap_or_default();
+    let mut room = spare.unwrap_or_default();
+    room.holds.reserve(holds);
     room
 }
 
-/// Lets go of `holds`, and keeps their room for the next.
+/// Lets go of `charges`, and keeps their room for the next.
 #[inline]
-pub(super) fn let_go(mut holds: Holds) {
-    holds.clear();
-    if holds.capacity() <= SPARE_MOST {
+pub(super) fn let_go(mut charges: Box<Charges>) {
+    charges.holds.clear();
+    charges.extended.clear();
+    if charges.holds.capacity() <= SPARE_MOST && charges.extended.capacity() <= SPARE_MOST {
         // A thread that ends keeps none.
-        let _ = SPARE.try_with(|spare| spare.set(holds));
+        let _ = SPARE.try_with(|spare| spare.set(Some(charges)));
     }
 }
 
-/// What one limit holds for a reservation.
+/// What one limit holds for a reservation, extensions apart.
 #[derive(Debug)]
 pub(super) struct Hold {
     pub(super) account: Arc<Account>,
     /// The charge of the admission, if it cost anything.
-    charge: Option<Charge>,
-    /// Charges of extensions, each with its account: a reload may have put another in place.
-    extended: Vec<(Arc<Account>, Charge)>,
+    pub(super) charge: Option<Charge>,
+}
+
+/// What an extension holds under one limit.
+#[derive(Debug)]
+struct Extension {
+    /// The place of the limit's hold.
+    place: usize,
+    /// A reload may have put another in the place of the hold's.
+    account: Arc<Account>,
+    charge: Charge,
 }
 
 impl Hold {
-    pub(super) const fn new(account: Arc<Account>, charge: Option<Charge>) -> Self {
-        Self {
-            account,
-            charge,
-            extended: Vec::new(),
-        }
+    /// Gives back the whole charge; true if something came back.
+    pub(super) fn refund_all(&self, at: Moment) -> bool {
+        let back = |charge: &Charge| self.account.refund(at, &charge.receipt, charge.units) > 0;
+        self.charge.as_ref().is_some_and(back)
     }
 
-    /// Adds what an extension holds.
-    pub(super) fn extend(&mut self, new: Self) {
-        self.extended
-            .extend(new.charge.map(|charge| (new.account, charge)));
-    }
-
-    /// Gives back `surplus` units, from the last charge on; true if something came back.
-    pub(super) fn refund(&mut self, at: Moment, mut surplus: u64) -> bool {
-        if surplus == 0 {
-            return false;
-        }
+    /// Gives back `surplus` units of the charge and of its `extended` charges, from the last on; true if something
+    /// came back.
+    fn refund<'e>(
+        &self,
+        extended: impl DoubleEndedIterator<Item = &'e Extension>,
+        at: Moment,
+        mut surplus: u64,
+    ) -> bool {
         let mut came_back = false;
-        let mut refund = |account: &Account, charge: &Charge| {
+        let first = self.charge.iter().map(|charge| (&self.account, charge));
+        let extended = extended.map(|extension| (&extension.account, &extension.charge));
+        for (account, charge) in first.chain(extended).rev() {
             let part = surplus.min(charge.units);
             if part > 0 {
                 came_back |= account.refund(at, &charge.receipt, part) > 0;
             }
             surplus -= part;
-        };
-        while let Some((account, charge)) = self.extended.pop() {
-            refund(&account, &charge);
-        }
-        if let Some(charge) = self.charge.take() {
-            refund(&self.account, &charge);
         }
         came_back
     }
+}
 
-    fn charged(&self) -> u64 {
-        let first = self.charge.as_ref().map_or(0, |charge| charge.units);
-        let extended = self.extended.iter().map(|(_, charge)| charge.units);
+impl Charges {
+    /// The extensions of the hold at `place`.
+    fn extensions(&self, place: usize) -> impl DoubleEndedIterator<Item = &Extension> {
+        let of_it = move |extension: &&Extension| extension.place == place;
+        self.extended.iter().filter(of_it)
+    }
+
+    /// All that is charged under the limit of `hold`, the one at `place`.
+    #[inline]
+    fn charged(&self, place: usize, hold: &Hold) -> u64 {
+        let first = hold.charge.as_ref().map_or(0, |charge| charge.units);
+        let extended = self
+            .extensions(place)
+            .map(|extension| extension.charge.units);
         extended.fold(first, u64::saturating_add)
     }
 }
@@ -104,7 +122,8 @@ impl Hold {
 #[must_use = "a reservation that is dropped is given back or kept, as its limits declare"]
 pub struct Reservation {
     pub(super) gate: Arc<Inner>,
-    pub(super) holds: Holds,
+    /// None once it has ended.
+    pub(super) charges: Option<Box<Charges>>,
     pub(super) estimate: Usage,
     pub(super) share: Option<crate::Share>,
 }
@@ -131,27 +150,67 @@ impl Reservation {
 
     fn settle_moment(mut self, actual: Usage, at: Moment) {
         let (mut came_back, mut owes) = (false, false);
-        let mut holds = std::mem::take(&mut self.holds);
-        for hold in &mut holds {
+        let Some(charges) = self.charges.take() else {
+            return;
+        };
+        for (place, hold) in charges.holds.iter().enumerate() {
             let limit = &hold.account.limit;
-            if limit.counts_open() {
-                came_back |= hold.refund(at, u64::MAX);
-                continue;
-            }
-            let (actual, charged) = (actual.of(limit.unit), hold.charged());
-            if actual <= charged {
-                came_back |= hold.refund(at, charged - actual);
-            } else if let Some(extra) = Cost::new(actual - charged) {
+            let charged = charges.charged(place, hold);
+            let actual = if limit.counts_open() {
+                0
+            } else {
+                actual.of(limit.unit)
+            };
+            if let Some(extra) = Cost::new(actual.saturating_sub(charged)) {
                 owes |= self.gate.charge_anyway(hold, extra, at);
+            } else if actual < charged {
+                came_back |= hold.refund(charges.extensions(place), at, charged - actual);
             }
         }
         if owes {
             self.gate.accounts.keeper.settled();
         }
         if came_back {
-            self.gate.wake(&holds);
+            self.gate.wake(&charges.holds);
         }
-        let_go(holds);
+        let_go(charges);
+    }
+
+    /// Gives back all that is charged under the limits that `gives_back` tells, the last first.
+    fn give_back(&mut self, at: Moment, gives_back: impl Fn(&Account) -> bool) {
+        let Some(charges) = self.charges.take() else {
+            return;
+        };
+        for (place, hold) in charges.holds.iter().enumerate().rev() {
+            if gives_back(&hold.account) {
+                hold.refund(charges.extensions(place), at, u64::MAX);
+            }
+        }
+        self.gate.wake(&charges.holds);
+        let_go(charges);
+    }
+
+    pub(super) fn holds(&self) -> &[Hold] {
+        self.charges.as_ref().map_or(&[], |charges| &charges.holds)
+    }
+
+    /// Adds what an extension holds.
+    pub(super) fn extend_by(&mut self, mut new: Box<Charges>) {
+        if let Some(charges) = &mut self.charges {
+            for Hold { account, charge } in new.holds.drain(..) {
+                let same = |hold: &Hold| hold.account.limit.id == account.limit.id;
+                let place = charges.holds.iter().position(same);
+                if let (Some(place), Some(charge)) = (place, charge) {
+                    let extension = Extension {
+                        place,
+                        account,
+                        charge,
+                    };
+                    charges.extended.push(extension);
+                }
+            }
+        }
+        let_go(new);
     }
 
     /// Asks for `more` on top of the estimate, as an admission does.
@@ -190,36 +249,26 @@ impl Reservation {
     }
 
     fn release_moment(mut self, at: Moment) {
-        let mut holds = std::mem::take(&mut self.holds);
-        for hold in holds.iter_mut().rev() {
-            hold.refund(at, u64::MAX);
-        }
-        self.gate.wake(&holds);
-        let_go(holds);
+        self.give_back(at, |_| true);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if self.holds.is_empty() {
+        if self.holds().is_empty() {
             return;
         }
         let at = self.gate.clock.moment();
-        let mut holds = std::mem::take(&mut self.holds);
-        for hold in holds.iter_mut().rev() {
-            let limit = &hold.account.limit;
-            if limit.counts_open() || limit.on_drop == OnDrop::Release {
-                hold.refund(at, u64::MAX);
-            }
-        }
-        self.gate.wake(&holds);
-        let_go(holds);
+        self.give_back(at, |account| {
+            let limit = &account.limit;
+            limit.counts_open() || limit.on_drop == OnDrop::Release
+        });
     }
 }
 
 impl fmt::Debug for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limits = self.holds.iter().map(|hold| &hold.account.limit.name);
+        let limits = self.holds().iter().map(|hold| &hold.account.limit.name);
         f.debug_struct("Reservation")
             .field("estimate", &self.estimate)
             .field("limits", &limits.collect::<Vec<_>>())

@@ -231,21 +231,24 @@ impl RateMeter {
         }
     }
 
-    /// Whether `worth` fits beside `backlog` in what `ceiling` units are worth.
-    fn fits(&self, backlog: u128, cost: Cost, worth: u128, ceiling: u64) -> Result<(), Refused> {
-        if cost.get() > ceiling {
-            return Err(Refused::denied(Wait::Never, backlog));
+    /// Whether `worth` fits beside `backlog` in the `whole`.
+    #[inline]
+    fn fits(&self, backlog: u128, worth: u128, whole: u128) -> Result<(), Refused> {
+        if backlog.saturating_add(worth) <= whole {
+            return Ok(());
         }
-        match backlog
-            .saturating_add(worth)
-            .checked_sub(self.scale.worth(ceiling))
-        {
-            None | Some(0) => Ok(()),
-            Some(excess) => Err(Refused::denied(
-                Wait::nanos(self.scale.nanos_up(excess)),
-                backlog,
-            )),
-        }
+        Err(self.denial(backlog, worth, whole))
+    }
+
+    #[inline(never)]
+    fn denial(&self, backlog: u128, worth: u128, whole: u128) -> Refused {
+        let wait = if worth > whole {
+            Wait::Never
+        } else {
+            let excess = backlog.saturating_add(worth).saturating_sub(whole);
+            Wait::nanos(self.scale.nanos_up(excess))
+        };
+        Refused::denied(wait, backlog)
     }
 
     /// Charges `cost`, under the ceiling or anyway.
@@ -271,7 +274,7 @@ impl RateMeter {
             let after = backlog.saturating_add(worth);
             if must_fit {
                 // Linearization point of a denial: the load of the word.
-                self.fits(backlog, cost, worth, ceiling)?;
+                self.fits(backlog, worth, whole)?;
             }
             if self.rule == RefundRule::Exact {
                 // A backlog beyond what records can tell from another lap is recorded as less.
@@ -542,7 +545,8 @@ impl Meter for RateMeter {
             return Err(Refused::Closed);
         }
         let backlog = word.tat().saturating_sub(self.scale.quanta(at.now));
-        self.fits(backlog, cost, self.scale.worth(cost.get()), ceiling)
+        let worth = self.scale.worth(cost.get());
+        self.fits(backlog, worth, self.scale.worth(ceiling))
     }
 
     fn charge(

@@ -93,7 +93,7 @@ impl Cell {
     }
 
     /// The ring as a caller of `now` sees it; none if it was closed.
-    #[inline]
+    #[inline(never)]
     pub(super) fn see(&self, now: Nanos) -> Option<Seen> {
         loop {
             let word = self.load();
@@ -284,7 +284,7 @@ impl Cell {
     }
 
     /// What a caller of `now` sees; none if the ring rotated meanwhile, so that places may have been overwritten.
-    #[inline]
+    #[inline(always)]
     fn view(&self, hot: Hot, now: Nanos) -> Option<View> {
         if hot.is_sealed || !self.ticks.is_open(hot.tick, now) {
             return self.view_elsewhen(hot, now);
