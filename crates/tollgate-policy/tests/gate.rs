@@ -194,6 +194,47 @@ fn released_reservations_were_never_there_and_extensions_ask() {
 }
 
 #[test]
+fn each_limit_gives_back_of_its_own_extensions() {
+    let (gate, _clock) = gate(
+        r#"
+        [[limit]]
+        name = "in"
+        unit = "input_tokens"
+        max = 100
+        algorithm = "lifetime"
+        [[limit]]
+        name = "out"
+        unit = "output_tokens"
+        max = 100
+        algorithm = "lifetime"
+        on_drop = "release"
+        "#,
+    );
+    let used = |gate: &Gate| {
+        let usage = gate.usage(&[]);
+        usage.iter().map(|usage| usage.used).collect::<Vec<_>>()
+    };
+    let extended = || {
+        let request = Request::new().input_tokens(10).output_tokens(20);
+        let mut reservation = gate.admit(&request).unwrap();
+        for more in [tokens(5, 0), tokens(0, 7), tokens(1, 1)] {
+            reservation.extend(more).unwrap();
+        }
+        reservation
+    };
+    let reservation = extended();
+    assert_eq!(used(&gate), [16, 28]);
+    reservation.settle(tokens(12, 3));
+    assert_eq!(used(&gate), [12, 3]);
+    extended().settle(tokens(30, 25));
+    assert_eq!(used(&gate), [42, 28]);
+    drop(extended());
+    assert_eq!(used(&gate), [58, 28]);
+    extended().release();
+    assert_eq!(used(&gate), [58, 28]);
+}
+
+#[test]
 fn a_dropped_reservation_does_what_its_limits_declare() {
     let (gate, _clock) = gate(
         r#"
