@@ -115,6 +115,18 @@ pub(crate) fn count_sees_a_charge_before_a_refund() {
     assert!([3, 5, 4].contains(&counted), "{counted}");
 }
 
+/// A count beside a charge that comes when the one before it has left: whoever sees it sees that, too.
+pub(crate) fn count_sees_what_has_left() {
+    let log = log(2);
+    let (charged, counted) = race(
+        &log,
+        |log| [0, SECOND].map(|now| charge(log, now, 1, 2).is_some()),
+        |log| log.count_at(Nanos(SECOND)),
+    );
+    assert_eq!(charged, [true, true]);
+    assert!(counted <= 1, "{counted} units");
+}
+
 /// A count beside refunds of two charges, one after the other: whoever sees the second sees the first.
 pub(crate) fn count_sees_refunds_in_order() {
     let log = log(9);

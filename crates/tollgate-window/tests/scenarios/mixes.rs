@@ -48,6 +48,7 @@ macro_rules! mixes {
                 $run(log::refunds_are_counted_once);
                 $run(log::count_sees_a_charge_before_a_refund);
                 $run(log::count_sees_refunds_in_order);
+                $run(log::count_sees_what_has_left);
                 $run(|| log::refund_meets_the_next_level(FULL));
                 $run(|| log::refund_on_the_next_level_is_found(FULL));
                 $run(|| log::next_level_meets_a_lap(FULL));

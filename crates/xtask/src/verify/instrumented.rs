@@ -18,6 +18,7 @@ use std::{
 const FOLDER: &str = "target/instrumented";
 /// The newest compiler in Debian, which is packaged for its web browsers.
 const COMPILER: &str = "rustc-web";
+const DEVELOPMENT: &str = "libstd-rust-web-dev";
 const FETCH: Duration = Duration::from_secs(1_800);
 
 pub(super) const GET: &str =
@@ -135,11 +136,20 @@ fn packages() -> Result<Vec<String>, String> {
         let shown = told(Command::new("apt-cache").args(["show", "--no-all-versions", package]))?;
         Ok(shown)
     };
-    let compiler = newest(COMPILER)?;
-    let library = named(&compiler, "libstd-rust-web-").ok_or("its package names no library")?;
-    let llvm = named(&newest(&library)?, "libllvm").or_else(|| named(&compiler, "libllvm"));
+    // The compiler's own package names its library, or leaves that to the package for those who build with it.
+    let named_by = |start: &str, packages: [&str; 2]| -> Result<Option<String>, String> {
+        for package in packages {
+            if let Some(name) = named(&newest(package)?, start) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    };
+    let library = named_by("libstd-rust-web-", [COMPILER, DEVELOPMENT])?;
+    let library = library.ok_or("its packages name no library")?;
+    let llvm = named_by("libllvm", [&library, COMPILER])?;
     let llvm = llvm.ok_or("its packages name no libllvm")?;
-    let fixed = [COMPILER, "libstd-rust-web-dev", "rust-web-src"].map(str::to_owned);
+    let fixed = [COMPILER, DEVELOPMENT, "rust-web-src"].map(str::to_owned);
     Ok([llvm, library].into_iter().chain(fixed).collect())
 }
 
