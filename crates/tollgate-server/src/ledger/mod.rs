@@ -94,16 +94,36 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         return finish(told, "standard output");
     }
     let name = files::shown(&args.to);
-    let written = File::create_new(&args.to).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        json::write(&mut out, &contents)?;
-        out.into_inner()?.sync_all()
-    });
-    finish(written, &name)?;
+    finish(write_whole(&args.to, &contents), &name)?;
     say(&format!(
         "{} exported to {name}\n",
         counted(contents.accounts.len(), contents.past.len())
     ))
+}
+
+/// Writes a file that is not there yet. It appears whole: what ends the program, or the power, in between leaves none of its name.
+fn write_whole(path: &Path, contents: &Contents) -> io::Result<()> {
+    if path.try_exists()? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".tollgate-export-")
+        .tempfile_in(folder)?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    json::write(&mut out, contents)?;
+    out.flush()?;
+    drop(out);
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    // The name itself is to outlive a power cut too. Windows opens no folders.
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn import(args: &ImportArgs) -> Result<(), Failure> {

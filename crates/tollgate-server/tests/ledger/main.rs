@@ -319,3 +319,46 @@ fn files_that_are_not_there_are_not_made() {
         assert!(!path.exists(), "{command}");
     }
 }
+
+#[test]
+fn killed_backup_leaves_none_and_harms_no_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, export) = large(folder.path());
+    let backup = folder.path().join("backup.json");
+    let [file, to] = [&path, &backup].map(|path| path.to_str().unwrap());
+    let (gate, ledger) = gate(&path);
+    let (mut killed, mut ended) = (0, 0);
+    for attempt in 0..60_u64 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(["ledger", "export", file, "--to", to])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(attempt * 1_000));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        (killed, ended) = (
+            killed + u64::from(!status.success()),
+            ended + u64::from(status.success()),
+        );
+        if backup.exists() {
+            let text = fs::read_to_string(&backup).unwrap();
+            serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            assert!(text.matches("committed").count() >= export.matches("committed").count());
+            fs::remove_file(&backup).unwrap();
+        } else {
+            assert!(!status.success());
+        }
+        // The gate goes on.
+        use_up(&gate, 1);
+        assert!(
+            ledger.flush(Duration::from_secs(60)),
+            "{:?}",
+            ledger.status()
+        );
+    }
+    assert!(killed > 0 && ended > 0, "{killed} killed, {ended} ended");
+    drop(gate);
+    assert!(ledger.close());
+    assert!(told(&tollgate(&["verify", file])).starts_with("sound: 302 accounts"));
+}
