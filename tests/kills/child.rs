@@ -23,6 +23,11 @@ pub(crate) const HOURLY_MAX: u64 = 4_000;
 pub(crate) const WINDOW_MAX: u64 = 250;
 pub(crate) const BUDGET_MAX: u64 = 400_000;
 pub(crate) const LEASE: u64 = 300;
+/// Of agent b alone, in any hour.
+pub(crate) const SLIDING_MAX: u64 = 40;
+/// Of agent c alone: at one instant, and an hour.
+pub(crate) const RATE_CAPACITY: u64 = 200;
+pub(crate) const RATE_HOURLY: u64 = 800;
 pub(crate) const ESTIMATE_MAX: u64 = 60;
 
 pub(crate) const POLICY: &str = r#"
@@ -57,11 +62,23 @@ algorithm = "lifetime"
 lease = 300
 
 [[limit]]
-name = "rate"
-by = ["agent"]
-unit = "tokens"
-max = 100000
+name = "sliding"
+when = { agent = "b" }
+unit = "requests"
+max = 40
+algorithm = "window"
 per = "1h"
+slots = 6
+lease = 5
+
+[[limit]]
+name = "rate"
+when = { agent = "c" }
+unit = "tokens"
+max = 800
+capacity = 200
+per = "1h"
+lease = 20
 "#;
 
 /// A clock that runs faster, and in step with those of the processes before.

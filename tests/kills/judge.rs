@@ -1,7 +1,9 @@
 //! Holds the journal against the limits, and the ledger against the journal.
 
 use super::{
-    child::{AGENTS, BUDGET_MAX, HOURLY_MAX, LEASE, WINDOW_MAX},
+    child::{
+        AGENTS, BUDGET_MAX, HOURLY_MAX, LEASE, RATE_CAPACITY, RATE_HOURLY, SLIDING_MAX, WINDOW_MAX,
+    },
     journal::{Line, What},
 };
 use std::collections::HashMap;
@@ -41,6 +43,14 @@ struct Budget {
     kept: u64,
 }
 
+/// Units admitted between two instants.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    from: i64,
+    to: i64,
+    units: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Judge {
     /// Whether debts are never lost.
@@ -48,11 +58,18 @@ pub(crate) struct Judge {
     budgets: [Budget; AGENTS.len()],
     hours: HashMap<(usize, i64), u64>,
     windows: HashMap<(usize, i64), u64>,
+    /// What agents b and c were admitted and have kept, all of it between two instants, in the order of the first.
+    sliding: Vec<Kept>,
+    rate: Vec<Kept>,
     wasted: Vec<u64>,
     clean: u64,
     admitted: u64,
     killed: u64,
     killed_in_opening: u64,
+    /// How full the fullest sliding window was, and the fullest interval of the rate, in percent.
+    fullest: (u64, u64),
+    /// How often everything was read beside a process.
+    pub(crate) backups: u64,
 }
 
 impl Judge {
@@ -62,11 +79,15 @@ impl Judge {
             budgets: Default::default(),
             hours: HashMap::new(),
             windows: HashMap::new(),
+            sliding: Vec::new(),
+            rate: Vec::new(),
             wasted: Vec::new(),
             clean: 0,
             admitted: 0,
             killed: 0,
             killed_in_opening: 0,
+            fullest: (0, 0),
+            backups: 0,
         }
     }
 
@@ -180,6 +201,16 @@ impl Judge {
         };
         budget.exact += actual;
         budget.kept += kept;
+        let (from, to) = request.wall;
+        match request.agent {
+            1 => self.sliding.push(Kept { from, to, units: 1 }),
+            2 => self.rate.push(Kept {
+                from,
+                to,
+                units: kept,
+            }),
+            _ => {}
+        }
         let hour = |wall: i64, hours: i64| wall.div_euclid(hours * HOUR_NS);
         // One that spans a border may have been counted on either side.
         for (counts, hours, units, max) in [
@@ -204,6 +235,18 @@ impl Judge {
 
     pub(crate) fn conclude(&mut self, killed: u64) {
         self.killed = killed;
+        let allowed = |within: i64| {
+            let refilled = i128::from(within) * i128::from(RATE_HOURLY) / i128::from(HOUR_NS);
+            RATE_CAPACITY + u64::try_from(refilled).unwrap()
+        };
+        let sliding = fullest(&mut self.sliding, HOUR_NS - 1, "window", |_| SLIDING_MAX);
+        let rate = fullest(&mut self.rate, HOUR_NS, "rate", allowed);
+        self.fullest = (sliding, rate);
+        // As below: else nothing was shown.
+        assert!(
+            sliding >= 50 && rate >= 50,
+            "the fullest: {sliding} % and {rate} %"
+        );
         for budget in &self.budgets {
             assert!(
                 budget.kept <= BUDGET_MAX,
@@ -216,7 +259,7 @@ impl Judge {
             "only {} admitted",
             self.admitted
         );
-        assert!(!self.wasted.is_empty() && self.clean > 0);
+        assert!(!self.wasted.is_empty() && self.clean > 0 && self.backups > killed);
         let full = |counts: &HashMap<_, u64>, max| {
             counts.values().filter(|count| **count + 80 >= max).count()
         };
@@ -230,17 +273,47 @@ impl Judge {
     pub(crate) fn told(&self) -> String {
         let mut wasted = self.wasted.clone();
         wasted.sort_unstable();
-        let at = |share: usize| wasted[(wasted.len() - 1) * share / 100];
+        let at = |per_mille: usize| wasted[(wasted.len() - 1) * per_mille / 1_000];
         format!(
-            "{} kills, {} of them before anything was admitted, {} clean stops, {} admitted; wasted of a lease of {LEASE} at each: \
-             median {}, 90 % {}, most {}",
+            "{} kills, {} of them before anything was admitted, {} clean stops, {} backups, {} admitted, windows up to {} % full and a rate up to {} %; wasted of a lease of {LEASE} at each: \
+             median {}, p99 {}, most {}",
             self.killed,
             self.killed_in_opening,
             self.clean,
+            self.backups,
             self.admitted,
-            at(50),
-            at(90),
-            at(100)
+            self.fullest.0,
+            self.fullest.1,
+            at(500),
+            at(990),
+            at(1_000)
         )
     }
+}
+
+/// Holds what was kept in every interval from an admission on, of at most the length `most`, against what is `allowed` in one so long.
+/// Returns how full the fullest was, in percent.
+fn fullest(kept: &mut [Kept], most: i64, name: &str, allowed: impl Fn(i64) -> u64) -> u64 {
+    kept.sort_unstable_by_key(|kept| kept.from);
+    let mut fullest = 0;
+    for (place, first) in kept.iter().enumerate() {
+        // Only what is between the two ends for certain.
+        let begun = kept[place..]
+            .iter()
+            .take_while(|kept| kept.from - first.from <= most);
+        let mut within: Vec<_> = begun.filter(|kept| kept.to - first.from <= most).collect();
+        within.sort_unstable_by_key(|kept| kept.to);
+        let mut units = 0;
+        for kept in within {
+            units += kept.units;
+            let passed = kept.to - first.from;
+            let allowed = allowed(passed);
+            assert!(
+                units <= allowed,
+                "{name}: {units} in {passed} ns, where {allowed} are allowed"
+            );
+            fullest = fullest.max(units * 100 / allowed);
+        }
+    }
+    fullest
 }

@@ -4,12 +4,13 @@
 //! `TOLLGATE_LEDGER_KILLS` says how many kills, 50 by default; `TOLLGATE_LEDGER_SEED` where the instants begin.
 //!
 //! # What is held against what
-//! The process writes a line before it asks, after it was answered and after it settled, each with one call of the system, so
+//! Every third is backed up until it is killed: what is read is never damaged. The process writes a line before it asks, after it was answered and after it settled, each with one call of the system, so
 //! that a kill leaves it whole. Its wall clock runs [`FASTER`] times as fast, so an hour ends every few commits. The
 //! judge adds up the lines alone:
 //!
 //! - of each agent and hour, and each window of two hours, what was admitted and kept is at most the limit, over all processes;
 //! - of each agent's budget likewise, over everything;
+//! - of one agent in every true window of an hour at most the limit; of another in every interval at most what its rate allows;
 //! - what a new process finds used of a budget is at least what the journal says, less debts of after the last flush, and at most a
 //!   lease more than that, beyond estimates that were open at the last flush;
 //! - after a clean stop it is exactly what the journal says.
@@ -29,6 +30,7 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use tollgate_quota::ledger::{LedgerError, LedgerFile};
 
 /// How much faster than the system's the processes' wall clock runs: an hour takes 120 ms.
 const FASTER: u64 = 30_000;
@@ -99,7 +101,11 @@ fn kill(place: &Path, kills: u64, seed: u64, durability: &str) -> Judge {
             };
             let delay = Duration::from_micros(random.next_u64() % (most * 1_000));
             let begun = Instant::now();
+            let backs_up = random.next_u64().is_multiple_of(3);
             while begun.elapsed() < delay {
+                if backs_up {
+                    judge.backups += u64::from(back_up(&place.join("ledger")));
+                }
                 thread::sleep(Duration::from_micros(200));
             }
             child.kill().unwrap();
@@ -113,6 +119,20 @@ fn kill(place: &Path, kills: u64, seed: u64, durability: &str) -> Judge {
     }
     judge.conclude(killed);
     judge
+}
+
+/// Reads all that is in a ledger while its process writes or is just about to be killed. False if it was not open yet.
+fn back_up(path: &Path) -> bool {
+    let read = || {
+        let file = LedgerFile::read(path)?;
+        file.each_account(drop)?;
+        file.each_past_period(drop)
+    };
+    match read() {
+        Ok(()) => true,
+        Err(error @ LedgerError::Damaged { .. }) => panic!("{error}"),
+        Err(_) => false,
+    }
 }
 
 fn start(place: &Path, epoch: &str, run: u64, compacts: bool) -> Child {
