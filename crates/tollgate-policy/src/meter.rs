@@ -122,6 +122,28 @@ impl AnyMeter {
         if_leased!(self, leased => leased.set_max(max), ());
     }
 
+    /// Charges what is on record to a meter that is not leased; see [`Lasting`](tollgate_quota::lease::Lasting).
+    #[cfg(feature = "ledger")]
+    pub(crate) fn restore(
+        &self,
+        standing: &tollgate_core::Standing,
+        lent: u64,
+        at: Moment,
+        frame: i64,
+    ) {
+        use tollgate_quota::lease::Lasting;
+
+        match self {
+            Self::Rate(meter) => meter.restore(standing, lent, at, frame),
+            Self::Window(meter) => meter.restore(standing, lent, at, frame),
+            Self::Log(meter) => meter.restore(standing, lent, at, frame),
+            Self::Fixed(meter) => meter.restore(standing, lent, at, frame),
+            Self::Calendar(meter) => meter.restore(standing, lent, at, frame),
+            Self::Lifetime(meter) => meter.restore(standing, lent, at, frame),
+            _ => {}
+        }
+    }
+
     /// Counts a request that the limit of a leased meter refused.
     pub(crate) fn count_refused(&self) {
         if_leased!(self, leased => leased.count_refused(), ());

@@ -492,3 +492,164 @@ fn sliding_windows_of_an_hour_go_on_after_a_restart() {
     assert_eq!(&*refusal.limited().unwrap().limit, "log");
     process.stop();
 }
+
+/// One limit of every kind that a ledger keeps, by agent.
+const ALL_KINDS: &str = r#"
+    [[limit]]
+    name = "rate"
+    by = ["agent"]
+    unit = "tokens"
+    max = 1000
+    initial = 900
+    per = "1h"
+
+    [[limit]]
+    name = "money rate"
+    by = ["agent"]
+    unit = "usd"
+    max = 10
+    refund = "eager"
+    per = "1d"
+
+    [[limit]]
+    name = "window"
+    by = ["agent"]
+    unit = "tokens"
+    max = 1000
+    algorithm = "window"
+    per = "1h"
+
+    [[limit]]
+    name = "log"
+    by = ["agent"]
+    unit = "requests"
+    max = 1000
+    algorithm = "log"
+    per = "1h"
+
+    [[limit]]
+    name = "fixed"
+    by = ["agent"]
+    unit = "input_tokens"
+    max = 1000
+    algorithm = "fixed"
+    per = "7h"
+
+    [[limit]]
+    name = "hour"
+    by = ["agent"]
+    unit = "tokens"
+    max = 1000
+    algorithm = "calendar"
+    per = "hour"
+
+    [[limit]]
+    name = "day"
+    by = ["agent"]
+    unit = "output_tokens"
+    max = 1000
+    algorithm = "calendar"
+    per = "day"
+    zone = "Asia/Kolkata"
+
+    [[limit]]
+    name = "week"
+    by = ["agent"]
+    unit = "usd"
+    max = 3
+    algorithm = "calendar"
+    per = "week"
+
+    [[limit]]
+    name = "month"
+    unit = "tokens"
+    max = 5000
+    algorithm = "calendar"
+    per = "month"
+    anchor_day = 31
+
+    [[limit]]
+    name = "year"
+    by = ["agent", "model"]
+    unit = "tokens"
+    max = 1000
+    algorithm = "calendar"
+    per = "year"
+
+    [[limit]]
+    name = "ever"
+    by = ["agent"]
+    unit = "usd"
+    max = 50
+    algorithm = "lifetime"
+"#;
+
+/// Used before a clean stop equals used after the start, for every account under every algorithm, with open requests, refunds and
+/// debts; and says so before anybody asks.
+#[test]
+fn clean_stop_and_start_wastes_nothing_of_any_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = format!("[ledger]\npath = '{}'\n{ALL_KINDS}", path.display());
+    let agents = ["a", "b", "c", "d"];
+    let mut random = 42_u64;
+    let mut next = |below: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) % below
+    };
+    let usage = |process: &Process| -> Vec<(String, Vec<String>, u64)> {
+        let all = agents
+            .iter()
+            .flat_map(|agent| process.gate.usage(&[("agent", agent), ("model", "m")]));
+        all.map(|usage| (usage.limit.to_string(), usage.account, usage.used))
+            .collect()
+    };
+    let mut before: Option<Vec<_>> = None;
+    for restart in 0..6 {
+        let process = Process::start(&text, NOVEMBER);
+        if let Some(before) = before {
+            assert_eq!(
+                usage(&process),
+                before,
+                "restart {restart}, nobody has asked"
+            );
+        } else {
+            let rate = &usage(&process)[0];
+            assert_eq!((&*rate.0, rate.2), ("rate", 100), "what it starts with");
+        }
+        let mut open = Vec::new();
+        for _ in 0..40 {
+            // The last is used by one process in two.
+            let agent = agents[usize::try_from(next(3 + restart % 2)).unwrap()];
+            let request = Request::new().with("agent", agent).with("model", "m");
+            let request = request
+                .input_tokens(next(20))
+                .output_tokens(next(20))
+                .micro_usd(next(100_000));
+            if let Ok(reservation) = process.gate.admit(&request) {
+                open.push(reservation);
+            }
+            if next(3) > 0 && !open.is_empty() {
+                let place = usize::try_from(next(open.len() as u64)).unwrap();
+                open.swap_remove(place).settle(Usage {
+                    input_tokens: next(25),
+                    output_tokens: next(25),
+                    micro_usd: next(120_000),
+                });
+            }
+        }
+        // Those stay charged: their requests may have gone out.
+        let now = usage(&process);
+        let is_read = |(limit, _, _): &(String, Vec<String>, u64)| limit == "ever";
+        assert!(
+            now.iter()
+                .filter(|usage| is_read(usage))
+                .any(|(.., used)| *used > 0)
+        );
+        before = Some(now);
+        process.stop();
+        drop(open);
+    }
+}

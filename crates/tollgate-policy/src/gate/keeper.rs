@@ -103,16 +103,16 @@ impl Keeper {
         values: &[&str],
         at: Moment,
     ) -> Option<AnyMeter> {
-        use tollgate_quota::ledger::{AccountKey, Terms};
+        use tollgate_quota::ledger::Terms;
 
         let kept = limit.kept.as_ref()?;
         let ledger = self.ledger.as_ref()?;
-        let fresh = limit.meter(rule, at).ok().flatten()?;
-        let scopes: Vec<&str> = limit.by.iter().map(|name| &**name).collect();
-        let unit = limit.unit.to_string();
-        let key = AccountKey::new(&limit.name, &unit, &kept.algorithm, &scopes, values);
+        // What the limit starts with holds only where nothing is on record, which the ledger alone knows.
+        let fresh = limit.meter_with(rule, 0, at).ok().flatten()?;
+        let key = limit.account_key(values)?;
         let terms = Terms {
             lease: kept.lease.unwrap_or(rule.ceiling / 100).max(1),
+            initial: limit.used_at_start(rule),
             has_periods: kept.has_periods,
         };
         let (max, frame) = (rule.ceiling, kept.frame);
@@ -146,6 +146,24 @@ impl Keeper {
             }
             None => meter,
         })
+    }
+
+    /// What the account of `values` has committed by its record, as of `at`, if the ledger keeps it and has one. Reads the file.
+    pub(super) fn used_on_record(
+        &self,
+        limit: &CompiledLimit,
+        rule: &Rule,
+        values: &[&str],
+        at: Moment,
+    ) -> Option<u64> {
+        let record = self
+            .ledger
+            .as_ref()?
+            .record(&limit.account_key(values)?)
+            .ok()??;
+        let meter = limit.meter_with(rule, 0, at).ok().flatten()?;
+        meter.restore(&record.standing, record.out, at, limit.kept.as_ref()?.frame);
+        Some(tollgate_core::Meter::used(&meter, at))
     }
 
     /// What becomes of a request for which `limit` is lent nothing, `waited` after it came.
@@ -199,6 +217,16 @@ impl Keeper {
 
 #[cfg(not(feature = "ledger"))]
 impl Keeper {
+    pub(super) fn used_on_record(
+        &self,
+        _limit: &CompiledLimit,
+        _rule: &Rule,
+        _values: &[&str],
+        _at: Moment,
+    ) -> Option<u64> {
+        None
+    }
+
     pub(super) fn meter(
         &self,
         _limit: &CompiledLimit,

@@ -212,8 +212,7 @@ impl GateBuilder {
         self
     }
 
-    /// With a ledger that is open already, in place of the one that the policy file names. One ledger serves one gate. An
-    /// account that was not used since the start says that nothing is used, until its first request is asked for.
+    /// With a ledger that is open already, in place of the one that the policy file names. One ledger serves one gate.
     #[cfg(feature = "ledger")]
     #[must_use]
     pub fn ledger(mut self, ledger: tollgate_quota::ledger::Ledger) -> Self {

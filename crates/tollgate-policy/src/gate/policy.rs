@@ -360,6 +360,16 @@ impl CompiledLimit {
 
     /// A fresh meter for an account with `rule`; none if it is unlimited.
     pub(crate) fn meter(&self, rule: &Rule, at: Moment) -> Result<Option<AnyMeter>, String> {
+        self.meter_with(rule, self.used_at_start(rule), at)
+    }
+
+    /// As [`Self::meter`], with `used` committed of a rate, whatever the limit starts with.
+    pub(super) fn meter_with(
+        &self,
+        rule: &Rule,
+        used: u64,
+        at: Moment,
+    ) -> Result<Option<AnyMeter>, String> {
         let Some(max) = rule.max else {
             return Ok(None);
         };
@@ -372,7 +382,6 @@ impl CompiledLimit {
                 let Some(scale) = rule.scale else {
                     return Ok(None);
                 };
-                let used = self.used_at_start(rule);
                 AnyMeter::Rate(RateMeter::with_used(scale, *depth, *refunds, used, at))
             }
             Shape::Window { per, slots, phase } => AnyMeter::Window(
@@ -464,6 +473,22 @@ impl CompiledLimit {
             } if rule.max.is_some() => rule.ceiling.saturating_sub(initial),
             _ => 0,
         }
+    }
+
+    /// The name of the account of `values` in a ledger, if one keeps it.
+    #[cfg(feature = "ledger")]
+    pub(crate) fn account_key(
+        &self,
+        values: &[&str],
+    ) -> Option<tollgate_quota::ledger::AccountKey> {
+        let scopes: Vec<&str> = self.by.iter().map(|name| &**name).collect();
+        Some(tollgate_quota::ledger::AccountKey::new(
+            &self.name,
+            &self.unit.to_string(),
+            &self.kept.as_ref()?.algorithm,
+            &scopes,
+            values,
+        ))
     }
 
     /// True if periods of the limit follow the wall clock.

@@ -78,7 +78,8 @@ pub enum Verdict {
 
 impl Gate {
     /// What every limit with a say in `scope` has committed: those whose `by` names only scopes given here, whatever
-    /// their `when`.
+    /// their `when`. Of an account that a ledger keeps and that was not used since the start, it is read from the file; while
+    /// that cannot be read, what the limit starts with is told.
     #[must_use]
     pub fn usage(&self, scope: &[(&str, &str)]) -> Vec<LimitUsage> {
         self.usage_moment(scope, self.0.clock.moment())
@@ -116,7 +117,11 @@ impl Gate {
                 .map_or_else(|| limit.rule_for(&values), |account| account.rule);
             let used = match &account {
                 Some(account) => account.meter.as_ref().map_or(0, |meter| meter.used(at)),
-                None => limit.used_at_start(&rule),
+                None => inner
+                    .accounts
+                    .keeper
+                    .used_on_record(limit, &rule, &values, at)
+                    .unwrap_or_else(|| limit.used_at_start(&rule)),
             };
             let max = rule.max.map(|_| rule.ceiling);
             usage.push(LimitUsage {
@@ -152,6 +157,7 @@ impl Gate {
     /// accounts.
     ///
     /// What was admitted stays admitted: units used before it no longer count, so right after it as much again is allowed.
+    /// An account that a ledger keeps and that was not used since the start keeps what it has.
     /// Requests that are open are no memory but a fact: a concurrency limit counts them until they close.
     pub fn reset(&self, scope: &[(&str, &str)]) -> usize {
         let at = self.0.clock.moment();

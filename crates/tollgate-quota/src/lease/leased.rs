@@ -32,6 +32,9 @@ pub trait LeasedAccount: Send + Sync + Debug {
     /// before anything is lent.
     fn restore(&self, standing: &Standing, lent: u64, at: Moment);
 
+    /// Charges what an account of which nothing is on record starts with.
+    fn begin_with(&self, committed: u64, at: Moment);
+
     /// Requests that its limit has refused in this process, of all meters of the account. It wraps around.
     fn refused(&self) -> u64;
 
@@ -279,6 +282,13 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 
     fn restore(&self, standing: &Standing, lent: u64, at: Moment) {
         self.meter.restore(standing, lent, at, self.frame);
+    }
+
+    fn begin_with(&self, committed: u64, at: Moment) {
+        if let Some(cost) = Cost::new(committed) {
+            // Closed: it was evicted before, and starts anew when it is used again.
+            let _ = self.meter.charge_anyway(at, cost, u64::MAX);
+        }
     }
 
     fn refused(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::{
     LedgerError,
-    books::{Books, Record, seal, sealed},
+    books::{Books, seal, sealed},
     desk::{Entry, Shared},
     file::{Store, guarded},
     told::Teller,
@@ -168,10 +168,11 @@ impl Clerk {
     ) -> Result<Vec<Written>, LedgerError> {
         let path = self.store.path();
         let database = self.store.database()?;
+        self.shared.show(database);
         let (first, last) = match self.leases {
             Some(leases) => leases,
             None => {
-                let (wall, last) = guarded(&path, || sealed(database))?;
+                let (wall, last) = guarded(&path, || sealed(database.as_ref()))?;
                 if let Some(wall) = wall.filter(|wall| *wall > at.wall) {
                     let notice = format!(
                         "the clock reads {:?} earlier than at the last commit: later periods stay begun",
@@ -350,11 +351,16 @@ impl Visit<'_, '_> {
 
     /// Charges what was on record, once.
     fn restore(&mut self, key: &[u8]) -> Result<(), redb::Error> {
-        if self.entry.is_fresh {
+        let record = if self.entry.is_fresh {
             self.books.forget(key)?;
-        } else if let Some(record) = self.books.recover(key)? {
-            let Record { standing, out, .. } = record;
-            self.entry.account.restore(&standing, out, self.at);
+            None
+        } else {
+            self.books.recover(key)?
+        };
+        let account = &self.entry.account;
+        match record {
+            Some(record) => account.restore(&record.standing, record.out, self.at),
+            None => account.begin_with(self.entry.terms.initial, self.at),
         }
         self.entry.is_restored = true;
         // At once: if the commit fails, the meter has it all the same.

@@ -6,11 +6,12 @@
 use super::{Status, Terms, lock, told::Unrecorded};
 use crate::lease::{Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
+use redb::Database;
 use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Condvar, Mutex, OnceLock,
+        Arc, Condvar, Mutex, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::*},
     },
     thread::Thread,
@@ -71,6 +72,8 @@ pub(super) struct Shared {
     is_stopping: AtomicBool,
     thread: OnceLock<Thread>,
     status: Mutex<Status>,
+    /// The database, for those who only read.
+    shown: Mutex<Weak<Database>>,
 }
 
 impl Shared {
@@ -91,7 +94,18 @@ impl Shared {
                 notices,
                 ..Status::default()
             }),
+            shown: Mutex::default(),
         }
+    }
+
+    /// Lets others read `database`, for as long as the ledger's thread has it.
+    pub(super) fn show(&self, database: &Arc<Database>) {
+        *lock(&self.shown) = Arc::downgrade(database);
+    }
+
+    /// The database, if it is open.
+    pub(super) fn shown(&self) -> Option<Arc<Database>> {
+        lock(&self.shown).upgrade()
     }
 
     pub(super) fn set_thread(&self, thread: Thread) {

@@ -211,6 +211,7 @@ impl World {
         let clerk = Clerk::new(store, Arc::clone(&shared), clock, interval, history);
         let terms = Terms {
             lease: LEASE,
+            initial: 0,
             has_periods: false,
         };
         let desk = Arc::clone(&shared) as _;

@@ -11,6 +11,7 @@ use std::{
     io,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The format that this program writes, and the newest that it reads.
@@ -112,7 +113,7 @@ impl Medium for Files {
 #[derive(Debug)]
 pub(super) struct Store {
     medium: Box<dyn Medium>,
-    database: Option<Database>,
+    database: Option<Arc<Database>>,
     pub(super) notices: Vec<String>,
 }
 
@@ -125,19 +126,16 @@ impl Store {
         }
         Ok(Self {
             medium,
-            database: Some(database),
+            database: Some(Arc::new(database)),
             notices,
         })
     }
 
     /// The database, opened again if it was given up.
-    pub(super) fn database(&mut self) -> Result<&Database, LedgerError> {
+    pub(super) fn database(&mut self) -> Result<&Arc<Database>, LedgerError> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => {
-                let (database, _) = self.medium.open()?;
-                database
-            }
+            None => Arc::new(self.medium.open()?.0),
         };
         Ok(self.database.insert(database))
     }

@@ -181,6 +181,8 @@ pub struct Status {
 pub struct Terms {
     /// The most units lent at once, but for a single cost that is larger.
     pub lease: u64,
+    /// Units that an account of which nothing is on record starts with as if they were committed.
+    pub initial: u64,
     /// Whether the account has periods, whose past is history.
     pub has_periods: bool,
 }
@@ -224,6 +226,8 @@ impl Ledger {
         };
         let shared = Arc::clone(&self.0.shared);
         let interval = self.0.durability.interval();
+        let mut store = store;
+        shared.show(store.database()?);
         let mut clerk = Clerk::new(store, shared, clock, interval, history);
         let thread = std::thread::Builder::new()
             .name("tollgate-ledger".to_owned())
@@ -248,6 +252,18 @@ impl Ledger {
         self.0.shared.account(key.bytes(), terms, |number| {
             Arc::new(Leased::new(meter(), max, frame, number, desk))
         })
+    }
+
+    /// What is on record of the account of `key`, with the last commit; none if nothing is. Reads the file: not for those who admit.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; [`LedgerError::Io`] too while the disk fails and after the ledger was closed.
+    pub fn record(&self, key: &AccountKey) -> Result<Option<AccountRecord>, LedgerError> {
+        let shared = &self.0.shared;
+        let Some(database) = shared.shown() else {
+            return Err(LedgerError::Io(format!("{}: it is not open", shared.name)));
+        };
+        view::record(Path::new(&*shared.name), &database, key)
     }
 
     /// Waits until a commit has ended, or failed, that may have answered whatever was asked before; at most for `most`. True if

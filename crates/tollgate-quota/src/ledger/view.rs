@@ -49,6 +49,17 @@ pub struct PastPeriod {
 }
 
 impl AccountRecord {
+    fn of(key: AccountKey, record: &Record) -> Self {
+        Self {
+            key,
+            standing: record.standing,
+            out: record.out,
+            peak: record.peak,
+            refused: record.refused,
+            has_periods: record.has_periods,
+        }
+    }
+
     /// A record of which nothing is lent.
     #[must_use]
     pub const fn new(key: AccountKey, standing: Standing, has_periods: bool) -> Self {
@@ -135,14 +146,7 @@ impl LedgerFile {
                 let (key, row) = row?;
                 let record = Record::from_row(key.value(), row.value())?;
                 count += 1;
-                visit(AccountRecord {
-                    key: key_of(key.value())?,
-                    standing: record.standing,
-                    out: record.out,
-                    peak: record.peak,
-                    refused: record.refused,
-                    has_periods: record.has_periods,
-                });
+                visit(AccountRecord::of(key_of(key.value())?, &record));
             }
             all_there(count, table.len()?)
         })
@@ -251,6 +255,22 @@ impl LedgerFile {
         };
         Ok(transaction?)
     }
+}
+
+/// What is on record of the account of `key`.
+pub(super) fn record(
+    path: &Path,
+    database: &Database,
+    key: &AccountKey,
+) -> Result<Option<AccountRecord>, LedgerError> {
+    guarded(path, || {
+        let table = database.begin_read()?.open_table(ACCOUNTS)?;
+        let Some(row) = table.get(key.bytes())? else {
+            return Ok(None);
+        };
+        let record = Record::from_row(key.bytes(), row.value())?;
+        Ok(Some(AccountRecord::of(key.clone(), &record)))
+    })
 }
 
 fn key_of(bytes: &[u8]) -> Result<AccountKey, redb::Error> {

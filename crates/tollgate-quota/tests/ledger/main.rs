@@ -61,7 +61,11 @@ fn key(name: &str) -> AccountKey {
 }
 
 fn terms(lease: u64, has_periods: bool) -> Terms {
-    Terms { lease, has_periods }
+    Terms {
+        lease,
+        initial: 0,
+        has_periods,
+    }
 }
 
 fn lifetime(ledger: &Ledger, max: u64) -> Arc<Leased<Lifetime>> {
