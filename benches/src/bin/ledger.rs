@@ -165,6 +165,10 @@ fn admissions(folder: &Path, name: &str, limits: &str, threads: usize) {
     let used = on.usage(&[("agent", &agents[0])])[0].used;
     assert!(used > 0 && ledger.close(), "{:?}", ledger.status());
     assert_eq!(calls, 0, "an admission was inside a disk call");
+    assert!(
+        clerk < 1_000 * admitted,
+        "commits take a microsecond of CPU an admission, or more"
+    );
 }
 
 fn batch(gate: &Gate, agents: &[String], round: usize) {

@@ -653,3 +653,43 @@ fn clean_stop_and_start_wastes_nothing_of_any_account() {
         drop(open);
     }
 }
+
+/// Reads, writes and flushes of files that this thread has made, as the system counts them.
+#[cfg(target_os = "linux")]
+fn calls_of_files() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    let count = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    count("syscr:") + count("syscw:")
+}
+
+/// Those who admit and settle make no call of a file while the ledger's thread commits beside them, when stock runs dry neither.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_admission_is_ever_inside_a_disk_call() {
+    let folder = tempfile::tempdir().unwrap();
+    // A lease so small that some are dry, and wait.
+    let text = policy(&folder.path().join("ledger"), "durability = 'within 1ms'");
+    let text = text
+        .replace("max = 5000", "max = 5000000\nlease = 50")
+        .replace("max = 1000", "max = 1000000");
+    let text = text.replace("max = 100\n", "max = 1000000\n");
+    let process = Process::start(&text, NOVEMBER);
+    let own = {
+        let before = calls_of_files();
+        calls_of_files() - before
+    };
+    assert!(own > 0, "nothing is counted");
+    let (before, commits) = (calls_of_files(), process.ledger.status().commits);
+    for round in 0..2_000 {
+        let reservation = process.admit(1 + round % 7).unwrap();
+        reservation.settle(used(round % 9));
+    }
+    let calls = calls_of_files() - before - own;
+    let commits = process.ledger.status().commits - commits;
+    assert!(commits > 5, "only {commits} commits beside it");
+    assert_eq!(calls, 0, "an admission was inside a disk call");
+    process.stop();
+}

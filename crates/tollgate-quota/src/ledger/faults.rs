@@ -17,10 +17,11 @@ use crate::{
 };
 use redb::{Database, ReadableDatabase, StorageBackend};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, ThreadId},
     time::Duration,
 };
 use tollgate_core::{Charged, Clock, Cost, ManualClock, Meter, Moment, Refused};
@@ -66,6 +67,8 @@ enum Does {
 struct State {
     image: Vec<u8>,
     log: Vec<Op>,
+    /// The threads that have called the disk.
+    callers: HashSet<ThreadId>,
     /// Operations that may fail so far.
     count: usize,
     fault: Option<Fault>,
@@ -73,6 +76,7 @@ struct State {
 
 impl State {
     fn try_op(&mut self, does: Does) -> io::Result<()> {
+        self.callers.insert(thread::current().id());
         let number = self.count;
         self.count += 1;
         let fails = match self.fault {
@@ -674,4 +678,58 @@ fn refused_and_recovered_files_are_told() {
             "{lines:#?}"
         );
     });
+}
+
+/// Property: whatever is charged, refunded and told in debt, by however many threads, no thread but the ledger's calls the disk.
+#[test]
+fn nobody_but_the_ledgers_thread_calls_the_disk() {
+    let World {
+        disk,
+        shared,
+        mut clerk,
+        budget,
+        ..
+    } = World::new(None);
+    disk.state().callers.clear();
+    let max = 100_000;
+    budget.set_max(max);
+    let clerks = thread::scope(|scope| {
+        let clerk = scope.spawn(move || {
+            clerk.run();
+            thread::current().id()
+        });
+        shared.set_thread(clerk.thread().clone());
+        let spend = || {
+            let (mut admitted, mut dry) = (0, 0);
+            while admitted < 2_000 {
+                match budget.charge(Moment::default(), Cost::ONE, max) {
+                    Ok(charged) if admitted % 4 == 0 => {
+                        budget.refund(Moment::default(), &charged.receipt, 1);
+                        admitted += 1;
+                    }
+                    Ok(_) if admitted % 31 == 0 => {
+                        let debt = budget.charge_anyway(Moment::default(), Cost::ONE, max);
+                        debt.unwrap();
+                        admitted += 1;
+                    }
+                    Ok(_) => admitted += 1,
+                    Err(Refused::Dry) => {
+                        dry += 1;
+                        assert!(shared.wait(Duration::from_secs(60)));
+                    }
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            dry
+        };
+        let spenders: Vec<_> = (0..2).map(|_| scope.spawn(spend)).collect();
+        let dry: u64 = spenders
+            .into_iter()
+            .map(|spender| spender.join().unwrap())
+            .sum();
+        assert!(dry > 0, "nobody was ever without stock");
+        shared.stop();
+        clerk.join().unwrap()
+    });
+    assert_eq!(disk.state().callers, HashSet::from([clerks]));
 }
