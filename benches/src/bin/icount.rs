@@ -3,11 +3,13 @@
 //! a step or two of the loop around it. Prints the names of the rows in the order in which they ran.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use tollgate_core::{
     Cost, Limit, Limiter, ManualClock, Meter, Moment, Nanos, ShardedLimiter, Wall,
 };
 use tollgate_policy::{Gate, Request, Usage};
-use tollgate_quota::{Depth, RateMeter, RefundRule};
+use tollgate_quota::lease::{Asked, Desk, Leased, LeasedAccount};
+use tollgate_quota::{Depth, Lifetime, RateMeter, RefundRule};
 use tollgate_table::KeyedLimiter;
 use tollgate_window::{ShardedRing, SlottedRing};
 
@@ -21,6 +23,7 @@ fn main() {
     keyed();
     window();
     meter();
+    leased();
     gate();
 }
 
@@ -153,6 +156,36 @@ fn meter() {
     row("rate_meter_charge", |_| {
         let charged = black_box(&meter).charge(at, black_box(Cost::ONE), limit.capacity());
         assert!(charged.is_ok());
+    });
+}
+
+/// An authority that never comes by.
+#[derive(Debug)]
+struct NoDesk;
+
+impl Desk for NoDesk {
+    fn ask(&self, _account: u64, _asked: Asked) {}
+
+    fn succeed(&self, _account: u64, _successor: Arc<dyn LeasedAccount>) {}
+}
+
+/// What a lease adds to a charge, and to giving it back.
+fn leased() {
+    let (max, at) = (10 * CALLS, Moment::new(NOW, Wall(0)));
+    let plain = Lifetime::new();
+    row("lifetime_charge", |_| {
+        let charged = black_box(&plain).charge(at, black_box(Cost::ONE), max);
+        assert!(charged.is_ok());
+    });
+    let leased = Leased::new(Lifetime::new(), max, 0, 0, Arc::new(NoDesk));
+    leased.holder().lend(0, max);
+    row("leased_charge", |_| {
+        let charged = black_box(&leased).charge(at, black_box(Cost::ONE), max);
+        assert!(charged.is_ok());
+    });
+    let charged = leased.charge(at, Cost::ONE, max).expect("it is lent");
+    row("leased_refund", |_| {
+        black_box(&leased).refund(at, black_box(&charged.receipt), 1);
     });
 }
 
