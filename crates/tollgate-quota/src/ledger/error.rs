@@ -43,6 +43,12 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody reads it, and what was asked cannot be done beside that.
+    #[error("the ledger {} is being read: try again when nobody reads it", path.display())]
+    BeingRead {
+        /// The file.
+        path: PathBuf,
+    },
     /// The disk, the file system or a lack of rights.
     #[error("the ledger cannot be read or written: {0}")]
     Io(String),

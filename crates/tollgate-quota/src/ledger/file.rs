@@ -216,6 +216,7 @@ pub(super) fn failed(path: &Path, error: impl Into<redb::Error>) -> LedgerError 
         DatabaseAlreadyOpen | LockProtocolMismatch => LedgerError::InUse { path: owned() },
         // Only who may write it can mend what a kill has left.
         RepairAborted => LedgerError::NotClosed { path: owned() },
+        TransactionInProgress => LedgerError::BeingRead { path: owned() },
         Corrupted(why) => damaged(path, &why),
         // What is too short or begins otherwise is told as invalid data.
         Io(error)

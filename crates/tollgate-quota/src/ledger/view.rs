@@ -240,7 +240,7 @@ impl LedgerFile {
     /// Makes the file as small as it can be. False if it is already.
     ///
     /// # Errors
-    /// As [`Self::import`].
+    /// As [`Self::import`]; [`LedgerError::BeingRead`] while somebody reads it.
     pub fn compact(&mut self) -> Result<bool, LedgerError> {
         match &mut self.access {
             Access::Alone(database, _) => guarded(&self.path, || Ok(database.compact()?)),

@@ -167,3 +167,25 @@ fn file_or_folder_that_cannot_be_written_is_told_and_left_alone() {
     assert_eq!(fs::read(&place.path).unwrap(), whole);
     place.open(5);
 }
+
+#[test]
+fn file_that_somebody_reads_is_compacted_later() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 7, 100).unwrap();
+    drop(budget);
+    assert!(ledger.close());
+    let reader = LedgerFile::read(&place.path).unwrap();
+    let mut file = LedgerFile::alone(&place.path).unwrap();
+    let mut tried = None;
+    reader
+        .each_account(|_| tried = Some(file.compact()))
+        .unwrap();
+    let refused = tried.unwrap().unwrap_err();
+    assert!(
+        matches!(refused, LedgerError::BeingRead { .. }),
+        "{refused}"
+    );
+    file.compact().unwrap();
+}
