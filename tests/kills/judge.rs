@@ -261,7 +261,10 @@ impl Judge {
         );
         assert!(!self.wasted.is_empty() && self.clean > 0 && self.backups > killed);
         let full = |counts: &HashMap<_, u64>, max| {
-            counts.values().filter(|count| **count + 80 >= max).count()
+            counts
+                .values()
+                .filter(|count| **count * 10 >= max * 8)
+                .count()
         };
         // Else no limit was in the way, and nothing was shown.
         assert!(
