@@ -35,8 +35,13 @@ const PATCHES: &str = "tests/mutants";
 /// As many are tried by `--quick`.
 const SAMPLE: usize = 10;
 
-/// As long as a check may take. One that a mutant hangs is caught.
-const LIMIT: Duration = Duration::from_secs(300);
+/// As long as a check may take on what is not broken.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// As long as a check may take on a mutant if it took `unbroken` without: one that hangs is caught, and need not hang long.
+fn limit_broken(unbroken: Duration) -> Duration {
+    Duration::from_secs(30) + unbroken * 20
+}
 
 /// To cargo the copy is the same workspace as this one, so that in one target folder each would take the other's programs
 /// for its own. A setting that the workspace's own packages alone have, and that changes next to nothing, keeps them apart,
@@ -61,12 +66,13 @@ fn try_all(run: &Run, all: Vec<Mutant>) -> Result<Outcome, String> {
     let there = all.len();
     let mutants = chosen(run, all);
     let copy = Copy::of_the_tree(Path::new("target/mutants"))?;
-    unbroken(run, &copy, &mutants)?;
+    let unbroken = unbroken(run, &copy, &mutants)?;
     let (mut table, mut wrong) = (String::new(), Vec::new());
     for (place, mutant) in mutants.iter().enumerate() {
         run.say(&format!("{}/{} {}", place + 1, mutants.len(), mutant.name));
         let start = Instant::now();
-        let told = match try_one(run, &copy, mutant) {
+        let took = unbroken.get(&mutant.check).copied().unwrap_or(LIMIT);
+        let told = match try_one(run, &copy, mutant, limit_broken(took)) {
             Ok(true) => format!("caught by {}", mutant.check),
             Ok(false) => {
                 let why = format!("{} is not caught by {}", mutant.name, mutant.check);
@@ -92,8 +98,12 @@ fn try_all(run: &Run, all: Vec<Mutant>) -> Result<Outcome, String> {
     })
 }
 
-/// Every check passes on the copy as it is.
-fn unbroken(run: &Run, copy: &Copy, mutants: &[Mutant]) -> Result<(), String> {
+/// Every check passes on the copy as it is, in the time that is told.
+fn unbroken(
+    run: &Run,
+    copy: &Copy,
+    mutants: &[Mutant],
+) -> Result<BTreeMap<Check, Duration>, String> {
     let checks: BTreeSet<_> = mutants.iter().map(|mutant| &mutant.check).collect();
     let mut programs: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for check in checks {
@@ -115,16 +125,25 @@ fn unbroken(run: &Run, copy: &Copy, mutants: &[Mutant]) -> Result<(), String> {
         }
     }
     let ran = suite::run_each(run, cases, LIMIT);
-    let failed = ran.into_iter().find_map(|ran| {
-        let why = ran.lines.err()?;
+    let took = |mutant: &Mutant| {
+        let check = &mutant.check;
+        let of = |ran: &&suite::Ran| {
+            let (program, test) = (&ran.case.program, &ran.case.test);
+            program.package == check.package && *test == check.test
+        };
+        Some((check.clone(), ran.iter().find(of)?.took))
+    };
+    let times = mutants.iter().filter_map(took).collect();
+    let failed = ran.iter().find_map(|ran| {
+        let why = ran.lines.as_ref().err()?;
         Some(format!("{} fails unbroken:\n{why}", ran.case.test))
     });
-    failed.map_or(Ok(()), Err)
+    failed.map_or(Ok(times), Err)
 }
 
 /// Whether it is caught.
-fn try_one(run: &Run, copy: &Copy, mutant: &Mutant) -> Result<bool, String> {
-    let checked = copy.patched(&mutant.patch, || check_in(run, copy, &mutant.check))?;
+fn try_one(run: &Run, copy: &Copy, mutant: &Mutant, limit: Duration) -> Result<bool, String> {
+    let checked = copy.patched(&mutant.patch, || check_in(run, copy, &mutant.check, limit))?;
     Ok(checked?.is_err())
 }
 
@@ -161,13 +180,18 @@ fn day() -> u64 {
 }
 
 /// Builds and runs `check` in the copy. The outer error says why it could not be, the inner one how it failed.
-fn check_in(run: &Run, copy: &Copy, check: &Check) -> Result<Result<(), String>, String> {
+fn check_in(
+    run: &Run,
+    copy: &Copy,
+    check: &Check,
+    limit: Duration,
+) -> Result<Result<(), String>, String> {
     let program = build(run, copy, check)?;
     if !program.tests()?.contains(&check.test) {
         return Err(format!("there is no {check}"));
     }
     let case = Case::new(&program, check.test.clone());
-    Ok(suite::run_one(case, LIMIT).lines.map(|_| ()))
+    Ok(suite::run_one(case, limit).lines.map(|_| ()))
 }
 
 fn build(run: &Run, copy: &Copy, check: &Check) -> Result<TestProgram, String> {
