@@ -175,10 +175,10 @@ impl StorageBackend for Disk {
 }
 
 impl Medium for Disk {
-    fn open(&self) -> Result<(Database, bool), LedgerError> {
+    fn open(&self) -> Result<(Database, Option<&'static str>), LedgerError> {
         let database = self.database();
         database
-            .map(|database| (database, false))
+            .map(|database| (database, None))
             .map_err(|error| LedgerError::Io(error.to_string()))
     }
 
@@ -662,10 +662,25 @@ fn refused_and_recovered_files_are_told() {
     let [path, killed] = ["ledger", "killed"].map(|name| folder.path().join(name));
     let options = super::LedgerOptions::new(&path);
     tracing::subscriber::with_default(subscriber, || {
-        let ledger = super::Ledger::open(&options).unwrap();
-        ledger.start(Arc::new(ManualClock::new())).unwrap();
+        let open = || {
+            let ledger = super::Ledger::open(&options).unwrap();
+            ledger.start(Arc::new(ManualClock::new())).unwrap();
+            ledger
+        };
+        assert!(open().close());
+        // One that is missing where one should be is no small thing.
+        let lines = log.lines();
+        assert!(
+            lines[0].contains("WARN") && lines[0].contains("a new one was made"),
+            "{lines:#?}"
+        );
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(open().close());
+        assert_eq!(log.lines(), [""; 0], "it was there, and was closed");
+        let ledger = open();
         super::Ledger::open(&options).unwrap_err();
         let lines = log.lines();
+        assert_eq!(lines.len(), 1, "{lines:#?}");
         assert!(
             lines[0].contains("ERROR") && lines[0].contains("another process"),
             "{lines:#?}"
@@ -677,6 +692,7 @@ fn refused_and_recovered_files_are_told() {
             lines[0].contains("WARN") && lines[0].contains("recovered"),
             "{lines:#?}"
         );
+        drop(ledger);
     });
 }
 

@@ -30,8 +30,8 @@ pub(super) const HISTORY: TableDefinition<'_, (i64, &[u8]), PastRow> =
 
 /// Where a database is, so that it can be opened again after the disk has failed.
 pub(super) trait Medium: Send + Debug {
-    /// Opens it, and says whether it had to be repaired.
-    fn open(&self) -> Result<(Database, bool), LedgerError>;
+    /// Opens it, and says what was noticed about it.
+    fn open(&self) -> Result<(Database, Option<&'static str>), LedgerError>;
 
     /// Where it is, for errors.
     fn path(&self) -> &Path;
@@ -89,19 +89,31 @@ impl Files {
 }
 
 impl Medium for Files {
-    fn open(&self) -> Result<(Database, bool), LedgerError> {
-        match self.path.try_exists() {
-            Ok(true) => {}
-            Ok(false) => self.make()?,
+    fn open(&self) -> Result<(Database, Option<&'static str>), LedgerError> {
+        let is_made = match is_file(&self.path) {
+            Ok(()) => false,
+            // None at all: a link that leads nowhere is one whose disk is missing, perhaps.
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && fs::symlink_metadata(&self.path).is_err() =>
+            {
+                self.make()?;
+                true
+            }
             Err(error) => return Err(failed(&self.path, error)),
-        }
+        };
         // Opening it checks and puts in order whatever there is, and tells nobody whether it had to.
         let looked = guarded(&self.path, || Ok(builder().open_read_only(&self.path)?));
         let is_repaired = matches!(looked, Err(LedgerError::NotClosed { .. }));
         drop(looked);
         let database = guarded(&self.path, || Ok(builder().open(&self.path)?))?;
         check_format(&self.path, &database)?;
-        Ok((database, is_repaired))
+        let noticed = match (is_made, is_repaired) {
+            (true, _) => Some("there was no such file: a new one was made, with nothing on record"),
+            (false, true) => Some("the ledger was not closed when it was last used: recovered"),
+            (false, false) => None,
+        };
+        Ok((database, noticed))
     }
 
     fn path(&self) -> &Path {
@@ -119,11 +131,8 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn open(medium: Box<dyn Medium>) -> Result<Self, LedgerError> {
-        let (database, is_repaired) = medium.open()?;
-        let mut notices = Vec::new();
-        if is_repaired {
-            notices.push("the ledger was not closed when it was last used: recovered".to_owned());
-        }
+        let (database, noticed) = medium.open()?;
+        let notices = noticed.into_iter().map(str::to_owned).collect();
         Ok(Self {
             medium,
             database: Some(Arc::new(database)),
@@ -153,6 +162,7 @@ impl Store {
 
 /// Opens an existing file for reading, beside the process that writes it.
 pub(super) fn open_to_read(path: &Path) -> Result<redb::ReadOnlyDatabase, LedgerError> {
+    is_file(path).map_err(|error| failed(path, error))?;
     let database = guarded(path, || Ok(builder().open_read_only(path)?))?;
     check_format(path, &database)?;
     Ok(database)
@@ -163,6 +173,14 @@ pub(super) fn open_alone(path: &Path) -> Result<(Files, Database), LedgerError> 
     let files = Files::new(path)?;
     let (database, _) = files.open()?;
     Ok((files, database))
+}
+
+/// Whether there is a file that can be opened: a pipe would be waited for.
+fn is_file(path: &Path) -> io::Result<()> {
+    match fs::metadata(path)?.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is no file")),
+    }
 }
 
 fn builder() -> Builder {

@@ -189,3 +189,33 @@ fn file_that_somebody_reads_is_compacted_later() {
     );
     file.compact().unwrap();
 }
+
+/// A link whose disk is not mounted was replaced by an empty ledger.
+#[cfg(unix)]
+#[test]
+fn link_that_leads_nowhere_is_refused_not_replaced() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("/no/such/disk/ledger", &place.path).unwrap();
+    let refused = refusal(&place);
+    assert!(matches!(refused, LedgerError::Io(_)), "{refused}");
+    assert!(LedgerFile::alone(&place.path).is_err());
+    assert!(fs::symlink_metadata(&place.path).unwrap().is_symlink());
+}
+
+/// A pipe was waited for, without end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo")
+        .arg(&place.path)
+        .status();
+    assert!(made.unwrap().success());
+    for refused in [
+        refusal(&place),
+        LedgerFile::read(&place.path).unwrap_err(),
+        LedgerFile::alone(place.path.parent().unwrap()).unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains("no file"), "{refused}");
+    }
+}
