@@ -2,6 +2,7 @@
 
 use crate::file::Unit;
 use std::{sync::Arc, time::Duration};
+use tollgate_quota::MicroUsd;
 
 /// A request that was not admitted. No limit keeps any part of its cost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,13 +79,16 @@ impl Refusal {
 /// The binding limit of a refusal: the one with the longest wait. All figures are of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[error("limit `{limit}` is reached: {used} {unit} used, {requested} requested, {max} allowed{}", advice(.retry_after, *.never_fits))]
+#[error(
+    "limit `{limit}` is reached: {} used, {} requested, {} allowed{}",
+    named(*.unit, *.used), amount(*.unit, *.requested), amount(*.unit, *.max), advice(.retry_after, *.never_fits)
+)]
 pub struct Limited {
     /// The limit's name.
     pub limit: Arc<str>,
     /// What it counts.
     pub unit: Unit,
-    /// Units used.
+    /// Units used; of `usd`, as in the next two, millionths of a dollar.
     pub used: u64,
     /// Units requested.
     pub requested: u64,
@@ -103,6 +107,22 @@ fn lent(is_failing: bool) -> &'static str {
         "whose disk fails: nothing can be lent"
     } else {
         "which has lent nothing for this request yet"
+    }
+}
+
+/// So many units; money in dollars.
+fn amount(unit: Unit, units: u64) -> String {
+    match unit {
+        Unit::Usd => MicroUsd(units).to_string(),
+        _ => units.to_string(),
+    }
+}
+
+/// As [`amount`], with what they are.
+fn named(unit: Unit, units: u64) -> String {
+    match unit {
+        Unit::Usd => amount(unit, units),
+        _ => format!("{units} {unit}"),
     }
 }
 

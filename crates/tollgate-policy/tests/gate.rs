@@ -193,6 +193,19 @@ fn released_reservations_were_never_there_and_extensions_ask() {
     assert_eq!(used(&gate), [0, 0]);
 }
 
+/// Millionths of a dollar used to be told as so many "usd".
+#[test]
+fn refusals_tell_money_in_dollars() {
+    let (gate, _clock) =
+        gate("[[limit]]\nname = 'budget'\nunit = 'usd'\nmax = 2.5\nalgorithm = 'lifetime'\n");
+    let _held = gate.admit(&Request::new().micro_usd(2_250_001)).unwrap();
+    let refusal = gate.admit(&Request::new().micro_usd(300_000)).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "limit `budget` is reached: $2.250001 used, $0.30 requested, $2.50 allowed, and time alone brings none back"
+    );
+}
+
 #[test]
 fn each_limit_gives_back_of_its_own_extensions() {
     let (gate, _clock) = gate(
