@@ -2,13 +2,13 @@
 
 mod keyed;
 mod one_limit;
-#[cfg(feature = "peers")]
+#[cfg(feature = "report")]
 mod trials;
 mod window;
 
 pub use keyed::{Filling, keyed};
 pub use one_limit::one_limit;
-#[cfg(feature = "peers")]
+#[cfg(feature = "report")]
 pub use trials::trials;
 pub use window::window;
 

@@ -59,7 +59,7 @@ fn recorded<R>(recorded: Result<R, Refused>) -> Answer {
     match recorded {
         Ok(_) => Answer::Admit,
         Err(Refused::Denied(denial)) => waits(denial.wait),
-        Err(Refused::Closed) => Answer::Never,
+        Err(Refused::Closed | Refused::Dry) => Answer::Never,
     }
 }
 
