@@ -50,7 +50,9 @@ pub fn filled_for_tails(
     patience: Duration,
 ) -> impl Iterator<Item = (&'static str, Role, Box<dyn Subject<u64>>)> {
     let wanted = |entry: &Entry<u64>| {
-        entry.name == keyed::AGAINST || (entry.role == Role::Ours && entry.batches)
+        entry.name == keyed::AGAINST
+            || entry.role == Role::Floor
+            || (entry.role == Role::Ours && entry.batches)
     };
     u64_entries()
         .into_iter()

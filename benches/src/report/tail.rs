@@ -1,7 +1,8 @@
 //! The worst single operations, beside those of an idle loop on the same core.
 //!
 //! After each piece of operations, as long an idle piece is timed, reading the clock and doing nothing. What the system
-//! does to the core meets both alike, so that the difference is ours.
+//! does to the core meets both alike. What it does to memory alone meets the floor too, a bare load and exchange on the
+//! same footprint: what is beyond that is ours.
 
 use super::figures::TailFigures;
 use crate::{
@@ -32,7 +33,7 @@ pub fn tails(scale: &Scale) -> Vec<TailFigures> {
         let clock = Clock::new();
         let (mut busy, mut idle) = (Times::new(), Times::new());
         // Peers are timed less often: they are slower.
-        let pieces = asks / PIECE / if role == Role::Ours { 1 } else { 10 };
+        let pieces = asks / PIECE / if role == Role::Peer { 10 } else { 1 };
         for piece in 0..pieces.max(1) {
             let at = piece * PIECE % made.len();
             let piece = &made[at..made.len().min(at + PIECE)];
