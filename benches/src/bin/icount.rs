@@ -138,6 +138,16 @@ fn window() {
                 .is_ok()
         );
     });
+    let ring = ShardedRing::builder(1, span, 60).shards(2);
+    let ring = ring.build_with_clock(ManualClock::new()).expect("a window");
+    let _ = ring.try_record_at(Cost::ONE, NOW);
+    row("ring_sharded_denied", |_| {
+        assert!(
+            black_box(&ring)
+                .try_record_at(black_box(Cost::ONE), NOW)
+                .is_err()
+        );
+    });
     let ring = SlottedRing::new(1, span, 60).expect("a window");
     let _ = ring.try_record_at(Cost::ONE, NOW);
     row("ring_denied", |_| {

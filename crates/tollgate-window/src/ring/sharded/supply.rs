@@ -80,6 +80,12 @@ impl Supply {
     }
 
     fn draw(&self, home: usize, now: Nanos, cost: u64) -> Result<SlotReceipt, Refused> {
+        // The usual denial: of what a full ring counts, nothing is in a shard. The ring comes first, as below.
+        if let Err(refused) = self.ring.look(now, cost, self.max)
+            && self.shards.iter().all(|shard| shard.load().units == 0)
+        {
+            return Err(refused);
+        }
         // The last units are left where all find them.
         let shared_out = 2 * self.shards.len() as u64;
         loop {
