@@ -1,6 +1,6 @@
 use super::counter::{PeriodCounter, PeriodReceipt, PeriodRefusal};
 use crate::{
-    cell::wait_of,
+    cell::{by_its_clock, wait_of},
     error::{WindowError, max_units, phase_ns, window_ns},
 };
 use std::{fmt, time::Duration};
@@ -224,40 +224,7 @@ impl<C> FixedWindow<C> {
     }
 }
 
-impl<C: Clock> FixedWindow<C> {
-    /// Takes `cost` now if it fits, in one step: one clock read, then [`Self::try_record_at`].
-    ///
-    /// # Errors
-    /// As [`Self::try_record_at`].
-    #[inline]
-    pub fn try_record(&self, cost: Cost) -> Result<Charged<PeriodReceipt>, Refused> {
-        self.try_record_at(cost, self.clock.now())
-    }
-
-    /// Units used in the window of now; see [`Self::count_at`].
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count_at(self.clock.now())
-    }
-
-    /// Units left now; see [`Self::remaining_at`].
-    #[must_use]
-    pub fn remaining(&self) -> u64 {
-        self.remaining_at(self.clock.now())
-    }
-
-    /// How long `cost` would have to wait now; see [`Self::wait_time_at`].
-    #[must_use]
-    pub fn wait_time(&self, cost: Cost) -> Option<Duration> {
-        self.wait_time_at(cost, self.clock.now())
-    }
-
-    /// Where `now` comes from.
-    #[must_use]
-    pub const fn clock(&self) -> &C {
-        &self.clock
-    }
-}
+by_its_clock!(FixedWindow, PeriodReceipt);
 
 /// A wait of so many nanoseconds, at least one; for ever, if no `Duration` is as long.
 fn wait(nanos: u128) -> Wait {

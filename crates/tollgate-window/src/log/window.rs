@@ -1,6 +1,6 @@
 use super::{cell::Cell, word::LogReceipt};
 use crate::{
-    cell::wait_of,
+    cell::{by_its_clock, wait_of},
     error::{WindowError, max_units, window_ns},
 };
 use std::{fmt, time::Duration};
@@ -122,40 +122,7 @@ impl<C> ExactLog<C> {
     }
 }
 
-impl<C: Clock> ExactLog<C> {
-    /// Takes `cost` now if it fits, in one step: one clock read, then [`Self::try_record_at`].
-    ///
-    /// # Errors
-    /// As [`Self::try_record_at`].
-    #[inline]
-    pub fn try_record(&self, cost: Cost) -> Result<Charged<LogReceipt>, Refused> {
-        self.try_record_at(cost, self.clock.now())
-    }
-
-    /// Units in the window now; see [`Self::count_at`].
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count_at(self.clock.now())
-    }
-
-    /// Units left now; see [`Self::remaining_at`].
-    #[must_use]
-    pub fn remaining(&self) -> u64 {
-        self.remaining_at(self.clock.now())
-    }
-
-    /// How long `cost` would have to wait now; see [`Self::wait_time_at`].
-    #[must_use]
-    pub fn wait_time(&self, cost: Cost) -> Option<Duration> {
-        self.wait_time_at(cost, self.clock.now())
-    }
-
-    /// Where `now` comes from.
-    #[must_use]
-    pub const fn clock(&self) -> &C {
-        &self.clock
-    }
-}
+by_its_clock!(ExactLog, LogReceipt);
 
 impl<C> fmt::Debug for ExactLog<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use super::{
     word::{SlotReceipt, UNITS_MAX},
 };
 use crate::{
-    cell::wait_of,
+    cell::{by_its_clock, wait_of},
     error::{WindowError, max_units},
 };
 use std::{fmt, time::Duration};
@@ -145,40 +145,7 @@ impl<C> SlottedRing<C> {
     }
 }
 
-impl<C: Clock> SlottedRing<C> {
-    /// Takes `cost` now if it fits, in one step: one clock read, then [`Self::try_record_at`].
-    ///
-    /// # Errors
-    /// As [`Self::try_record_at`].
-    #[inline]
-    pub fn try_record(&self, cost: Cost) -> Result<Charged<SlotReceipt>, Refused> {
-        self.try_record_at(cost, self.clock.now())
-    }
-
-    /// Units that count now; see [`Self::count_at`].
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count_at(self.clock.now())
-    }
-
-    /// Units left now; see [`Self::remaining_at`].
-    #[must_use]
-    pub fn remaining(&self) -> u64 {
-        self.remaining_at(self.clock.now())
-    }
-
-    /// How long `cost` would have to wait now; see [`Self::wait_time_at`].
-    #[must_use]
-    pub fn wait_time(&self, cost: Cost) -> Option<Duration> {
-        self.wait_time_at(cost, self.clock.now())
-    }
-
-    /// Where `now` comes from.
-    #[must_use]
-    pub const fn clock(&self) -> &C {
-        &self.clock
-    }
-}
+by_its_clock!(SlottedRing, SlotReceipt);
 
 impl<C> fmt::Debug for SlottedRing<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
