@@ -436,22 +436,22 @@ fn disk_that_fails_at_every_point_recovers_by_itself() {
     assert!(failures > operations as u64, "{failures}");
 }
 
-/// Property: a full disk lets pass what was lent before, and no more.
-#[test]
-fn full_disk_admits_from_stock_alone() {
+/// Charges on while the disk has `fault`, when nothing passes but what was lent before, and again once it is well.
+/// `failing` looks in between, and is told what must be used by then.
+fn stock_alone_passes(fault: Fault, failing: impl FnOnce(&World, u64)) {
     let mut world = World::new(None);
     world.charge(2);
     world.round();
     let (before, stock) = (world.used(), world.stock());
     assert!(stock > 0);
-    world.disk.state().fault = Some(Fault::From(0));
+    world.disk.state().fault = Some(fault);
     for _ in 0..20 {
         world.charge(1);
         world.round();
     }
     assert_eq!(world.used(), before + stock);
     assert!(world.shared.is_failing());
-    assert!(world.shared.status().failing.is_some());
+    failing(&world, before + stock);
     world.disk.state().fault = None;
     world.charge(1);
     world.round();
@@ -460,29 +460,23 @@ fn full_disk_admits_from_stock_alone() {
     assert!(!world.shared.is_failing());
 }
 
+/// Property: a full disk lets pass what was lent before, and no more.
+#[test]
+fn full_disk_admits_from_stock_alone() {
+    stock_alone_passes(Fault::From(0), |world, _| {
+        assert!(world.shared.status().failing.is_some());
+    });
+}
+
 /// Property: a disk that is read-only lets pass what was lent before and no more, says why, and is used again when it can be written.
 #[test]
 fn read_only_disk_admits_from_stock_alone() {
-    let mut world = World::new(None);
-    world.charge(2);
-    world.round();
-    let (before, stock) = (world.used(), world.stock());
-    world.disk.state().fault = Some(Fault::ReadOnly(0));
-    for _ in 0..20 {
-        world.charge(1);
-        world.round();
-    }
-    assert_eq!(world.used(), before + stock);
-    let told = world.shared.status().failing.unwrap();
-    assert!(told.contains("read-only"), "{told}");
-    let copy = Disk::of(world.disk.state().image.clone());
-    assert_eq!(spent(&copy), before + stock);
-    world.disk.state().fault = None;
-    world.charge(1);
-    world.round();
-    world.charge(1);
-    assert_eq!(world.used(), before + stock + 1);
-    assert!(!world.shared.is_failing());
+    stock_alone_passes(Fault::ReadOnly(0), |world, used| {
+        let told = world.shared.status().failing.unwrap();
+        assert!(told.contains("read-only"), "{told}");
+        let copy = Disk::of(world.disk.state().image.clone());
+        assert_eq!(spent(&copy), used);
+    });
 }
 
 /// Property: a file that something else writes over while it is in use is not believed once it must be read again, and not written to;
