@@ -56,9 +56,19 @@ fn main() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number("TOLLGATE_LEDGER_SEED").unwrap_or(u64::from(now.subsec_nanos()));
     println!("seed {seed}");
-    for durability in ["within 5ms", "every commit"] {
-        let folder = tempfile::tempdir().unwrap();
-        let judge = kill(folder.path(), kills / 2, seed, durability);
+    // Beside each other, since a process that is about to be killed is mostly waited for.
+    let judged = thread::scope(|scope| {
+        let judging = ["within 5ms", "every commit"].map(|durability| {
+            let killing = scope.spawn(move || {
+                let folder = tempfile::tempdir().unwrap();
+                kill(folder.path(), kills / 2, seed, durability)
+            });
+            (durability, killing)
+        });
+        judging.map(|(durability, killing)| (durability, killing.join()))
+    });
+    for (durability, judge) in judged {
+        let judge = judge.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         println!("{durability}: {}", judge.told());
         println!("explored: {} executions", kills / 2);
     }

@@ -1,8 +1,12 @@
-//! The mutants that `cargo mutants` makes of the concurrent crates, held to their plain tests. It knows operators and
-//! return values; orderings, exchanges and the order of steps are what the patches of `mutants` are for.
+//! Mutants that the tool `cargo mutants` makes: operators and whole functions replaced in the concurrent crates, which their
+//! plain tests must catch. Orderings it does not touch: those are for our own mutants and the models.
+//!
+//! There are thousands, and each is built anew. So a full run tries one round of [`ROUNDS`], another each day, or the one that
+//! `--seed` names; whoever asks for nothing but this part at full depth gets all of them, which takes hours.
 
-use super::{Depth, Outcome, Part, Run};
-use std::{fs, path::Path, process::Command, time::Duration};
+use super::{Depth, Outcome, Part, Run, at_once, copy::Copy, mutants::day, program::lines_of};
+use serde::Deserialize;
+use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
 
 pub(crate) const PART: Part = Part {
     name: "cargo-mutants",
@@ -11,21 +15,94 @@ pub(crate) const PART: Part = Part {
     run,
 };
 
-/// Files of the protocols: everything else is for the plain tests to judge, and would take a day.
-const FILES: [&str; 6] = [
-    "crates/tollgate-core/src/sharded/*.rs",
-    "crates/tollgate-core/src/limiter/cell*.rs",
-    "crates/tollgate-window/src/*/cell.rs",
-    "crates/tollgate-window/src/fixed/counter.rs",
-    "crates/tollgate-quota/src/rate/*.rs",
-    "crates/tollgate-table/src/c*.rs",
+/// A crate, what of it is mutated and what must catch it.
+struct Subject {
+    package: &'static str,
+    /// In its folder `src`.
+    files: &'static [&'static str],
+    /// Its test programs, beside its unit tests.
+    tests: &'static [&'static str],
+}
+
+/// All that threads share, and the arithmetic that they share it by. The longest first.
+const SUBJECTS: [Subject; 5] = [
+    Subject {
+        package: "tollgate-policy",
+        files: &[
+            "meter.rs",
+            "gate/{accounts,admit,current,keeper,line,mod,reload,reservation}.rs",
+        ],
+        tests: &[
+            "evictions",
+            "gate",
+            "ledger",
+            "log_reload",
+            "rate_reload",
+            "threads",
+            "unlimited_reload",
+        ],
+    },
+    Subject {
+        package: "tollgate-window",
+        files: &[
+            "cell.rs",
+            "fixed/{counter,number,state,window}.rs",
+            "log/{cell,level,trail,window,word}.rs",
+            "ring/{cell,history,ticks,window,word}.rs",
+            "ring/sharded/{mod,stock,supply}.rs",
+        ],
+        tests: &["against_models", "clocks", "races", "sharded"],
+    },
+    Subject {
+        package: "tollgate-quota",
+        files: &[
+            "rate/*.rs",
+            "lease/*.rs",
+            "{concurrency,lifetime,tally}.rs",
+            "calendar/{cache,meter}.rs",
+            "threshold/mod.rs",
+        ],
+        tests: &["calendar", "ledger", "meters", "rate_refunds", "threads"],
+    },
+    Subject {
+        package: "tollgate-table",
+        files: &[
+            "{atomic,batch,bounds,cell,choice,claim,class,exact,hash,keyed,lines}.rs",
+            "{occupancy,pair,place,table,view,word}.rs",
+        ],
+        tests: &["exact", "properties", "threads"],
+    },
+    Subject {
+        package: "tollgate-core",
+        files: &[
+            "{gcra,turn}.rs",
+            "clock/coarse.rs",
+            "limiter/{cell,cells,mod}.rs",
+            "sharded/{guess,hand,handle,mod,parent,stock,supply}.rs",
+        ],
+        tests: &["changes", "properties", "sharded", "threads"],
+    },
 ];
 
-/// Where the tool leaves what it found, as lists of mutants by outcome.
-const OUT: &str = "target/cargo-mutants";
+/// As many rounds try all mutants. One takes some ten minutes on two cores.
+const ROUNDS: u64 = 24;
 
-/// It is stopped after this time, and says how far it came.
-const LIMIT: Duration = Duration::from_secs(3600);
+/// What is tried at once: the tests of a mutant mostly wait for its build, whose end has little to share among cores.
+const AT_ONCE: u64 = 2;
+
+/// Mutants of equal meaning, each with its argument.
+const EQUAL: &str = "tests/mutants/equal.toml";
+
+/// Copies of the tree, and what the tool found, as lists of mutants by outcome.
+const FOLDER: &str = "target/cargo-mutants";
+
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+/// As long as one crate's share of a round may take.
+const LIMIT: Duration = Duration::from_secs(3_600);
+
+/// As long as everything may take.
+const LIMIT_ALL: Duration = Duration::from_secs(12 * 3_600);
 
 fn run(run: &Run) -> Outcome {
     let version = Command::new("cargo")
@@ -34,27 +111,345 @@ fn run(run: &Run) -> Outcome {
     if !version.is_ok_and(|output| output.status.success()) {
         return Outcome::skipped("cargo install --locked cargo-mutants");
     }
-    let mut cargo = Command::new("cargo");
-    cargo.args(["mutants", "--no-shuffle", "--output", OUT]);
-    for file in FILES {
-        cargo.args(["--file", file]);
-    }
-    let ended = run.program(&mut cargo, LIMIT, |line| run.say(line));
-    let found = Path::new(OUT).join("mutants.out");
-    let (caught, missed) = (list(&found, "caught.txt"), list(&found, "missed.txt"));
-    run.show(&format!("not caught:\n{}", missed.join("\n")));
-    let tried = caught.len() + missed.len();
-    let explored = format!("{} of {tried} mutants caught", caught.len());
-    let executions = Some(tried as u64);
-    match ended {
-        _ if tried == 0 => Outcome::failed(explored, executions, "no mutant was tried"),
-        _ if !missed.is_empty() => Outcome::failed(explored, executions, missed.join("\n")),
-        Err(why) => Outcome::failed(explored, executions, why),
-        Ok(_) => Outcome::passed(explored, executions),
+    match all(run) {
+        Ok(outcome) => outcome,
+        Err(why) => Outcome::failed("", None, why),
     }
 }
 
-fn list(folder: &Path, name: &str) -> Vec<String> {
-    let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+/// A share of the mutants of one crate: every `of`-th, from the `number`-th on.
+#[derive(Clone, Copy)]
+struct Share {
+    subject: &'static Subject,
+    number: u64,
+    of: u64,
+}
+
+fn all(run: &Run) -> Result<Outcome, String> {
+    let equal =
+        Equal::read(&fs::read_to_string(EQUAL).map_err(|error| format!("{EQUAL}: {error}"))?)?;
+    let copies = (0..AT_ONCE)
+        .map(|number| Copy::of_the_tree(Path::new(&format!("{FOLDER}/{number}"))))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut there = Vec::new();
+    for subject in &SUBJECTS {
+        let whole = Share {
+            subject,
+            number: 0,
+            of: 1,
+        };
+        there.extend(whole.listed(copies[0].root(), &[])?);
+    }
+    let text_of = |file: &str| fs::read_to_string(copies[0].root().join(file)).unwrap_or_default();
+    let equal = equal.found_in(&there, text_of)?;
+    if equal.len() * 20 > there.len() {
+        return Err(format!(
+            "{EQUAL} argues {} of {} mutants, which is too many",
+            equal.len(),
+            there.len()
+        ));
+    }
+    let (rounds, round) = if run.is_alone() && !run.quick() {
+        (1, 0)
+    } else {
+        let round = run.seed().unwrap_or_else(day) % ROUNDS;
+        run.say(&format!("round {round} of {ROUNDS}; --seed names another"));
+        (ROUNDS, round)
+    };
+    let of = rounds * AT_ONCE;
+    let shares = (0..AT_ONCE).flat_map(|part| {
+        let share = move |subject| Share {
+            subject,
+            number: round * AT_ONCE + part,
+            of,
+        };
+        SUBJECTS.iter().map(share)
+    });
+    let limit = if rounds == 1 { LIMIT_ALL } else { LIMIT };
+    let found = at_once(&copies, shares, |copy, share| {
+        share.tried(copy, &equal, limit, |line| {
+            run.say(&format!("{}: {line}", share.subject.package))
+        })
+    });
+    let mut sums = Found::default();
+    let mut wrong = Vec::new();
+    for found in found {
+        match found {
+            Ok(found) => sums.add(found),
+            Err(why) => wrong.push(why),
+        }
+    }
+    let Found {
+        caught,
+        missed,
+        unviable,
+    } = sums;
+    let tried = caught + missed.len();
+    let part = if rounds == 1 {
+        "all".to_owned()
+    } else {
+        format!("round {round} of {ROUNDS}")
+    };
+    let explored = format!(
+        "{caught} of {tried} mutants caught ({part} of {}; {unviable} do not build; {} argued in all)",
+        there.len(),
+        equal.len()
+    );
+    run.show(&format!(
+        "not caught: {}\n{}",
+        missed.len(),
+        missed.join("\n")
+    ));
+    wrong.extend(missed);
+    Ok(if !wrong.is_empty() {
+        Outcome::failed(explored, Some(tried as u64), wrong.join("\n"))
+    } else if tried == 0 {
+        Outcome::failed(explored, None, "no mutant was tried")
+    } else {
+        Outcome::passed(explored, Some(tried as u64))
+    })
+}
+
+/// What became of mutants.
+#[derive(Debug, Default)]
+struct Found {
+    /// By a test that failed or that did not end.
+    caught: usize,
+    missed: Vec<String>,
+    unviable: usize,
+}
+
+impl Found {
+    /// What the tool left in a folder.
+    fn read(folder: &Path) -> Self {
+        let list = |name: &str| {
+            let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        Self {
+            caught: list("caught.txt").len() + list("timeout.txt").len(),
+            missed: list("missed.txt"),
+            unviable: list("unviable.txt").len(),
+        }
+    }
+
+    fn all(&self) -> usize {
+        self.caught + self.missed.len() + self.unviable
+    }
+
+    fn add(&mut self, other: Self) {
+        self.caught += other.caught;
+        self.missed.extend(other.missed);
+        self.unviable += other.unviable;
+    }
+}
+
+impl Share {
+    /// The tool, told which mutants, in a copy of the tree.
+    fn tool(self, tree: &Path, equal: &[String]) -> Command {
+        let Self {
+            subject,
+            number,
+            of,
+        } = self;
+        let mut tool = Command::new("cargo");
+        tool.current_dir(tree)
+            .args(["mutants", "--no-config", "--no-shuffle", "--all-features"])
+            .args(["--package", subject.package])
+            .args([
+                "--sharding",
+                "round-robin",
+                "--shard",
+                &format!("{number}/{of}"),
+            ]);
+        for file in subject.files {
+            tool.arg("--file")
+                .arg(format!("crates/{}/src/{file}", subject.package));
+        }
+        for mutant in equal {
+            tool.arg("--exclude-re").arg(exactly(mutant));
+        }
+        tool
+    }
+
+    /// The names of the mutants.
+    fn listed(self, tree: &Path, equal: &[String]) -> Result<Vec<String>, String> {
+        let listed = lines_of(self.tool(tree, equal).arg("--list"), A_MINUTE, |_| {})?;
+        Ok(listed
+            .into_iter()
+            .filter(|line| line.starts_with("crates/"))
+            .collect())
+    }
+
+    /// Tries all of them.
+    fn tried(
+        self,
+        copy: &Copy,
+        equal: &[String],
+        limit: Duration,
+        each: impl FnMut(&str),
+    ) -> Result<Found, String> {
+        let Self {
+            subject,
+            number,
+            of,
+        } = self;
+        let expected = self.listed(copy.root(), equal)?.len();
+        if expected == 0 {
+            return Ok(Found::default());
+        }
+        let folder = copy.root().parent().unwrap_or(copy.root());
+        let out = folder.join(format!("{}-{number}-of-{of}", subject.package));
+        // What an earlier run found is not of this one.
+        let _ = fs::remove_dir_all(&out);
+        fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        let mut tool = self.tool(copy.root(), equal);
+        tool.args(["--in-place", "--cap-lints", "true", "--colors", "never"])
+            // Of a mutant that hangs.
+            .args(["--timeout-multiplier", "3", "--minimum-test-timeout", "20"])
+            .arg("--output")
+            .arg(&out)
+            .arg("--cargo-arg=--lib");
+        for test in subject.tests {
+            tool.arg(format!("--cargo-arg=--test={test}"));
+        }
+        tool.env("CARGO_TARGET_DIR", folder.join("target"));
+        let ended = lines_of(&mut tool, limit, each);
+        let found = Found::read(&out.join("mutants.out"));
+        // It fails if a mutant was missed too.
+        match ended {
+            _ if found.all() == expected => Ok(found),
+            Ok(_) => Err(format!(
+                "{}: only {} of {expected} mutants were tried",
+                subject.package,
+                found.all()
+            )),
+            Err(why) => Err(format!(
+                "{}: {} of {expected} mutants were tried: {why}",
+                subject.package,
+                found.all()
+            )),
+        }
+    }
+}
+
+/// An expression that matches a mutant's name and nothing else.
+fn exactly(name: &str) -> String {
+    let mut expression = String::from("^");
+    for letter in name.chars() {
+        if r"\.+*?()|[]{}^$".contains(letter) {
+            expression.push('\\');
+        }
+        expression.push(letter);
+    }
+    expression + "$"
+}
+
+/// The mutants that mean the same as the code.
+#[derive(Debug, Default, Deserialize)]
+struct Equal {
+    #[serde(default)]
+    equal: Vec<Argued>,
+}
+
+/// One of them. It is known by its line, not by the line's number, so that the argument must be thought over when the line
+/// changes, and not when others do.
+#[derive(Debug, Deserialize)]
+struct Argued {
+    file: String,
+    /// The source, without white space around it.
+    line: String,
+    /// As the tool tells it, without the place.
+    mutant: String,
+    why: String,
+}
+
+impl Equal {
+    fn read(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| format!("{EQUAL}: {error}"))
+    }
+
+    /// Their names among those that are there. Each entry must be of one or more.
+    fn found_in(
+        &self,
+        there: &[String],
+        text_of: impl Fn(&str) -> String,
+    ) -> Result<Vec<String>, String> {
+        let mut names = BTreeSet::new();
+        for argued in &self.equal {
+            let Argued {
+                file,
+                line: source,
+                mutant,
+                why,
+            } = argued;
+            let before = names.len();
+            let text = text_of(file);
+            let lines: Vec<_> = text.lines().map(str::trim).collect();
+            let is_it = |name: &&String| {
+                let is_of = |(of, line, told): (&str, usize, &str)| {
+                    of == file
+                        && told == mutant
+                        && lines.get(line.wrapping_sub(1)) == Some(&&**source)
+                };
+                parts(name).is_some_and(is_of)
+            };
+            names.extend(there.iter().filter(is_it).cloned());
+            if names.len() == before {
+                return Err(format!(
+                    "{EQUAL} argues what is not there, or twice: {file}: {source}: {mutant}"
+                ));
+            }
+            if why.trim().is_empty() {
+                return Err(format!("{EQUAL} does not argue {file}: {source}: {mutant}"));
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+}
+
+/// File, line and change of `crates/a/src/b.rs:12:9: replace < with <= in c`.
+fn parts(name: &str) -> Option<(&str, usize, &str)> {
+    let (place, mutant) = name.split_once(": ")?;
+    let mut parts = place.split(':');
+    let (file, line) = (parts.next()?, parts.next()?.parse().ok()?);
+    Some((file, line, mutant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "crates/a/src/b.rs:2:9: replace < with <= in <impl C for D>::e";
+
+    #[test]
+    fn a_name_is_taken_apart() {
+        let right = (
+            "crates/a/src/b.rs",
+            2,
+            "replace < with <= in <impl C for D>::e",
+        );
+        assert_eq!(parts(NAME), Some(right));
+        assert_eq!(parts("Found 3 mutants"), None);
+    }
+
+    #[test]
+    fn an_expression_says_its_name_and_no_letter_means_more() {
+        assert_eq!(exactly("a/b.rs:2: x < y | z"), r"^a/b\.rs:2: x < y \| z$");
+    }
+
+    #[test]
+    fn an_argument_holds_for_its_line_wherever_that_is() {
+        let there = [NAME.to_owned()];
+        let argued = |line: &str| {
+            let text = format!(
+                "[[equal]]\nfile = 'crates/a/src/b.rs'\nline = '{line}'\nmutant = 'replace < with <= in <impl C for D>::e'\nwhy = 'y is odd'\n"
+            );
+            Equal::read(&text)
+                .expect("it is right")
+                .found_in(&there, |_| "fn e() {\n    if x < y {\n".to_owned())
+        };
+        assert_eq!(argued("if x < y {").as_deref(), Ok(&there[..]));
+        assert!(argued("if x < z {").is_err());
+    }
 }

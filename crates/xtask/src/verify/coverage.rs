@@ -45,6 +45,7 @@ fn run(run: &Run) -> Outcome {
         .args([
             "llvm-cov",
             "test",
+            "--all-features",
             // A test that fails under instrumentation is for `cargo test` to judge.
             "--ignore-run-fail",
             "--branch",

@@ -14,11 +14,14 @@
 //! 3. Programs are started with [`Run::program`], which hands over every line of their output as it comes, and stops
 //!    them when their time is over. [`Run::say`] tells progress. Test programs are best built first and then run on
 //!    their own (see [`suite`]), since stopping `cargo test` leaves its child alive.
-//! 4. A table of the part's own is told with [`Run::show`], which the end of the run repeats above the closing table.
+//! 4. What waits or runs on one core goes beside others of its kind: a [`Run`] is shared by threads, and [`at_once`] works
+//!    through a list.
+//! 5. A table of the part's own is told with [`Run::show`], which the end of the run repeats above the closing table.
 
 mod cargo_mutants;
 #[cfg(test)]
 mod claims;
+mod copy;
 mod coverage;
 mod instrumented;
 mod kills;
@@ -40,8 +43,11 @@ use crate::run::{Failed, Steps};
 use clap::Args;
 use outcome::{Outcome, Verdict};
 use std::{
-    cell::RefCell,
+    collections::VecDeque,
     fmt::Write as _,
+    iter, panic,
+    sync::{Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -105,9 +111,10 @@ pub(crate) struct Run {
     depth: Depth,
     seed: Option<u64>,
     minutes: Option<f64>,
+    is_alone: bool,
     part: &'static str,
     start: Instant,
-    shown: RefCell<String>,
+    shown: Mutex<String>,
 }
 
 impl Run {
@@ -117,9 +124,10 @@ impl Run {
             seed: verify.seed,
             // As long as a soak is likely to be wished for: a year.
             minutes: verify.minutes.map(|minutes| minutes.clamp(0.0, 525_600.0)),
+            is_alone: verify.parts.len() == 1,
             part,
             start: Instant::now(),
-            shown: RefCell::default(),
+            shown: Mutex::default(),
         }
     }
 
@@ -138,6 +146,11 @@ impl Run {
         self.minutes
     }
 
+    /// Whether nothing else was asked for, so that it may take as long as it takes.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     /// Tells how far the part is.
     pub(crate) fn say(&self, progress: &str) {
         eprintln!(
@@ -150,7 +163,7 @@ impl Run {
     /// Tells something that is also to be read at the end.
     pub(crate) fn show(&self, table: &str) {
         eprintln!("{table}");
-        let mut shown = self.shown.borrow_mut();
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(shown, "{}:\n{}\n", self.part, table.trim_end());
     }
 }
@@ -183,7 +196,10 @@ pub(crate) fn run(steps: &mut Steps, verify: &Verify) -> Result<(), Failed> {
             outcome.verdict.short(),
             took,
         );
-        shown += &run.shown.into_inner();
+        shown += &run
+            .shown
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         rows.push((part.name, outcome, took));
     }
     let table = table(&rows);
@@ -192,6 +208,38 @@ pub(crate) fn run(steps: &mut Steps, verify: &Verify) -> Result<(), Failed> {
         .iter()
         .any(|(_, outcome, _)| matches!(outcome.verdict, Verdict::Failed(_)));
     if failed { Err(Failed) } else { Ok(()) }
+}
+
+/// Does `work` with each of `items`, as many at once as there are `places` to do it in. Returns what came of it, in no order.
+pub(crate) fn at_once<P: Sync, T: Send, R: Send>(
+    places: &[P],
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(&P, T) -> R + Sync,
+) -> Vec<R> {
+    let waiting = Mutex::new(items.into_iter().collect::<VecDeque<_>>());
+    let next = || {
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    let (next, work) = (&next, &work);
+    thread::scope(|scope| {
+        let work_through = |place| {
+            scope.spawn(move || {
+                iter::from_fn(next)
+                    .map(|item| work(place, item))
+                    .collect::<Vec<_>>()
+            })
+        };
+        let working: Vec<_> = places.iter().map(work_through).collect();
+        let ended = working.into_iter().flat_map(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| panic::resume_unwind(panic))
+        });
+        ended.collect()
+    })
 }
 
 /// The parts of this run, or what there is to choose from.
@@ -260,6 +308,14 @@ mod tests {
                 part.name
             );
         }
+    }
+
+    #[test]
+    fn each_item_is_worked_on_once_in_some_place() {
+        let mut done = at_once(&[1, 2], 0..50, |place, item| (item, *place));
+        done.sort_unstable();
+        assert!(done.iter().map(|(item, _)| *item).eq(0..50));
+        assert!(done.iter().all(|(_, place)| [1, 2].contains(place)));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Differential oracles: sequences of operations against exact models, and parsers against bytes, by the bodies of
 //! `tests/bodies`. Quick runs have the property tests and what is kept in `fuzz/corpus`, on stable; full ones search
-//! with the fuzz targets too, each for two minutes, or for as many seconds as `TOLLGATE_FUZZ_SECONDS` says.
+//! with the fuzz targets too, each for half a minute, or for as many seconds as `TOLLGATE_FUZZ_SECONDS` says.
 
 use super::{
-    Depth, Outcome, Part, Run, models,
+    Depth, Outcome, Part, Run, at_once, models,
     suite::{self, Build, Case, Ran},
     targets::{self, Counts},
 };
-use std::{env, fmt::Write as _, sync::Mutex, thread, time::Duration};
+use std::{env, fmt::Write as _, thread, time::Duration};
 
 pub(crate) const PART: Part = Part {
     name: "oracles",
@@ -16,7 +16,7 @@ pub(crate) const PART: Part = Part {
     run,
 };
 
-const FUZZ_SECONDS: u64 = 120;
+const FUZZ_SECONDS: u64 = 30;
 /// As long as one property may take, on a machine that is busy with others too.
 const LIMIT: Duration = Duration::from_secs(900);
 
@@ -86,30 +86,12 @@ fn search(run: &Run) -> Result<Option<Searched>, String> {
         .and_then(|text| text.parse().ok())
         .unwrap_or(FUZZ_SECONDS);
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let waiting = Mutex::new(targets.iter());
-    let ended = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let next = waiting.lock().ok().and_then(|mut targets| targets.next());
-                    let Some(target) = next else { break };
-                    let counts = target.search(seconds);
-                    if let Ok(mut ended) = ended.lock() {
-                        let verdict = if counts.is_ok() { "" } else { " FAILED" };
-                        eprintln!(
-                            "{}/{} {}{verdict}",
-                            ended.len() + 1,
-                            targets.len(),
-                            target.name
-                        );
-                        ended.push((target.name.clone(), counts));
-                    }
-                }
-            });
-        }
+    let mut ended = at_once(&vec![(); cores], &targets, |(), target| {
+        let counts = target.search(seconds);
+        let verdict = if counts.is_ok() { "" } else { " FAILED" };
+        run.say(&format!("{}{verdict}", target.name));
+        (target.name.clone(), counts)
     });
-    let mut ended = ended.into_inner().unwrap_or_default();
     ended.sort_by(|one, other| one.0.cmp(&other.0));
     let (mut table, mut executions, mut wrong) = (String::new(), 0, Vec::new());
     for (name, counts) in ended {

@@ -4,10 +4,10 @@
 use super::{
     Depth, Outcome, Part, Run,
     instrumented::{self, Compiler},
-    suite::{self, Build, Case, Ran},
+    suite::{self, Build, Case, Ran, TestProgram},
     targets,
 };
-use std::{fmt::Write as _, time::Duration};
+use std::{ffi::OsString, fmt::Write as _, time::Duration};
 
 pub(crate) const PART: Part = Part {
     name: "sanitizers",
@@ -17,18 +17,26 @@ pub(crate) const PART: Part = Part {
 };
 
 /// Test programs that race threads.
-const RACING: [(&str, &str); 8] = [
+const RACING: [(&str, &str); 11] = [
     ("tollgate-core", "threads"),
     ("tollgate-window", "races"),
     ("tollgate-window", "sharded"),
     ("tollgate-quota", "meters"),
+    ("tollgate-quota", "threads"),
+    ("tollgate-quota", "ledger"),
     ("tollgate-table", "threads"),
     ("tollgate-table", "exact"),
+    ("tollgate-policy", "threads"),
     ("tollgate", "waiting"),
     ("tollgate-tests", "stress"),
 ];
+
+/// As often is each mix run.
+const EXECUTIONS: u64 = 300;
+
 /// What it bounds depends on how often threads meet, which is another number ten times as slow.
 const BY_CHANCE: &str = "races::racing_refunds_of_a_rate_strand_next_to_nothing";
+
 const TARGET: &str = "target/tsan";
 /// As long as one test may take: instrumented ones take some ten times as long.
 const LIMIT: Duration = Duration::from_secs(1_800);
@@ -73,28 +81,39 @@ fn threads(run: &Run) -> Result<Option<(String, Vec<Ran>)>, String> {
     };
     run.say(&format!("ThreadSanitizer by {}", compiler.version));
     let environment = compiler.environment();
+    let mut arguments = vec!["--all-features"];
+    for (package, test) in RACING {
+        for (option, name) in [("--package", package), ("--test", test)] {
+            if !arguments.contains(&name) {
+                arguments.extend([option, name]);
+            }
+        }
+    }
+    let build = Build {
+        arguments,
+        flags: "",
+        target: TARGET,
+        folder: None,
+    };
+    let programs = suite::build_in(run, &build, &environment)?;
+    let mut settings: Vec<(OsString, OsString)> = Vec::new();
+    settings.extend(
+        environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
+    settings.push(("TOLLGATE_EXECUTIONS".into(), EXECUTIONS.to_string().into()));
     let mut cases = Vec::new();
     for (package, test) in RACING {
-        let build = Build {
-            arguments: vec!["--package", package, "--test", test],
-            flags: "",
-            target: TARGET,
-            folder: None,
-        };
-        for program in suite::build_in(run, &build, &environment)? {
-            let tests = program
-                .tests()?
-                .into_iter()
-                .filter(|test| test != BY_CHANCE);
-            cases.extend(tests.map(|test| {
-                let mut case = Case::new(&program, test);
-                case.environment = environment
-                    .iter()
-                    .map(|(name, value)| (name.into(), value.into()))
-                    .collect();
-                case
-            }));
-        }
+        let of = |program: &&TestProgram| program.package == package && program.name == test;
+        let program = programs.iter().find(of);
+        let program = program.ok_or_else(|| format!("{package} {test} was not built"))?;
+        let tests = program.tests()?.into_iter();
+        cases.extend(tests.filter(|test| test != BY_CHANCE).map(|test| {
+            let mut case = Case::new(program, test);
+            case.environment.clone_from(&settings);
+            case
+        }));
     }
     let ran = suite::run_each(run, cases, LIMIT);
     run.show(&times(&ran));

@@ -15,7 +15,7 @@ pub(crate) const PART: Part = Part {
 
 /// How long, unless `--minutes` says.
 const QUICK_MINUTES: f64 = 0.4;
-const FULL_MINUTES: f64 = 10.0;
+const FULL_MINUTES: f64 = 5.0;
 
 fn run(run: &Run) -> Outcome {
     let usual = if run.quick() {

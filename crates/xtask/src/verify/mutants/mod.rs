@@ -5,21 +5,19 @@
 //! copy is put back. Builds are incremental. Every named check must first pass on the copy as it is. A patch that no longer
 //! applies or builds is a failure, since it shows nothing.
 
-mod copy;
 mod patch;
 
 use super::{
-    Depth, Outcome, Part, Run,
+    Depth, Outcome, Part, Run, at_once,
+    copy::Copy,
     models::LOOM,
     suite::{self, Build, Case, TestProgram},
 };
-use copy::Copy;
 use patch::{Check, Kind, Mutant};
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
-    fmt::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -29,6 +27,10 @@ pub(crate) const PART: Part = Part {
     from: Depth::Quick,
     run,
 };
+
+/// As many are tried at once by full runs, each in a copy of its own: what is built of one, and most of what is run, has
+/// one core to do.
+const AT_ONCE: usize = 2;
 
 const PATCHES: &str = "tests/mutants";
 
@@ -65,30 +67,47 @@ fn run(run: &Run) -> Outcome {
 fn try_all(run: &Run, all: Vec<Mutant>) -> Result<Outcome, String> {
     let there = all.len();
     let mutants = chosen(run, all);
-    let copy = Copy::of_the_tree(Path::new("target/mutants"))?;
-    let unbroken = unbroken(run, &copy, &mutants)?;
-    let (mut table, mut wrong) = (String::new(), Vec::new());
-    for (place, mutant) in mutants.iter().enumerate() {
-        run.say(&format!("{}/{} {}", place + 1, mutants.len(), mutant.name));
-        let start = Instant::now();
-        let took = unbroken.get(&mutant.check).copied().unwrap_or(LIMIT);
-        let told = match try_one(run, &copy, mutant, limit_broken(took)) {
-            Ok(true) => format!("caught by {}", mutant.check),
-            Ok(false) => {
-                let why = format!("{} is not caught by {}", mutant.name, mutant.check);
-                wrong.push(format!("{why}: {}", mutant.breaks));
-                "NOT CAUGHT".to_owned()
-            }
-            Err(why) => {
-                wrong.push(format!("{} shows nothing: {why}", mutant.name));
-                "FAILED to apply or to build".to_owned()
-            }
-        };
-        let took = start.elapsed().as_secs_f64();
-        run.say(&told);
-        let _ = writeln!(table, "{:<44} {took:>5.0} s  {told}", mutant.name);
-    }
-    run.show(&table);
+    let places = if run.quick() { 1 } else { AT_ONCE };
+    let places = (0..places).map(Place::new).collect::<Result<Vec<_>, _>>()?;
+    let unbroken = unbroken(run, &places[0], &mutants)?;
+    let mut rows = at_once(
+        &places,
+        mutants.iter().enumerate(),
+        |place, (number, mutant)| {
+            let start = Instant::now();
+            let took = unbroken.get(&mutant.check).copied().unwrap_or(LIMIT);
+            let (told, wrong) = match try_one(run, place, mutant, limit_broken(took)) {
+                Ok(true) => (format!("caught by {}", mutant.check), None),
+                Ok(false) => {
+                    let why = format!("{} is not caught by {}", mutant.name, mutant.check);
+                    (
+                        "NOT CAUGHT".to_owned(),
+                        Some(format!("{why}: {}", mutant.breaks)),
+                    )
+                }
+                Err(why) => {
+                    let why = format!("{} shows nothing: {why}", mutant.name);
+                    ("FAILED to apply or to build".to_owned(), Some(why))
+                }
+            };
+            let took = start.elapsed().as_secs_f64();
+            run.say(&format!(
+                "{}/{} {}: {told}",
+                number + 1,
+                mutants.len(),
+                mutant.name
+            ));
+            let row = format!("{:<44} {took:>5.0} s  {told}", mutant.name);
+            (number, row, wrong)
+        },
+    );
+    rows.sort_unstable();
+    let table: Vec<_> = rows.iter().map(|(_, row, _)| row.as_str()).collect();
+    run.show(&table.join("\n"));
+    let wrong: Vec<_> = rows
+        .iter()
+        .filter_map(|(.., wrong)| wrong.clone())
+        .collect();
     let explored = format!("{} of {there} mutants", mutants.len());
     let executions = Some(mutants.len() as u64);
     Ok(if wrong.is_empty() {
@@ -98,10 +117,41 @@ fn try_all(run: &Run, all: Vec<Mutant>) -> Result<Outcome, String> {
     })
 }
 
+/// Where mutants are tried.
+struct Place {
+    copy: Copy,
+    /// Where models and plain tests are built. The first shares what all others have built.
+    loom: PathBuf,
+    plain: PathBuf,
+}
+
+impl Place {
+    fn new(number: usize) -> Result<Self, String> {
+        let here = env::current_dir().map_err(|error| error.to_string())?;
+        let (folder, loom, plain) = match number {
+            0 => (
+                "target/mutants".to_owned(),
+                LOOM.1.to_owned(),
+                "target".to_owned(),
+            ),
+            _ => {
+                let folder = format!("target/mutants-{number}");
+                let (loom, plain) = (format!("{folder}/loom"), format!("{folder}/plain"));
+                (folder, loom, plain)
+            }
+        };
+        Ok(Self {
+            copy: Copy::of_the_tree(Path::new(&folder))?,
+            loom: here.join(loom),
+            plain: here.join(plain),
+        })
+    }
+}
+
 /// Every check passes on the copy as it is, in the time that is told.
 fn unbroken(
     run: &Run,
-    copy: &Copy,
+    place: &Place,
     mutants: &[Mutant],
 ) -> Result<BTreeMap<Check, Duration>, String> {
     let checks: BTreeSet<_> = mutants.iter().map(|mutant| &mutant.check).collect();
@@ -115,7 +165,7 @@ fn unbroken(
         let Some(first) = checks.first() else {
             continue;
         };
-        let program = build(run, copy, first)?;
+        let program = build(run, place, first)?;
         let known = program.tests()?;
         for check in checks {
             if !known.contains(&check.test) {
@@ -142,8 +192,10 @@ fn unbroken(
 }
 
 /// Whether it is caught.
-fn try_one(run: &Run, copy: &Copy, mutant: &Mutant, limit: Duration) -> Result<bool, String> {
-    let checked = copy.patched(&mutant.patch, || check_in(run, copy, &mutant.check, limit))?;
+fn try_one(run: &Run, place: &Place, mutant: &Mutant, limit: Duration) -> Result<bool, String> {
+    let checked = place
+        .copy
+        .patched(&mutant.patch, || check_in(run, place, &mutant.check, limit))?;
     Ok(checked?.is_err())
 }
 
@@ -174,7 +226,7 @@ fn sample<T>(mut all: Vec<T>, seed: u64) -> Vec<T> {
 }
 
 /// Today, as a number.
-fn day() -> u64 {
+pub(super) fn day() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs() / 86_400)
 }
@@ -182,11 +234,11 @@ fn day() -> u64 {
 /// Builds and runs `check` in the copy. The outer error says why it could not be, the inner one how it failed.
 fn check_in(
     run: &Run,
-    copy: &Copy,
+    place: &Place,
     check: &Check,
     limit: Duration,
 ) -> Result<Result<(), String>, String> {
-    let program = build(run, copy, check)?;
+    let program = build(run, place, check)?;
     if !program.tests()?.contains(&check.test) {
         return Err(format!("there is no {check}"));
     }
@@ -194,11 +246,11 @@ fn check_in(
     Ok(suite::run_one(case, limit).lines.map(|_| ()))
 }
 
-fn build(run: &Run, copy: &Copy, check: &Check) -> Result<TestProgram, String> {
+fn build(run: &Run, place: &Place, check: &Check) -> Result<TestProgram, String> {
     let mut arguments = vec!["--package", &check.package];
     let (flags, target, apart) = match check.kind {
-        Kind::Loom => (LOOM.0, LOOM.1, APART_LOOM),
-        Kind::Plain => ("", "target", APART_PLAIN),
+        Kind::Loom => (LOOM.0, &place.loom, APART_LOOM),
+        Kind::Plain => ("", &place.plain, APART_PLAIN),
     };
     if check.kind == Kind::Loom {
         arguments.extend(["--profile", "model"]);
@@ -212,14 +264,11 @@ fn build(run: &Run, copy: &Copy, check: &Check) -> Result<TestProgram, String> {
         "lib" => arguments.push("--lib"),
         test => arguments.extend(["--test", test]),
     }
-    let target = env::current_dir()
-        .map_err(|error| error.to_string())?
-        .join(target);
     let build = Build {
         arguments,
         flags,
         target: &target.display().to_string(),
-        folder: Some(copy.root()),
+        folder: Some(place.copy.root()),
     };
     let mut programs = suite::build(run, &build)?;
     programs
@@ -229,7 +278,7 @@ fn build(run: &Run, copy: &Copy, check: &Check) -> Result<TestProgram, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{copy::CONTEXTS, *};
+    use super::{super::copy::CONTEXTS, *};
     use std::process::Command;
 
     #[test]

@@ -1,6 +1,6 @@
 //! A scratch copy of the tree, into which patches are applied and taken out again.
 
-use super::super::program::lines_of;
+use super::program::lines_of;
 use std::{
     collections::BTreeSet,
     env, fs,
