@@ -270,6 +270,8 @@ fn gate_opens_the_ledger_that_its_policy_names() {
     let start = || Gate::from_toml(&text);
     let gate = start().unwrap();
     gate.admit(&request(600)).unwrap().settle(used(400));
+    let ledger = gate.ledger().expect("it opened one");
+    assert!(ledger.flush(Duration::from_secs(60)));
     let errors = start().unwrap_err().to_string();
     assert!(errors.starts_with("line 1, column 1:"), "{errors}");
     assert!(errors.contains("open"), "{errors}");
@@ -288,6 +290,7 @@ fn gate_without_a_ledger_leaves_no_file() {
     let gate = gate.build(&policy(&path, "")).unwrap();
     gate.admit(&request(600)).unwrap().settle(used(600));
     assert_eq!(gate.usage(&[("agent", "a")])[0].used, 600);
+    assert!(gate.ledger().is_none());
     assert!(!path.exists());
 }
 

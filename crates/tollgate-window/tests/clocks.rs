@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 use tollgate_core::{Cost, ManualClock, Nanos};
-use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
+use tollgate_window::{ExactLog, FixedWindow, ShardedRing, SlottedRing};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,6 +36,8 @@ fn windows_go_by_their_own_clocks() {
     goes_by_its_own_clock!(ExactLog::with_clock(3, MINUTE, ManualClock::new()).unwrap());
     goes_by_its_own_clock!(SlottedRing::with_clock(3, MINUTE, 6, ManualClock::new()).unwrap());
     goes_by_its_own_clock!(FixedWindow::with_clock(3, MINUTE, ManualClock::new()).unwrap());
+    let sharded = ShardedRing::builder(3, MINUTE, 6).shards(2);
+    goes_by_its_own_clock!(sharded.build_with_clock(ManualClock::new()).unwrap());
 }
 
 #[test]
@@ -47,4 +49,18 @@ fn windows_have_a_clock_unless_told() {
     assert!(log.try_record(Cost::ONE).is_ok() && log.try_record(Cost::ONE).is_err());
     assert!(ring.try_record(Cost::ONE).is_ok() && ring.try_record(Cost::ONE).is_err());
     assert!(fixed.try_record(Cost::ONE).is_ok() && fixed.try_record(Cost::ONE).is_err());
+}
+
+#[test]
+fn windows_tell_what_they_were_made_with() {
+    let log = ExactLog::with_clock(3, MINUTE, ()).unwrap();
+    assert_eq!((log.max(), log.window()), (3, MINUTE));
+    let fixed = FixedWindow::with_clock(4, MINUTE, ()).unwrap();
+    assert_eq!((fixed.max(), fixed.window()), (4, MINUTE));
+    let ring = SlottedRing::with_clock(5, MINUTE, 6, ()).unwrap();
+    assert_eq!((ring.max(), ring.window(), ring.slots()), (5, MINUTE, 6));
+    let sharded = ShardedRing::builder(700, MINUTE, 8).shards(4);
+    let sharded = sharded.build_with_clock(ManualClock::new()).unwrap();
+    assert_eq!((sharded.max(), sharded.window()), (700, MINUTE));
+    assert_eq!((sharded.slots(), sharded.shards()), (8, 4));
 }
