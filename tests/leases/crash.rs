@@ -235,3 +235,277 @@ fn planted_missing_mark_is_found() {
 fn planted_forgotten_lease_is_found() {
     is_over(Crashes(Plan::LentForgotten));
 }
+
+/// The same over the end of a period, and what is lent of the next one before it.
+mod rollover {
+    use super::super::{holds, is_over};
+    use stateright::{Model, Property};
+
+    /// Units a period.
+    const LIMIT: u8 = 3;
+    const LEASE: u8 = 2;
+    const CRASHES: u8 = 2;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Plan {
+        Right,
+        /// What is lent ahead is spent before it is on record.
+        LentEarly,
+        /// After a crash, what was lent ahead is not spent, if its period is still to come.
+        AheadForgotten,
+        /// The record of the new period leaves out what was lent of it ahead.
+        BegunForgotten,
+        /// What another process had lent ahead is not charged when its period begins.
+        CarriedForgotten,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    struct Record {
+        /// In the new period?
+        is_new: bool,
+        committed: u8,
+        out: u8,
+        ahead: u8,
+    }
+
+    impl Record {
+        /// What counts as spent of the old period and of the new one.
+        fn spent(self) -> [u8; 2] {
+            let spent = LIMIT.min(self.committed + self.out);
+            if self.is_new {
+                [0, spent]
+            } else {
+                [spent, LIMIT.min(self.ahead)]
+            }
+        }
+    }
+
+    /// What a report is about to put on record, and to lend after.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    struct Draft {
+        record: Record,
+        more: u8,
+        ahead: u8,
+        is_written: bool,
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+    struct State {
+        /// Whether the clock shows the new period: it may be set back between two processes.
+        is_late: bool,
+        meter: (bool, u8),
+        stock: (bool, u8),
+        ahead: u8,
+        /// What a process before had lent ahead.
+        carried: u8,
+        record: Record,
+        draft: Option<Draft>,
+        /// Admitted, by all processes.
+        admitted: [u8; 2],
+        crashes: u8,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Action {
+        Charge,
+        Report,
+        Midnight,
+        /// The next process has the clock as it is, or set back.
+        Crash(bool),
+    }
+
+    #[derive(Clone)]
+    struct Days(Plan);
+
+    impl Days {
+        /// Meter and stock: other models have what lies between their steps.
+        fn charge(state: &mut State) {
+            let is_new = state.is_late || state.meter.0;
+            if is_new && !state.meter.0 {
+                state.meter = (true, 0);
+            }
+            if is_new && !state.stock.0 && state.ahead > 0 && state.meter.1 < LIMIT {
+                state.stock = (true, state.ahead);
+                state.ahead = 0;
+            }
+            if state.meter.1 < LIMIT && state.stock.0 == is_new && state.stock.1 > 0 {
+                state.meter.1 += 1;
+                state.stock.1 -= 1;
+                state.admitted[usize::from(is_new)] += 1;
+            }
+        }
+
+        fn report(&self, state: &mut State) {
+            let Some(draft) = state.draft.take() else {
+                state.draft = Some(self.draft(state));
+                return;
+            };
+            let is_new = draft.record.is_new;
+            if !draft.is_written {
+                state.record = draft.record;
+                let is_written = true;
+                state.draft = Some(Draft {
+                    is_written,
+                    ..draft
+                });
+                return;
+            }
+            if !state.stock.0 && is_new {
+                state.stock = (true, state.ahead);
+                state.ahead = 0;
+            }
+            if state.stock.0 == is_new {
+                state.stock.1 += draft.more;
+                state.ahead += draft.ahead;
+            }
+        }
+
+        fn draft(&self, state: &mut State) -> Draft {
+            if state.is_late && !state.meter.0 {
+                state.meter = (true, 0);
+            }
+            let is_new = state.meter.0;
+            if is_new && self.0 != Plan::CarriedForgotten {
+                let charged = (state.meter.1 + state.carried).min(LIMIT);
+                state.meter.1 = charged.max(state.meter.1);
+                state.carried = 0;
+            }
+            let kept = match state.stock {
+                (period, stock) if period == is_new => stock,
+                _ if is_new => state.ahead,
+                _ => 0,
+            };
+            let begins = is_new && !state.stock.0;
+            let ahead = if is_new || state.ahead > 0 {
+                0
+            } else {
+                LEASE.min(LIMIT - LIMIT.min(state.carried))
+            };
+            let more = LEASE.saturating_sub(kept);
+            let on_record = if begins && self.0 == Plan::BegunForgotten {
+                0
+            } else {
+                kept
+            };
+            let still = if is_new { 0 } else { state.ahead };
+            let mut draft = Draft {
+                record: Record {
+                    is_new,
+                    committed: state.meter.1,
+                    out: on_record + more,
+                    ahead: state.carried + still + ahead,
+                },
+                more,
+                ahead,
+                is_written: false,
+            };
+            if self.0 == Plan::LentEarly {
+                state.ahead += draft.ahead;
+                draft.ahead = 0;
+            }
+            draft
+        }
+
+        fn crash(&self, state: &State, is_set_back: bool) -> State {
+            let record = state.record;
+            let is_late = state.is_late && !is_set_back;
+            let [old, new] = record.spent();
+            let is_new = record.is_new || is_late;
+            let mut next = State {
+                is_late,
+                meter: (is_new, if is_new { new } else { old }),
+                carried: if is_new { 0 } else { new },
+                admitted: state.admitted,
+                crashes: state.crashes + 1,
+                ..State::default()
+            };
+            if self.0 == Plan::AheadForgotten && !record.is_new {
+                next.carried = 0;
+                next.meter.1 = if is_new { 0 } else { old };
+            }
+            next.record = Record {
+                is_new,
+                committed: next.meter.1,
+                out: 0,
+                ahead: next.carried,
+            };
+            next
+        }
+    }
+
+    impl Model for Days {
+        type State = State;
+        type Action = Action;
+
+        fn init_states(&self) -> Vec<State> {
+            vec![State::default()]
+        }
+
+        fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+            actions.extend([Action::Charge, Action::Report]);
+            if !state.is_late {
+                actions.push(Action::Midnight);
+            }
+            if state.crashes < CRASHES {
+                actions.extend([Action::Crash(false), Action::Crash(true)]);
+            }
+        }
+
+        fn next_state(&self, last: &State, action: Action) -> Option<State> {
+            let mut state = last.clone();
+            match action {
+                Action::Charge => Self::charge(&mut state),
+                Action::Report => self.report(&mut state),
+                Action::Midnight => state.is_late = true,
+                Action::Crash(is_set_back) => state = self.crash(last, is_set_back),
+            }
+            Some(state)
+        }
+
+        fn properties(&self) -> Vec<Property<Self>> {
+            vec![
+                Property::always("never over", |_, state: &State| {
+                    state.admitted.iter().all(|admitted| *admitted <= LIMIT)
+                }),
+                Property::sometimes("both periods can be used whole", |_, state: &State| {
+                    state.admitted == [LIMIT; 2]
+                }),
+                Property::sometimes(
+                    "the new period is used before a report has found it begun",
+                    |_, state: &State| state.admitted[1] > 0 && !state.record.is_new,
+                ),
+                Property::sometimes(
+                    "so it is after a crash in the old one",
+                    |_, state: &State| {
+                        state.admitted[1] > 0 && !state.record.is_new && state.carried > 0
+                    },
+                ),
+            ]
+        }
+    }
+
+    #[test]
+    fn no_period_is_over_whenever_the_ledger_is_killed_and_its_clock_set_back() {
+        holds(Days(Plan::Right));
+    }
+
+    #[test]
+    fn planted_lending_ahead_before_the_record_is_found() {
+        is_over(Days(Plan::LentEarly));
+    }
+
+    #[test]
+    fn planted_forgotten_lease_of_the_next_period_is_found() {
+        is_over(Days(Plan::AheadForgotten));
+    }
+
+    #[test]
+    fn planted_record_without_what_was_lent_ahead_is_found() {
+        is_over(Days(Plan::BegunForgotten));
+    }
+
+    #[test]
+    fn planted_forgotten_lease_of_a_process_before_is_found() {
+        is_over(Days(Plan::CarriedForgotten));
+    }
+}

@@ -126,20 +126,27 @@ impl AnyMeter {
     #[cfg(feature = "ledger")]
     pub(crate) fn restore(
         &self,
-        standing: &tollgate_core::Standing,
-        lent: u64,
+        record: &tollgate_quota::ledger::AccountRecord,
         at: Moment,
         frame: i64,
     ) {
-        use tollgate_quota::lease::Lasting;
+        use tollgate_quota::{lease::Lasting, ledger::AccountRecord};
+
+        /// The meter is new and nobody else's: it is never closed.
+        fn charge(meter: &impl Lasting, record: &AccountRecord, at: Moment, frame: i64) {
+            let _ = meter.restore(&record.standing, record.out, at, frame);
+            if let Some(ahead) = &record.ahead {
+                let _ = meter.place_ahead(ahead, at, frame, record.standing.max);
+            }
+        }
 
         match self {
-            Self::Rate(meter) => meter.restore(standing, lent, at, frame),
-            Self::Window(meter) => meter.restore(standing, lent, at, frame),
-            Self::Log(meter) => meter.restore(standing, lent, at, frame),
-            Self::Fixed(meter) => meter.restore(standing, lent, at, frame),
-            Self::Calendar(meter) => meter.restore(standing, lent, at, frame),
-            Self::Lifetime(meter) => meter.restore(standing, lent, at, frame),
+            Self::Rate(meter) => charge(meter, record, at, frame),
+            Self::Window(meter) => charge(meter, record, at, frame),
+            Self::Log(meter) => charge(meter, record, at, frame),
+            Self::Fixed(meter) => charge(meter, record, at, frame),
+            Self::Calendar(meter) => charge(meter, record, at, frame),
+            Self::Lifetime(meter) => charge(meter, record, at, frame),
             _ => {}
         }
     }

@@ -145,6 +145,39 @@ fn exhausted_month_ends_without_a_restart_too() {
     process.stop();
 }
 
+/// The month ends between two requests, and nothing that the first of the next would have to wait for lies in between: neither in one
+/// process, nor with a restart before that.
+#[test]
+fn exhausted_month_admits_at_its_end_without_a_wait_or_a_refusal() {
+    const EVE: i64 = DECEMBER - 60_000_000_000;
+    for restarts in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = policy(&folder.path().join("ledger"), "dry = 'refuse'");
+        let answer = |process: &Process, tokens: u64| loop {
+            match process.admit(tokens) {
+                Err(Refusal::NothingLent { .. }) => {
+                    assert!(process.ledger.flush(Duration::from_secs(60)));
+                }
+                answer => return answer,
+            }
+        };
+        let mut process = Process::start(&text, EVE);
+        drop(answer(&process, 1000).unwrap());
+        if restarts {
+            process.stop();
+            process = Process::start(&text, EVE);
+        }
+        let refusal = answer(&process, 1).unwrap_err();
+        let limited = refusal.limited().unwrap();
+        assert_eq!((&*limited.limit, limited.used), ("monthly", 1000));
+        assert!(process.ledger.flush(Duration::from_secs(60)));
+
+        process.clock.set_wall(Wall(DECEMBER));
+        drop(process.admit(1).unwrap());
+        process.stop();
+    }
+}
+
 #[test]
 fn gate_that_refuses_the_cold_does_not_wait() {
     let folder = tempfile::tempdir().unwrap();

@@ -162,7 +162,7 @@ impl Keeper {
             .record(&limit.account_key(values)?)
             .ok()??;
         let meter = limit.meter_with(rule, 0, at).ok().flatten()?;
-        meter.restore(&record.standing, record.out, at, limit.kept.as_ref()?.frame);
+        meter.restore(&record, at, limit.kept.as_ref()?.frame);
         Some(tollgate_core::Meter::used(&meter, at))
     }
 

@@ -1,4 +1,5 @@
 use super::{Calendar, Period};
+use std::time::Duration;
 use tollgate_core::{Charged, Cost, Meter, Moment, Refused, Wait, Wall};
 use tollgate_sync::Arc;
 use tollgate_window::{PeriodCounter, PeriodNumber, PeriodReceipt, PeriodRefusal};
@@ -106,6 +107,22 @@ impl CalendarMeter {
     pub(crate) fn standing_at(&self, at: Moment) -> Option<(u64, Wall, u64)> {
         let (period, used) = self.counter.standing_in(self.number(at))?;
         Some((period, start(period), used))
+    }
+
+    /// The number and the start of the period after that of the number `period`, and how long that takes; none if that never ends.
+    pub(crate) fn after(&self, period: u64) -> Option<(u64, Wall, Duration)> {
+        let bounds = self.calendar.bounds(start(period));
+        let next = Period {
+            start: bounds.end,
+            end: bounds.end,
+        };
+        let length = bounds.end.since(bounds.start);
+        (bounds.end != Wall(i64::MAX)).then(|| (number(next), bounds.end, length))
+    }
+
+    /// The number of the period that `wall` is in.
+    pub(crate) fn number_of(&self, wall: Wall) -> u64 {
+        number(self.calendar.bounds(wall))
     }
 
     /// Whether a refund of that charge gives back all of its surplus now.
@@ -236,7 +253,6 @@ impl Meter for CalendarMeter {
 mod tests {
     use super::*;
     use crate::calendar::CalendarPeriod;
-    use std::time::Duration;
     use tollgate_core::Nanos;
 
     const DAY: i64 = 86_400 * 1_000_000_000;

@@ -1,24 +1,36 @@
 //! The stock of one account: units lent and not yet spent, in one word.
 //!
+//! # The next period
+//! What is lent ahead of the next period lies beside the word, which has a bit for whether it is there. Whoever comes first with a
+//! charge of that period begins it: in one exchange the stock of the period before dies, the bit is taken off, and the stock is what was
+//! lent ahead, less that charge. What lies beside is written while the bit is off, and the bit is put on at most once in a
+//! period. Periods never step back; so whoever began from a word with the bit, and then exchanges that very word, has read what was
+//! lent with that bit.
+//!
 //! # Synchronization
-//! - `word`: period, mark and stock. Everybody reads it; every change is an exchange of the very word that its step was
+//! - `word`: period, mark, bit and stock. Everybody reads it; every change is an exchange of the very word that its step was
 //!   computed from, so each loop is lock-free. AcqRel on success. A take releases the charge of the meter that came before
 //!   it, for the mark that reads S₀ (M₁ then has that charge). Taking the mark off releases the reading of M₁, for
 //!   the put that follows (whose refund of the meter then comes later than that reading). The mark releases that nobody is asked
-//!   any more, for the takes that follow (who then ask again). Nothing stronger: all of these edges go through this word.
-//!   Relaxed on failure and for plain loads: the exchange decides.
+//!   any more, for the takes that follow (who then ask again). The bit releases what lies beside. Nothing stronger: all of these edges
+//!   go through this word. Acquire for the loads that steps begin from, and on failure: pairs with the putting on of the bit.
+//!   Relaxed for plain looks.
+//! - `next`: period and units that are lent ahead. The authority alone writes it, while the bit is off. Relaxed: ordered by the bit.
+//! - `left`: what the stock still had that died when the next period was begun. Whoever began it writes it after, and the authority
+//!   clears it before it puts the bit on. Relaxed: a figure for history, which errs upward for who reads it too early.
 //! - `asked`: whether the authority was asked to come by. Relaxed: ordered by the word, as said.
 //! - `low`, `wanted`: hints for how much and when. Relaxed: they publish nothing, and no promise hangs on them.
 
 use std::fmt;
 use tollgate_sync::atomic::{
     AtomicU32, AtomicU64, AtomicU128,
-    Ordering::{AcqRel, Relaxed},
+    Ordering::{AcqRel, Acquire, Relaxed},
 };
 
 const PERIOD_SHIFT: u32 = 64;
 const MARK: u64 = 1 << 63;
-const STOCK_MAX: u64 = MARK - 1;
+const AHEAD: u64 = 1 << 62;
+const STOCK_MAX: u64 = AHEAD - 1;
 /// The word of a holder that takes part no more. No period has that number.
 const REVOKED: u128 = u128::MAX;
 
@@ -50,10 +62,25 @@ pub enum NotTaken {
     Revoked,
 }
 
+/// What a report finds, as it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The period of the stock.
+    pub period: u64,
+    /// What is left of it.
+    pub stock: u64,
+    /// The period and the units that are lent ahead, if that has not begun.
+    pub ahead: Option<(u64, u64)>,
+    /// What was left of the period before, when this one was begun from what was lent ahead.
+    pub left: u64,
+}
+
 /// What may be spent of a lease. See the [module](super)'s page for who does what when.
 pub struct Holder {
-    /// Bits 0-62: stock. Bit 63: the mark. Bits 64-127: the period.
+    /// Bits 0-61: stock. Bit 62: whether something is lent ahead. Bit 63: the mark. Bits 64-127: the period.
     word: AtomicU128,
+    next: [AtomicU64; 2],
+    left: AtomicU64,
     asked: AtomicU32,
     low: AtomicU64,
     wanted: AtomicU64,
@@ -63,6 +90,7 @@ pub struct Holder {
 struct State {
     period: u64,
     is_marked: bool,
+    is_ahead: bool,
     stock: u64,
 }
 
@@ -79,6 +107,7 @@ impl State {
         Some(Self {
             period: (word >> PERIOD_SHIFT) as u64,
             is_marked: word as u64 & MARK != 0,
+            is_ahead: word as u64 & AHEAD != 0,
             stock: word as u64 & STOCK_MAX,
         })
     }
@@ -86,7 +115,8 @@ impl State {
     const fn pack(self) -> u128 {
         // Invariant: the stock is at most `STOCK_MAX`, and no period is `u64::MAX`: this is not `REVOKED`.
         let mark = if self.is_marked { MARK } else { 0 };
-        (self.period as u128) << PERIOD_SHIFT | mark as u128 | self.stock as u128
+        let ahead = if self.is_ahead { AHEAD } else { 0 };
+        (self.period as u128) << PERIOD_SHIFT | (mark | ahead | self.stock) as u128
     }
 
     const fn with_stock(self, stock: u64) -> Self {
@@ -101,38 +131,45 @@ impl Holder {
     pub fn new() -> Self {
         Self {
             word: AtomicU128::new(0),
+            next: [AtomicU64::new(0), AtomicU64::new(0)],
+            left: AtomicU64::new(0),
             asked: AtomicU32::new(Asked::No as u32),
             low: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
         }
     }
 
-    /// Takes `units` of the stock of `period`, or none. The meter was charged before. One exchange.
+    /// Takes `units` of the stock of `period`, or none. The meter was charged before. One exchange, also if it begins the period.
     ///
     /// # Errors
     /// [`NotTaken`]; nothing changed.
     #[inline]
     pub fn take(&self, period: u64, units: u64) -> Result<Taken, NotTaken> {
-        let (_, left) = self.exchange(|state| {
-            let left = state.stock.checked_sub(units);
-            match left {
-                Some(left) if state.period == period => Ok(state.with_stock(left)),
-                _ => Err(()),
-            }
+        let (before, left) = self.exchange(|state| {
+            let state = self.in_period(state, period)?;
+            let left = state.stock.checked_sub(units).ok_or(())?;
+            Ok(state.with_stock(left))
         })?;
+        self.note_begun(before, left);
         Ok(self.taken(left.stock))
     }
 
     /// Takes as many of `units` as the stock of `period` has, and returns how many.
     pub fn take_up_to(&self, period: u64, units: u64) -> u64 {
+        let mut paid = 0;
         let taken = self.exchange(|state| {
-            if state.period == period && state.stock > 0 {
-                Ok(state.with_stock(state.stock.saturating_sub(units)))
-            } else {
-                Err(())
+            let state = self.in_period(state, period)?;
+            paid = state.stock.min(units);
+            if paid == 0 {
+                return Err(());
             }
+            Ok(state.with_stock(state.stock - paid))
         });
-        taken.map_or(0, |(before, after)| before.stock - after.stock)
+        let Ok((before, after)) = taken else {
+            return 0;
+        };
+        self.note_begun(before, after);
+        paid
     }
 
     /// Puts `units` back that were taken in `period`, if that is still the stock's and no report is being made. The meter is
@@ -149,8 +186,8 @@ impl Holder {
     }
 
     /// Begins a report: nobody is asked any more, and nothing comes back into the stock until [`Self::end`]. Trims the stock
-    /// to at most `most`, and returns its period and what is left. None if the holder was revoked.
-    pub fn begin(&self, most: u64) -> Option<(u64, u64)> {
+    /// to at most `most`. None if the holder was revoked.
+    pub fn begin(&self, most: u64) -> Option<Begun> {
         // Relaxed: published by the exchange.
         self.asked.store(Asked::No as u32, Relaxed);
         let begun = self.exchange(|state| {
@@ -159,7 +196,7 @@ impl Holder {
                 ..state.with_stock(state.stock.min(most))
             })
         });
-        begun.ok().map(|(_, after)| (after.period, after.stock))
+        begun.ok().map(|(_, after)| self.found(after))
     }
 
     /// Ends a report: the meter has been read.
@@ -172,25 +209,57 @@ impl Holder {
         });
     }
 
-    /// Adds `units` of `period`, which are on record. Stock of an earlier period dies. Later than `period` is the stock if
-    /// it has already been lent; then these die.
+    /// Adds `units` of `period`, which are on record. If that was lent ahead and has not begun, it begins with both. Stock of an
+    /// earlier period dies. Later than `period` is the stock if it has already been lent, or was begun; then these die.
     pub fn lend(&self, period: u64, units: u64) {
         let _ = self.exchange(|state| {
             if state.period > period {
                 return Err(());
             }
-            let kept = if state.period == period {
-                state.stock
-            } else {
-                0
-            };
-            let state = State { period, ..state };
-            Ok(state.with_stock(kept.saturating_add(units)))
+            let state = self.in_period(state, period).unwrap_or(State {
+                period,
+                is_ahead: false,
+                stock: 0,
+                ..state
+            });
+            Ok(state.with_stock(state.stock.saturating_add(units)))
         });
     }
 
-    /// Ends it all: nothing is taken or lent any more. Returns the period and the stock that was left.
-    pub fn revoke(&self) -> Option<(u64, u64)> {
+    /// Lends `units` of `next`, the period after `period`, which are on record. If the stock is of another period by now, they die.
+    /// To be called once in a `period`, by who reports.
+    pub fn lend_ahead(&self, period: u64, next: u64, units: u64) {
+        // Read only behind the bit, which is not on, and was not in this period.
+        self.next[0].store(next, Relaxed);
+        self.next[1].store(units.min(STOCK_MAX), Relaxed);
+        self.left.store(0, Relaxed);
+        let _ = self.exchange(|state| {
+            debug_assert!(!state.is_ahead || state.period != period);
+            if state.period != period || state.is_ahead {
+                return Err(());
+            }
+            Ok(State {
+                is_ahead: true,
+                ..state
+            })
+        });
+    }
+
+    /// Takes back what was lent ahead, if that has not begun.
+    pub fn take_back_ahead(&self) {
+        let _ = self.exchange(|state| {
+            let is_ahead = false;
+            if state.is_ahead {
+                Ok(State { is_ahead, ..state })
+            } else {
+                Err(())
+            }
+        });
+    }
+
+    /// Ends it all: nothing is taken or lent any more. Returns what was left.
+    pub fn revoke(&self) -> Option<Begun> {
+        // Relaxed, here and on failure: nothing that others wrote beside the word is read.
         let mut word = self.word.load(Relaxed);
         loop {
             let state = State::unpack(word)?;
@@ -199,7 +268,7 @@ impl Holder {
                 .word
                 .compare_exchange_weak(word, REVOKED, AcqRel, Relaxed)
             {
-                Ok(_) => return Some((state.period, state.stock)),
+                Ok(_) => return Some(self.found(state)),
                 Err(held) => word = held,
             }
         }
@@ -245,22 +314,66 @@ impl Holder {
         }
     }
 
+    /// What who reports finds in `state`.
+    fn found(&self, state: State) -> Begun {
+        // Relaxed: who reports is who writes it.
+        let [period, units] = [0, 1].map(|place| self.next[place].load(Relaxed));
+        Begun {
+            period: state.period,
+            stock: state.stock,
+            ahead: state.is_ahead.then_some((period, units)),
+            left: self.left.load(Relaxed),
+        }
+    }
+
+    /// `state` as of `period`: itself, or what it becomes if `period` begins with what was lent ahead.
+    #[inline]
+    fn in_period(&self, state: State, period: u64) -> Result<State, ()> {
+        if state.period == period {
+            Ok(state)
+        } else {
+            self.begun(state, period)
+        }
+    }
+
+    #[cold]
+    fn begun(&self, state: State, period: u64) -> Result<State, ()> {
+        // Relaxed: `state` was acquired. If the bit is another's by now, the exchange fails.
+        let [next, stock] = [0, 1].map(|place| self.next[place].load(Relaxed));
+        if !state.is_ahead || next != period {
+            return Err(());
+        }
+        Ok(State {
+            period,
+            is_ahead: false,
+            stock,
+            ..state
+        })
+    }
+
+    #[inline]
+    fn note_begun(&self, before: State, after: State) {
+        if before.period != after.period {
+            self.left.store(before.stock, Relaxed);
+        }
+    }
+
     #[inline]
     fn exchange(
         &self,
-        step: impl Fn(State) -> Result<State, ()>,
+        mut step: impl FnMut(State) -> Result<State, ()>,
     ) -> Result<(State, State), NotTaken> {
-        // Relaxed: see the module's *Synchronization*.
-        let mut word = self.word.load(Relaxed);
+        // Acquire, here and on failure: pairs with the exchange of `lend_ahead`, if that has put the bit on.
+        let mut word = self.word.load(Acquire);
         loop {
             let before = State::unpack(word).ok_or(NotTaken::Revoked)?;
             let after = step(before).map_err(|()| NotTaken::Dry)?;
             // Linearization point of every change; what is refused linearizes at the load of `word`.
             // AcqRel: a take releases its charge and a mark acquires it; the end of a report releases M₁'s reading and a
-            // put acquires it. Relaxed on failure: a retry computes its step anew.
+            // put acquires it; the bit releases what is lent ahead.
             match self
                 .word
-                .compare_exchange_weak(word, after.pack(), AcqRel, Relaxed)
+                .compare_exchange_weak(word, after.pack(), AcqRel, Acquire)
             {
                 Ok(_) => return Ok((before, after)),
                 Err(held) => word = held,
@@ -292,6 +405,85 @@ impl fmt::Debug for Holder {
 mod tests {
     use super::*;
 
+    fn found(period: u64, stock: u64) -> Begun {
+        Begun {
+            period,
+            stock,
+            ahead: None,
+            left: 0,
+        }
+    }
+
+    #[test]
+    fn first_charge_of_the_next_period_begins_what_was_lent_of_it() {
+        let holder = Holder::new();
+        holder.lend(7, 5);
+        holder.lend_ahead(7, 9, 3);
+        assert!(holder.take(7, 1).is_ok(), "this period goes on");
+        assert_eq!(holder.take(8, 1), Err(NotTaken::Dry), "no such period");
+        assert_eq!(holder.take(9, 4), Err(NotTaken::Dry), "less is lent");
+        assert_eq!(holder.stock(), Some((7, 4)));
+        assert!(holder.take(9, 2).is_ok());
+        assert_eq!(holder.stock(), Some((9, 1)));
+        let left = 4;
+        assert_eq!(
+            holder.begin(9),
+            Some(Begun {
+                left,
+                ..found(9, 1)
+            })
+        );
+        holder.put(7, 3);
+        assert_eq!(holder.take(7, 1), Err(NotTaken::Dry));
+        assert_eq!(holder.stock(), Some((9, 1)));
+    }
+
+    #[test]
+    fn debt_of_the_next_period_begins_it_too() {
+        let holder = Holder::new();
+        holder.lend_ahead(0, 1, 3);
+        assert_eq!(holder.take_up_to(1, 5), 3);
+        assert_eq!(holder.stock(), Some((1, 0)));
+        assert_eq!(holder.take_up_to(1, 5), 0);
+    }
+
+    #[test]
+    fn what_is_lent_at_the_rollover_comes_on_top_of_what_was_lent_ahead() {
+        let holder = Holder::new();
+        holder.lend(7, 5);
+        holder.lend_ahead(7, 8, 3);
+        let ahead = Some((8, 3));
+        assert_eq!(
+            holder.begin(9),
+            Some(Begun {
+                ahead,
+                ..found(7, 5)
+            })
+        );
+        holder.end();
+        holder.lend(8, 2);
+        assert_eq!(holder.begin(9), Some(found(8, 5)));
+    }
+
+    #[test]
+    fn what_is_lent_ahead_dies_with_its_period_or_when_it_is_taken_back() {
+        let holder = Holder::new();
+        holder.lend_ahead(0, 1, 3);
+        holder.lend(2, 4);
+        assert_eq!(holder.take(1, 1), Err(NotTaken::Dry));
+        assert_eq!(holder.stock(), Some((2, 4)));
+        holder.lend_ahead(2, 3, 3);
+        holder.take_back_ahead();
+        assert_eq!(holder.take(3, 1), Err(NotTaken::Dry));
+        assert_eq!(holder.stock(), Some((2, 4)));
+        holder.lend_ahead(1, 2, 3);
+        assert_eq!(
+            holder.begin(9),
+            Some(found(2, 4)),
+            "of a period that has ended"
+        );
+    }
+
     #[test]
     fn stock_of_another_period_pays_nothing() {
         let holder = Holder::new();
@@ -319,7 +511,7 @@ mod tests {
         let holder = Holder::new();
         holder.lend(0, 5);
         holder.take(0, 4).unwrap();
-        assert_eq!(holder.begin(u64::MAX), Some((0, 1)));
+        assert_eq!(holder.begin(u64::MAX), Some(found(0, 1)));
         holder.put(0, 4);
         assert_eq!(holder.stock(), Some((0, 1)));
         assert!(holder.take(0, 1).is_ok(), "taking goes on");
@@ -332,7 +524,7 @@ mod tests {
     fn report_trims_in_the_same_step() {
         let holder = Holder::new();
         holder.lend(3, 9);
-        assert_eq!(holder.begin(4), Some((3, 4)));
+        assert_eq!(holder.begin(4), Some(found(3, 4)));
         assert_eq!(holder.stock(), Some((3, 4)));
     }
 
@@ -353,7 +545,7 @@ mod tests {
     fn revoked_holder_takes_and_gives_nothing() {
         let holder = Holder::new();
         holder.lend(2, 9);
-        assert_eq!(holder.revoke(), Some((2, 9)));
+        assert_eq!(holder.revoke(), Some(found(2, 9)));
         assert_eq!(holder.revoke(), None);
         assert_eq!(holder.take(2, 1), Err(NotTaken::Revoked));
         holder.lend(2, 9);

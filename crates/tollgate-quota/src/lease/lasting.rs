@@ -3,12 +3,45 @@
 use crate::{
     CalendarMeter, Lifetime, RateMeter, RateReceipt, TallyReceipt, calendar::PeriodReceipt,
 };
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 use tollgate_core::{Cost, Meter, Moment, Nanos, Refused, Standing, Wall};
 use tollgate_window::{ExactLog, FixedWindow, LogReceipt, PeriodCounter, SlotReceipt, SlottedRing};
 
 /// The only period of meters that have none.
 const ALWAYS: u64 = 0;
+
+/// What was lent ahead, of a period that had not begun when its record was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// Which period, as [`Standing`]'s.
+    pub stamp: i64,
+    /// Units that may have been spent of it.
+    pub units: u64,
+}
+
+/// The period after another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextPeriod {
+    /// Its number.
+    pub period: u64,
+    /// The same in every process: see [`Standing`].
+    pub stamp: i64,
+    /// How long until it begins.
+    pub begins_in: Duration,
+    /// How long the one before it takes in all.
+    pub after: Duration,
+}
+
+/// What became of units that a process before had lent ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// Nothing yet: their period is still to come.
+    Later,
+    /// Their period is the current one: they were charged to it.
+    Charged,
+    /// Their period has passed.
+    Past,
+}
 
 /// A meter whose committed units outlive the process.
 ///
@@ -26,8 +59,35 @@ pub trait Lasting: Meter {
     fn standing(&self, at: Moment, frame: i64, max: u64) -> Option<(u64, Standing)>;
 
     /// Charges what was on record, as it counts now; and what was `lent` on top, as if it had been spent at the worst time for that: any
-    /// between then and now. Nothing may have been admitted in this process yet; debts may.
-    fn restore(&self, standing: &Standing, lent: u64, at: Moment, frame: i64);
+    /// between then and now. Nothing may have been admitted in this process yet; debts may. False if the meter is closed, or is still to
+    /// take over: nothing was charged.
+    #[must_use]
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, frame: i64) -> bool;
+
+    /// The period after `period`, if it has one.
+    fn next(&self, _period: u64, _at: Moment, _frame: i64) -> Option<NextPeriod> {
+        None
+    }
+
+    /// The number of the period that a stamp is of.
+    fn period_of(&self, _stamp: i64, _frame: i64) -> u64 {
+        ALWAYS
+    }
+
+    /// Charges what a process before had lent ahead, if that period is the current one, as if all that its limit of `max` has room
+    /// for had been admitted. None if the meter is closed, or is still to take over.
+    #[must_use]
+    fn place_ahead(&self, ahead: &Ahead, at: Moment, frame: i64, max: u64) -> Option<Placed> {
+        let (period, standing) = self.standing(at, frame, max)?;
+        Some(match self.period_of(ahead.stamp, frame).cmp(&period) {
+            Ordering::Greater => Placed::Later,
+            Ordering::Less => Placed::Past,
+            Ordering::Equal => {
+                let more = spent(&standing, ahead.units) - standing.committed;
+                return charge(self, at, more).then_some(Placed::Charged);
+            }
+        })
+    }
 
     /// Takes over from `old`, as the meter's own `take_over` does.
     fn take_over(&self, old: &Self, at: Moment);
@@ -48,14 +108,16 @@ fn under(standing: &Standing, lent: u64, max: u64) -> u64 {
     lawful.saturating_add(debt)
 }
 
-fn charge<M: Meter>(meter: &M, at: Moment, units: u64) {
-    if let Some(cost) = Cost::new(units) {
-        // Closed: it was evicted before it was restored, and so is what it would have had.
-        let _ = meter.charge_anyway(at, cost, u64::MAX);
+/// False if the meter is closed.
+#[must_use]
+pub(super) fn charge<M: Meter + ?Sized>(meter: &M, at: Moment, units: u64) -> bool {
+    match Cost::new(units) {
+        Some(cost) => meter.charge_anyway(at, cost, u64::MAX).is_ok(),
+        None => !is_closed(meter, at),
     }
 }
 
-fn is_closed<M: Meter>(meter: &M, at: Moment) -> bool {
+fn is_closed<M: Meter + ?Sized>(meter: &M, at: Moment) -> bool {
     meter.look(at, Cost::ONE, u64::MAX) == Err(Refused::Closed)
 }
 
@@ -81,13 +143,27 @@ impl Lasting for CalendarMeter {
         ))
     }
 
-    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) -> bool {
         let then = Moment::new(at.now, Wall(standing.stamp));
         let scratch = Self::new(self.shared_calendar(), self.max());
-        charge(&scratch, then, under(standing, lent, self.max()));
+        let _ = charge(&scratch, then, under(standing, lent, self.max()));
         // A clock that was set back finds the later period begun.
         let when = if then.wall > at.wall { then } else { at };
-        charge(self, when, scratch.used(when));
+        charge(self, when, scratch.used(when))
+    }
+
+    fn next(&self, period: u64, at: Moment, _frame: i64) -> Option<NextPeriod> {
+        let (next, start, after) = self.after(period)?;
+        Some(NextPeriod {
+            period: next,
+            stamp: start.0,
+            begins_in: start.since(at.wall),
+            after,
+        })
+    }
+
+    fn period_of(&self, stamp: i64, _frame: i64) -> u64 {
+        self.number_of(Wall(stamp))
     }
 
     fn take_over(&self, old: &Self, at: Moment) {
@@ -117,7 +193,7 @@ impl Lasting for FixedWindow<()> {
         ))
     }
 
-    fn restore(&self, standing: &Standing, lent: u64, at: Moment, frame: i64) {
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, frame: i64) -> bool {
         let now = frame.saturating_add_unsigned(self.number_at(at.now));
         // Windows before the Unix epoch are taken for the first one.
         let number = |stamp: i64| u64::try_from(stamp).unwrap_or(0);
@@ -130,7 +206,24 @@ impl Lasting for FixedWindow<()> {
             Ok(later) if standing.stamp > now => Moment::new(self.start_of(later), at.wall),
             _ => at,
         };
-        charge(self, when, left);
+        charge(self, when, left)
+    }
+
+    fn next(&self, period: u64, at: Moment, frame: i64) -> Option<NextPeriod> {
+        let next = period.checked_add(1)?;
+        let [begins, ends] = [period, next].map(|period| self.start_of(period).0);
+        let between = |from: u64| Duration::from_nanos(ends.saturating_sub(from));
+        Some(NextPeriod {
+            period: next,
+            stamp: frame.saturating_add_unsigned(next),
+            begins_in: between(at.now.0),
+            after: between(begins),
+        })
+    }
+
+    /// Windows before this process's first are taken for that.
+    fn period_of(&self, stamp: i64, frame: i64) -> u64 {
+        u64::try_from(stamp.saturating_sub(frame)).unwrap_or(0)
     }
 
     fn take_over(&self, old: &Self, at: Moment) {
@@ -159,8 +252,8 @@ impl Lasting for Lifetime {
         ))
     }
 
-    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
-        charge(self, at, spent(standing, lent));
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) -> bool {
+        charge(self, at, spent(standing, lent))
     }
 
     fn take_over(&self, _old: &Self, _at: Moment) {}
@@ -190,7 +283,7 @@ impl Lasting for RateMeter {
         ))
     }
 
-    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) -> bool {
         let passed = at.wall.since(Wall(standing.stamp)).as_nanos();
         // Longer than any limit takes to refill.
         let passed = Nanos(u64::try_from(passed).unwrap_or(u64::MAX));
@@ -199,7 +292,7 @@ impl Lasting for RateMeter {
             committed,
             ..*standing
         };
-        charge(self, at, spent(&now, lent));
+        charge(self, at, spent(&now, lent))
     }
 
     fn take_over(&self, old: &Self, at: Moment) {
@@ -235,12 +328,12 @@ macro_rules! lasting_window {
                 ))
             }
 
-            fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) {
+            fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) -> bool {
                 charge(
                     self,
                     at,
                     spent(&still_in(self.window(), standing, at), lent),
-                );
+                )
             }
 
             fn take_over(&self, _old: &Self, _at: Moment) {}

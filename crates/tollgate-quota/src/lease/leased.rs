@@ -1,6 +1,6 @@
 //! A meter that spends a lease.
 
-use super::{Asked, Holder, Lasting, NotTaken};
+use super::{Ahead, Asked, Holder, Lasting, NextPeriod, NotTaken, Placed, lasting};
 use std::{any::Any, fmt::Debug, sync::Arc};
 use tollgate_core::{Charged, Cost, Meter, Moment, Refused, Standing};
 use tollgate_sync::atomic::{
@@ -29,11 +29,21 @@ pub trait LeasedAccount: Send + Sync + Debug {
     fn standing(&self, at: Moment) -> Option<(u64, Standing)>;
 
     /// Charges what was on record: what was committed, and what was `lent` then and may have been spent since. To be called once,
-    /// before anything is lent.
-    fn restore(&self, standing: &Standing, lent: u64, at: Moment);
+    /// before anything is lent. False if the meter is closed, or is still to take over: nothing was charged.
+    #[must_use]
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment) -> bool;
 
-    /// Charges what an account of which nothing is on record starts with.
-    fn begin_with(&self, committed: u64, at: Moment);
+    /// Charges what an account of which nothing is on record starts with. False as above.
+    #[must_use]
+    fn begin_with(&self, committed: u64, at: Moment) -> bool;
+
+    /// Charges what a process before had lent ahead, once its period is the current one. None if the meter is closed, or is still to
+    /// take over.
+    #[must_use]
+    fn place_ahead(&self, ahead: &Ahead, at: Moment) -> Option<Placed>;
+
+    /// The period after `period`, if it has one.
+    fn next(&self, period: u64, at: Moment) -> Option<NextPeriod>;
 
     /// Requests that its limit has refused in this process, of all meters of the account. It wraps around.
     fn refused(&self) -> u64;
@@ -280,15 +290,21 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
             .standing(at, self.frame, self.till.max.load(Relaxed))
     }
 
-    fn restore(&self, standing: &Standing, lent: u64, at: Moment) {
-        self.meter.restore(standing, lent, at, self.frame);
+    fn restore(&self, standing: &Standing, lent: u64, at: Moment) -> bool {
+        self.meter.restore(standing, lent, at, self.frame)
     }
 
-    fn begin_with(&self, committed: u64, at: Moment) {
-        if let Some(cost) = Cost::new(committed) {
-            // Closed: it was evicted before, and starts anew when it is used again.
-            let _ = self.meter.charge_anyway(at, cost, u64::MAX);
-        }
+    fn begin_with(&self, committed: u64, at: Moment) -> bool {
+        lasting::charge(&self.meter, at, committed)
+    }
+
+    fn place_ahead(&self, ahead: &Ahead, at: Moment) -> Option<Placed> {
+        let max = self.till.max.load(Relaxed);
+        self.meter.place_ahead(ahead, at, self.frame, max)
+    }
+
+    fn next(&self, period: u64, at: Moment) -> Option<NextPeriod> {
+        self.meter.next(period, at, self.frame)
     }
 
     fn refused(&self) -> u64 {

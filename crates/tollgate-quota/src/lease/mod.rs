@@ -32,17 +32,34 @@
 //! Stock carries its period. A charge that a meter has counted in another one finds no stock, so what is on record
 //! has always the latest period in which something was admitted; a clock that is set back between two runs finds it there.
 //!
+//! # The next period
+//! The first charge of a period shall find stock of it, so that is lent before it begins: a record may also hold A, what may have been spent
+//! of the period after that of M. It is lent like n: once that record is certain, and once in a period.
+//!
+//! - *Rollover*: who comes first with a charge of the next period begins it, in the exchange that takes his units. What was left of the
+//!   stock dies, and A is the stock. The meter rolls over by itself, in the charge before.
+//! - *Report* after the meter has rolled over: S₀ is what is left of A, begun or not, and A is on record no more.
+//! - *Return*: A is taken from the holder first; then a report is made without it.
+//!
+//! A take of the next period that came before S₀ was read is in M₁, as ever; for M₁ was read after it, in the period that it
+//! had begun. All others have A to share. As long as the record is of the old period, it has A for those of the new. What the meter
+//! has in neither is what processes before were lent and took with them when they were killed: it counts as spent in its
+//! period, stays on record with A, and is charged to the meter by the first report in that period. Until then the two are together
+//! at most what the period has room for, so nobody is admitted beyond it. Only two things can be too much for that room: a debt that is told
+//! between the last report and the rollover, and what is admitted without a record; and only if the clock was set back
+//! before the kill was seen, so that what was lost had really been spent.
+//!
 //! # Waste
-//! After a kill, what counts as used and was not: at most the stock of each account, the n whose record was certain and which
-//! was not yet added, and what was given back since the last report. The first two are together at most one lease: as many units
-//! as its authority lends at most, or the largest cost that was asked, if that is larger.
+//! After a kill, what counts as used and was not: at most the stock of each account and what was lent ahead, the n whose record was certain
+//! and which was not yet added, and what was given back since the last report. All but the last are together at most one
+//! lease: as many units as its authority lends at most, or the largest cost that was asked, if that is larger.
 
 mod holder;
 mod lasting;
 mod leased;
 
-pub use holder::{Asked, Holder, NotTaken, Taken};
-pub use lasting::Lasting;
+pub use holder::{Asked, Begun, Holder, NotTaken, Taken};
 #[cfg(all(feature = "ledger", not(any(model_loom, model_shuttle))))]
 pub(crate) use lasting::spent;
+pub use lasting::{Ahead, Lasting, NextPeriod, Placed};
 pub use leased::{Desk, Leased, LeasedAccount};

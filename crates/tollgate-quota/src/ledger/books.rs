@@ -1,10 +1,10 @@
 //! The ledger as an authority: what it lends is lent when its transaction is committed.
 
 use super::{
-    file::{ACCOUNTS, HISTORY, LEASE_KEY, META, WALL_KEY},
-    row::{Past, PastRow, Row},
+    file::{ACCOUNTS, AHEAD, HISTORY, LEASE_KEY, META, WALL_KEY},
+    row::{AheadRow, Past, PastRow, Row},
 };
-use crate::lease::spent;
+use crate::lease::{Ahead, spent};
 use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
 use std::time::Duration;
 use tollgate_core::{Authority, LeaseId, Report, Standing, Wall};
@@ -37,11 +37,16 @@ impl Record {
 pub(super) struct Books<'t> {
     accounts: Table<'t, &'static [u8], Row>,
     history: Table<'t, (i64, &'static [u8]), PastRow>,
+    ahead_of: Table<'t, &'static [u8], AheadRow>,
     wall: Wall,
     /// Whether the account that is written has periods.
     pub(super) has_periods: bool,
     /// Requests that its limit has refused since the last report.
     pub(super) refused: u64,
+    /// What is lent of its next period.
+    pub(super) ahead: Option<Ahead>,
+    /// What was left of the stock of its last period, if that has ended.
+    pub(super) left: u64,
     /// The number of the last lease. No two are alike, in whatever process.
     last: u64,
 }
@@ -56,9 +61,12 @@ impl<'t> Books<'t> {
         Ok(Self {
             accounts: transaction.open_table(ACCOUNTS)?,
             history: transaction.open_table(HISTORY)?,
+            ahead_of: transaction.open_table(AHEAD)?,
             wall,
             has_periods: false,
             refused: 0,
+            ahead: None,
+            left: 0,
             last,
         })
     }
@@ -81,9 +89,33 @@ impl<'t> Books<'t> {
         Ok(Some(record))
     }
 
-    /// Forgets an account that has nothing committed.
-    pub(super) fn forget(&mut self, account: &[u8]) -> Result<(), redb::Error> {
-        self.accounts.remove(account)?;
+    /// What was lent to an account ahead, by whatever process.
+    pub(super) fn ahead(&self, account: &[u8]) -> Result<Option<Ahead>, redb::Error> {
+        let row = self.ahead_of.get(account)?;
+        let ahead = row.map(|row| Ahead::from_row(account, row.value()));
+        Ok(ahead.transpose()?)
+    }
+
+    /// Forgets an account that has nothing committed, but for what a process before had lent `ahead`.
+    pub(super) fn forget(
+        &mut self,
+        account: &[u8],
+        ahead: Option<Ahead>,
+    ) -> Result<(), redb::Error> {
+        if let (Some(_), Some(mut record)) = (ahead, self.record(account)?) {
+            (record.lease, record.standing.committed, record.out) = (None, 0, 0);
+            self.accounts.insert(account, record.row(account))?;
+        } else {
+            self.accounts.remove(account)?;
+        }
+        self.put_ahead(account, ahead)
+    }
+
+    fn put_ahead(&mut self, account: &[u8], ahead: Option<Ahead>) -> Result<(), redb::Error> {
+        match ahead {
+            Some(ahead) => self.ahead_of.insert(account, ahead.row(account))?,
+            None => self.ahead_of.remove(account)?,
+        };
         Ok(())
     }
 
@@ -113,15 +145,14 @@ impl<'t> Books<'t> {
             mut standing,
             unspent,
         } = report;
-        let (mut peak, mut unspent) = (standing.committed, unspent);
+        let mut peak = standing.committed;
         let mut refused = std::mem::take(&mut self.refused);
         if let Some(mut before) = before {
             before.refused = before.refused.saturating_add(refused);
             if before.has_periods && before.standing.stamp < standing.stamp {
                 // A period that is used up refuses until it ends: what was refused since the last report was so in that.
-                self.end_period(account, &before, unspent)?;
-                // The stock has died with its period.
-                (unspent, refused) = (0, 0);
+                self.end_period(account, &before)?;
+                refused = 0;
             } else {
                 refused = before.refused;
                 if !before.has_periods || before.standing.stamp == standing.stamp {
@@ -142,17 +173,15 @@ impl<'t> Books<'t> {
             has_periods: self.has_periods,
         };
         self.accounts.insert(account, record.row(account))?;
+        if self.has_periods {
+            self.put_ahead(account, self.ahead)?;
+        }
         Ok(())
     }
 
-    /// Enters a period of which `unspent` was left of what was out.
-    fn end_period(
-        &mut self,
-        account: &[u8],
-        ended: &Record,
-        unspent: u64,
-    ) -> Result<(), redb::Error> {
-        let out = ended.out.saturating_sub(unspent);
+    /// Enters a period that has ended. The stock has died with it.
+    fn end_period(&mut self, account: &[u8], ended: &Record) -> Result<(), redb::Error> {
+        let out = ended.out.saturating_sub(self.left);
         let committed = Record { out, ..*ended }.spent();
         let past = Past {
             standing: Standing {
@@ -248,4 +277,68 @@ pub(super) fn sealed(database: &impl ReadableDatabase) -> Result<(Option<Wall>, 
     let wall = meta.get(WALL_KEY)?;
     let lease = meta.get(LEASE_KEY)?.map_or(0, |lease| lease.value());
     Ok((wall.map(|wall| Wall(wall.value().cast_signed())), lease))
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::ledger::file::write_format;
+    use redb::{Database, backends::InMemoryBackend};
+
+    const ACCOUNT: &[u8] = b"a";
+
+    fn standing(committed: u64) -> Standing {
+        Standing {
+            stamp: 0,
+            committed,
+            max: 100,
+        }
+    }
+
+    /// What is on record after `visit`, with the books of a new database.
+    fn with_books(visit: impl FnOnce(&mut Books<'_>) -> Result<(), redb::Error>) -> Option<Record> {
+        let database = Database::builder()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        write_format(&database).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let mut books = Books::open(&transaction, Wall(0), 0).unwrap();
+        visit(&mut books).unwrap();
+        let record = books.record(ACCOUNT).unwrap();
+        drop(books);
+        transaction.commit().unwrap();
+        record
+    }
+
+    #[test]
+    fn lease_that_is_returned_twice_credits_once() {
+        let record = with_books(|books| {
+            let lease = books.lend(ACCOUNT, standing(10), 8)?.unwrap();
+            assert_eq!(books.record(ACCOUNT)?.unwrap().spent(), 18);
+            assert!(books.give_back(ACCOUNT, lease, standing(12))?);
+            let next = books.lend(ACCOUNT, standing(12), 8)?.unwrap();
+            assert_ne!(lease, next);
+            // The first return, delivered again.
+            assert!(!books.give_back(ACCOUNT, lease, standing(12))?);
+            Ok(())
+        });
+        assert_eq!(record.unwrap().spent(), 20, "the second lease is still out");
+    }
+
+    #[test]
+    fn report_of_another_lease_changes_nothing() {
+        let record = with_books(|books| {
+            let old = books.lend(ACCOUNT, standing(10), 8)?.unwrap();
+            let report = |committed, unspent| Report {
+                standing: standing(committed),
+                unspent,
+            };
+            let new = books.renew(ACCOUNT, old, report(13, 5), 3)?.unwrap();
+            assert_eq!(books.renew(ACCOUNT, old, report(1, 0), 0)?, None);
+            assert_eq!(books.lend(ACCOUNT, standing(1), 0)?, None);
+            assert!(books.record(ACCOUNT)?.unwrap().lease == Some(new));
+            Ok(())
+        });
+        assert_eq!(record.unwrap().spent(), 21);
+    }
 }

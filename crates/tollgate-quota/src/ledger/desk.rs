@@ -4,7 +4,7 @@
 //! ledger's thread; never while that is inside a disk call.
 
 use super::{Status, Terms, lock, told::Unrecorded};
-use crate::lease::{Asked, Desk, Lasting, Leased, LeasedAccount};
+use crate::lease::{Ahead, Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
 use redb::Database;
 use std::{
@@ -41,6 +41,14 @@ pub(super) struct Entry {
     pub(super) debt: u64,
     /// Whether nobody knows it any more.
     pub(super) is_last: bool,
+    /// The period of what was last lent.
+    pub(super) period: Option<u64>,
+    /// What a process before had lent of a period that is still to come: spent, as far as anybody knows.
+    pub(super) carried: Option<Ahead>,
+    /// The last period in which something was lent ahead, and what that was.
+    pub(super) ahead: Option<(u64, Ahead)>,
+    /// Whether it is to be visited before its period ends.
+    pub(super) is_due: bool,
 }
 
 #[derive(Debug, Default)]
@@ -121,16 +129,19 @@ impl Shared {
         make: impl FnOnce(u64) -> Arc<Leased<M>>,
     ) -> Arc<Leased<M>> {
         let mut registry = lock(&self.registry);
-        let mut is_fresh = false;
+        let (mut is_fresh, mut carried) = (false, None);
         if let Some(number) = registry.by_key.get(key).copied()
             && let Some(entry) = registry.accounts.get(&number)
         {
-            is_fresh = entry.account.is_evicted();
+            let is_evicted = entry.account.is_evicted();
             let same = Arc::clone(&entry.account).into_any().downcast();
-            if let (false, Ok(same)) = (is_fresh, same) {
+            if let (false, Ok(same)) = (is_evicted, same) {
                 return same;
             }
-            // Evicted at rest. (No other meter has the same key, whose algorithm it has.)
+            // Evicted at rest. (No other meter has the same key, whose algorithm it has.) One that was never charged with what is on
+            // record tells nothing of that.
+            is_fresh = is_evicted && (entry.is_restored || entry.is_fresh);
+            carried = entry.carried;
             entry.account.holder().revoke();
             registry.accounts.remove(&number);
         }
@@ -151,6 +162,10 @@ impl Shared {
             refused: 0,
             debt: 0,
             is_last: false,
+            period: None,
+            carried,
+            ahead: None,
+            is_due: false,
         };
         registry.accounts.insert(number, entry);
         made

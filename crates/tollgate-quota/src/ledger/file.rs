@@ -2,7 +2,7 @@
 
 use super::{
     LedgerError,
-    row::{PastRow, Row},
+    row::{AheadRow, PastRow, Row},
 };
 use redb::{Builder, ConcurrencyMode, Database, ReadableDatabase, TableDefinition, TableError};
 use std::{
@@ -14,8 +14,9 @@ use std::{
     sync::Arc,
 };
 
-/// The format that this program writes, and the newest that it reads.
-pub(super) const FORMAT: u64 = 1;
+/// The format that this program writes, and the newest that it reads. Format 1 knew nothing lent ahead; a program that knows no other must
+/// not open a file that may have it.
+pub(super) const FORMAT: u64 = 2;
 /// Memory for pages of the file.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -25,6 +26,8 @@ pub(super) const WALL_KEY: &str = "wall";
 pub(super) const LEASE_KEY: &str = "lease";
 
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], Row> = TableDefinition::new("accounts");
+/// What is lent of an account's next period, while something is.
+pub(super) const AHEAD: TableDefinition<'_, &[u8], AheadRow> = TableDefinition::new("ahead");
 pub(super) const HISTORY: TableDefinition<'_, (i64, &[u8]), PastRow> =
     TableDefinition::new("history");
 
@@ -107,7 +110,9 @@ impl Medium for Files {
         let is_repaired = matches!(looked, Err(LedgerError::NotClosed { .. }));
         drop(looked);
         let database = guarded(&self.path, || Ok(builder().open(&self.path)?))?;
-        check_format(&self.path, &database)?;
+        if check_format(&self.path, &database)? < FORMAT {
+            guarded(&self.path, || write_format(&database))?;
+        }
         let noticed = match (is_made, is_repaired) {
             (true, _) => Some("there was no such file: a new one was made, with nothing on record"),
             (false, true) => Some("the ledger was not closed when it was last used: recovered"),
@@ -194,17 +199,19 @@ fn builder() -> Builder {
     builder
 }
 
-/// Puts the format and the tables into a new database.
+/// Puts the format and the tables into a database that is new, or of an older format.
 pub(super) fn write_format(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
     transaction.open_table(ACCOUNTS)?;
     transaction.open_table(HISTORY)?;
+    transaction.open_table(AHEAD)?;
     transaction.commit()?;
     Ok(())
 }
 
-fn check_format(path: &Path, database: &impl ReadableDatabase) -> Result<(), LedgerError> {
+/// The format of a database, if this program knows it.
+fn check_format(path: &Path, database: &impl ReadableDatabase) -> Result<u64, LedgerError> {
     let format = || -> Result<Option<u64>, redb::Error> {
         let transaction = database.begin_read()?;
         let meta = match transaction.open_table(META) {
@@ -215,7 +222,7 @@ fn check_format(path: &Path, database: &impl ReadableDatabase) -> Result<(), Led
         Ok(meta.get(FORMAT_KEY)?.map(|format| format.value()))
     };
     match guarded(path, format)? {
-        Some(format) if format <= FORMAT => Ok(()),
+        Some(format) if format <= FORMAT => Ok(format),
         Some(found) => Err(LedgerError::NewerFormat {
             path: path.to_owned(),
             found,

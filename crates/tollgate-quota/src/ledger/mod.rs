@@ -7,16 +7,21 @@
 //! # What is promised
 //! - **Never over**: in every period at most the limit is admitted, whenever the process is killed and started again, but for
 //!   debt (see below). What is lent is on disk, and the disk has said so, before one unit of it is admitted.
-//! - **Waste**: a kill costs an account at most one lease, beyond the estimates of requests that were open at the last commit.
+//! - **Rollover**: the first request of a period is admitted at its first instant, from stock that was lent of it before. An account is lent
+//!   that shortly before its period ends (a sixteenth of it, at most ten minutes, but never less than eight intervals between
+//!   commits; half as long for some), if it was used in that period. A lease of one unit is not shared: while the period has room left, it is
+//!   for that.
+//! - **Waste**: a kill costs an account at most one lease, of both periods together, beyond the estimates of requests that were open at the
+//!   last commit.
 //!   A clean [`Ledger::close`] costs nothing; what is still open then stays charged in full.
 //! - **No admission waits for the disk** while there is stock, and none ever calls it. One that finds no stock is told so
 //!   ([`Refused::Dry`](tollgate_core::Refused::Dry)), and may wait for the next commit: the first of an account in this process, the
-//!   first of a period, and one that asks for more than is at hand.
+//!   first of a period before which the account was not used for a whole one, and one that asks for more than is at hand.
 //! - **Debt**, units used beyond the limit that a settlement told, is on disk with the next commit. Under
 //!   [`Durability::Within`] a kill may lose what was told since the last one, at most that long ago while the disk is well. Under
 //!   [`Durability::EveryCommit`] the Gate's settlement returns only when its debt is on disk, and nothing is lost.
-//! - **A clock** that was set back between two runs finds the later period still begun. One that was set forward is
-//!   trusted, since that cannot be told from a long stop.
+//! - **A clock** that was set back between two runs finds the later period still begun, and what a killed process had been lent of it
+//!   spent. One that was set forward is trusted, since that cannot be told from a long stop.
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
 //!   [`Status`]; meanwhile each limit does what its policy says.
 //! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
@@ -51,21 +56,26 @@
 //! | `tollgate_ledger_unrecorded_total` | counter | requests admitted without a record; label `limit` |
 //!
 //! # The file
-//! A [redb](https://docs.rs/redb) database, format 1, of three tables. Integers are of 64 bits.
+//! A [redb](https://docs.rs/redb) database, format 2, of four tables. Integers are of 64 bits.
 //!
 //! | Table | Key | Value |
 //! | --- | --- | --- |
 //! | `meta` | `format`; `wall`, the wall time of the last commit; `lease`, the last one given | a number |
 //! | `accounts` | an [`AccountKey`] | lease (0: none is out), stamp, committed, out, max, peak, refused, whether it has periods, checksum |
+//! | `ahead` | an `AccountKey`, while something is lent of its next period | stamp of that period, units, checksum |
 //! | `history` | when the period was found ended, in ns since the Unix epoch; an `AccountKey` | stamp, committed, max, peak, refused, checksum |
 //!
 //! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
 //! scopes it counts by, their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
 //! ns since the Unix epoch; the number of a fixed window since then; for a rate or a window, when it was so; for a lifetime budget zero. `out` is
-//! what was lent on top: after a crash it counts as spent, up to the max. A checksum (32 bits) is the CRC-32 of the `AccountKey` and the
+//! what was lent on top: after a crash it counts as spent, up to the max; and so do the units in `ahead`, in their own period. A checksum (32 bits) is the CRC-32 of the `AccountKey` and the
 //! numbers before it, those of the key first. Beside the file lies an empty one with `.lock`
 //! appended, which the process that has the ledger open keeps locked.
+//!
+//! A file of format 1, which had no table `ahead`, becomes one of format 2 when it is opened to be written; all that is in it stays as it is.
+//! Programs that know format 1 alone refuse it from then on, since they would spend again what was lent ahead.
 
+mod ahead;
 mod books;
 mod clerk;
 mod desk;
@@ -77,6 +87,7 @@ mod key;
 mod row;
 mod told;
 mod view;
+mod visit;
 
 pub use error::LedgerError;
 pub use key::AccountKey;

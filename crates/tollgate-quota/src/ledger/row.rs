@@ -4,6 +4,7 @@
 //! A backup that is read so must not take over what a disk has altered: so each row says itself whether it is what was written.
 
 use super::books::Record;
+use crate::lease::Ahead;
 use redb::StorageError;
 use tollgate_core::{LeaseId, Standing};
 
@@ -12,6 +13,9 @@ pub(super) type Row = (u64, i64, u64, u64, u64, u64, u64, bool, u32);
 
 /// Stamp, committed, max, peak, refused, checksum.
 pub(super) type PastRow = (i64, u64, u64, u64, u64, u32);
+
+/// Stamp, units, checksum.
+pub(super) type AheadRow = (i64, u64, u32);
 
 /// A period that has ended, as its row has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +123,28 @@ impl Past {
     }
 }
 
+impl Ahead {
+    /// What was lent ahead to `account`.
+    ///
+    /// # Errors
+    /// As [`Record::from_row`].
+    pub(super) fn from_row(account: &[u8], row: AheadRow) -> Result<Self, StorageError> {
+        let (stamp, units, _) = row;
+        let ahead = Self { stamp, units };
+        if ahead.row(account) == row {
+            Ok(ahead)
+        } else {
+            Err(altered("what was lent ahead"))
+        }
+    }
+
+    pub(super) fn row(&self, account: &[u8]) -> AheadRow {
+        let Self { stamp, units } = *self;
+        let numbers = [stamp.cast_unsigned(), units];
+        (stamp, units, checksum(account, numbers.into_iter()))
+    }
+}
+
 fn checksum(account: &[u8], numbers: impl Iterator<Item = u64>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(account);
@@ -166,6 +192,24 @@ mod tests {
         changed[8].8 ^= 1;
         for row in changed {
             assert!(Record::from_row(b"a", row).is_err(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_lent_ahead_to_another_or_was_altered_is_none() {
+        let ahead = Ahead {
+            stamp: -3,
+            units: 5,
+        };
+        let row = ahead.row(b"a");
+        assert_eq!(Ahead::from_row(b"a", row).unwrap(), ahead);
+        assert!(Ahead::from_row(b"b", row).is_err());
+        for row in [
+            (row.0 ^ 1, row.1, row.2),
+            (row.0, row.1 ^ 4, row.2),
+            (row.0, row.1, row.2 ^ 1),
+        ] {
+            assert!(Ahead::from_row(b"a", row).is_err(), "{row:?}");
         }
     }
 

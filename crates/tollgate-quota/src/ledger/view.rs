@@ -3,10 +3,14 @@
 use super::{
     AccountKey, LedgerError,
     books::Record,
-    file::{ACCOUNTS, Files, HISTORY, guarded, open_alone, open_to_read},
-    row::Past,
+    file::{ACCOUNTS, AHEAD, Files, HISTORY, guarded, open_alone, open_to_read},
+    row::{AheadRow, Past},
 };
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use crate::lease::Ahead;
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableError,
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -29,6 +33,8 @@ pub struct AccountRecord {
     pub refused: u64,
     /// Whether it has periods.
     pub has_periods: bool,
+    /// What is lent of its next period, and may have been spent if that has begun since.
+    pub ahead: Option<Ahead>,
 }
 
 /// A period that has ended.
@@ -49,7 +55,7 @@ pub struct PastPeriod {
 }
 
 impl AccountRecord {
-    fn of(key: AccountKey, record: &Record) -> Self {
+    fn of(key: AccountKey, record: &Record, ahead: Option<Ahead>) -> Self {
         Self {
             key,
             standing: record.standing,
@@ -57,6 +63,7 @@ impl AccountRecord {
             peak: record.peak,
             refused: record.refused,
             has_periods: record.has_periods,
+            ahead,
         }
     }
 
@@ -70,6 +77,7 @@ impl AccountRecord {
             peak: standing.committed,
             refused: 0,
             has_periods,
+            ahead: None,
         }
     }
 }
@@ -140,15 +148,20 @@ impl LedgerFile {
     /// [`LedgerError`]; [`LedgerError::Damaged`] if what is there is not what was written: then what was visited may not be all.
     pub fn each_account(&self, mut visit: impl FnMut(AccountRecord)) -> Result<(), LedgerError> {
         guarded(&self.path, || {
-            let table = self.transaction()?.open_table(ACCOUNTS)?;
-            let mut count = 0;
+            let transaction = self.transaction()?;
+            let table = transaction.open_table(ACCOUNTS)?;
+            let ahead_of = Aheads::open(&transaction)?;
+            let (mut count, mut aheads) = (0, 0);
             for row in table.iter()? {
                 let (key, row) = row?;
                 let record = Record::from_row(key.value(), row.value())?;
+                let ahead = ahead_of.of(key.value())?;
                 count += 1;
-                visit(AccountRecord::of(key_of(key.value())?, &record));
+                aheads += u64::from(ahead.is_some());
+                visit(AccountRecord::of(key_of(key.value())?, &record, ahead));
             }
-            all_there(count, table.len()?)
+            all_there(count, table.len()?)?;
+            all_there(aheads, ahead_of.len()?)
         })
     }
 
@@ -202,6 +215,7 @@ impl LedgerFile {
         guarded(&self.path, || {
             let transaction = database.begin_write()?;
             let mut table = transaction.open_table(ACCOUNTS)?;
+            let mut ahead_of = transaction.open_table(AHEAD)?;
             for account in accounts {
                 let record = Record {
                     lease: None,
@@ -213,8 +227,12 @@ impl LedgerFile {
                 };
                 let key = account.key.bytes();
                 table.insert(key, record.row(key))?;
+                match account.ahead {
+                    Some(ahead) => ahead_of.insert(key, ahead.row(key))?,
+                    None => ahead_of.remove(key)?,
+                };
             }
-            drop(table);
+            drop((table, ahead_of));
             let mut table = transaction.open_table(HISTORY)?;
             for past in past {
                 let place = (past.ended.0, past.key.bytes());
@@ -264,13 +282,41 @@ pub(super) fn record(
     key: &AccountKey,
 ) -> Result<Option<AccountRecord>, LedgerError> {
     guarded(path, || {
-        let table = database.begin_read()?.open_table(ACCOUNTS)?;
+        let transaction = database.begin_read()?;
+        let table = transaction.open_table(ACCOUNTS)?;
         let Some(row) = table.get(key.bytes())? else {
             return Ok(None);
         };
         let record = Record::from_row(key.bytes(), row.value())?;
-        Ok(Some(AccountRecord::of(key.clone(), &record)))
+        let ahead = Aheads::open(&transaction)?.of(key.bytes())?;
+        Ok(Some(AccountRecord::of(key.clone(), &record, ahead)))
     })
+}
+
+/// What is lent ahead. None is in a file of format 1, which is only read.
+struct Aheads(Option<ReadOnlyTable<&'static [u8], AheadRow>>);
+
+impl Aheads {
+    fn open(transaction: &ReadTransaction) -> Result<Self, redb::Error> {
+        match transaction.open_table(AHEAD) {
+            Ok(table) => Ok(Self(Some(table))),
+            Err(TableError::TableDoesNotExist(_)) => Ok(Self(None)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn of(&self, account: &[u8]) -> Result<Option<Ahead>, redb::Error> {
+        let Some(table) = &self.0 else {
+            return Ok(None);
+        };
+        let row = table.get(account)?;
+        let ahead = row.map(|row| Ahead::from_row(account, row.value()));
+        Ok(ahead.transpose()?)
+    }
+
+    fn len(&self) -> Result<u64, redb::Error> {
+        Ok(self.0.as_ref().map_or(Ok(0), ReadableTableMetadata::len)?)
+    }
 }
 
 fn key_of(bytes: &[u8]) -> Result<AccountKey, redb::Error> {

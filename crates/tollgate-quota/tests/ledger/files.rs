@@ -47,7 +47,7 @@ fn file_of_a_newer_format_is_refused() {
     let database = redb::Database::open(&place.path).unwrap();
     let write = database.begin_write().unwrap();
     let meta = redb::TableDefinition::<&str, u64>::new("meta");
-    write.open_table(meta).unwrap().insert("format", 2).unwrap();
+    write.open_table(meta).unwrap().insert("format", 3).unwrap();
     write.commit().unwrap();
     drop(database);
     for _ in 0..2 {
@@ -55,13 +55,52 @@ fn file_of_a_newer_format_is_refused() {
         let is_newer = matches!(
             refused,
             LedgerError::NewerFormat {
-                found: 2,
-                known: 1,
+                found: 3,
+                known: 2,
                 ..
             }
         );
         assert!(is_newer, "{refused}");
     }
+}
+
+/// A file of the format before, which had no table of what is lent ahead, is read as it is and goes on in this one.
+#[test]
+fn file_of_format_1_goes_on_with_all_that_is_in_it() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let days = daily(&ledger, 100);
+    charge(&ledger, &days, at(5), 7, 100).unwrap();
+    drop(days);
+    assert!(ledger.close());
+    drop(ledger);
+    let meta = redb::TableDefinition::<&str, u64>::new("meta");
+    let ahead = redb::TableDefinition::<&[u8], (i64, u64, u32)>::new("ahead");
+    let database = redb::Database::open(&place.path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(meta).unwrap().insert("format", 1).unwrap();
+    assert!(write.delete_table(ahead).unwrap());
+    write.commit().unwrap();
+    drop(database);
+    let committed = || {
+        let mut committed = Vec::new();
+        let file = LedgerFile::read(&place.path).unwrap();
+        file.each_account(|account| committed.push((account.standing.committed, account.ahead)))
+            .unwrap();
+        committed
+    };
+    assert_eq!(committed(), [(7, None)]);
+    let ledger = place.open(6);
+    let days = daily(&ledger, 100);
+    charge(&ledger, &days, at(6), 1, 100).unwrap();
+    drop(days);
+    assert!(ledger.close());
+    drop(ledger);
+    assert_eq!(committed(), [(8, None)]);
+    let database = redb::Database::open(&place.path).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
+    let format = read.open_table(meta).unwrap().get("format").unwrap();
+    assert_eq!(format.unwrap().value(), 2);
 }
 
 #[test]

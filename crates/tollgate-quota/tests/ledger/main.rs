@@ -1,6 +1,7 @@
 //! The ledger with a real file: what is on record after a stop, and what files it refuses.
 #![cfg(all(feature = "ledger", not(any(model_loom, model_shuttle))))]
 
+mod ahead;
 mod files;
 mod stops;
 
@@ -48,11 +49,16 @@ impl Place {
 
     /// A ledger that is started at `wall`.
     fn open(&self, wall: i64) -> Ledger {
+        self.open_by(wall).0
+    }
+
+    /// The same, and the clock that it goes by.
+    fn open_by(&self, wall: i64) -> (Ledger, Arc<ManualClock>) {
         let ledger = Ledger::open(&self.options()).unwrap();
-        let clock = ManualClock::new();
+        let clock = Arc::new(ManualClock::new());
         clock.set_wall(Wall(wall));
-        assert!(ledger.start(Arc::new(clock)).unwrap());
-        ledger
+        assert!(ledger.start(Arc::clone(&clock) as _).unwrap());
+        (ledger, clock)
     }
 }
 

@@ -16,13 +16,13 @@ use tollgate_sync::{Arc, thread};
 const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
 const CEILING: u64 = 9;
 
-fn cost(units: u64) -> Cost {
+pub(super) fn cost(units: u64) -> Cost {
     Cost::new(units).unwrap()
 }
 
 /// Nobody comes by by himself: the models say when.
 #[derive(Debug)]
-struct NoDesk;
+pub(super) struct NoDesk;
 
 impl Desk for NoDesk {
     fn ask(&self, _: u64, _: Asked) {}
@@ -45,7 +45,7 @@ impl Record {
 /// One report, as the module's page has it.
 fn report(account: &dyn LeasedAccount, at: Moment, most: u64, record: &Mutex<Record>) {
     let holder = account.holder();
-    let Some((period, unspent)) = holder.begin(most) else {
+    let Some(begun) = holder.begin(most) else {
         return;
     };
     let standing = account.standing(at);
@@ -53,7 +53,11 @@ fn report(account: &dyn LeasedAccount, at: Moment, most: u64, record: &Mutex<Rec
     let Some((now, standing)) = standing else {
         return;
     };
-    let unspent = if now == period { unspent } else { 0 };
+    let unspent = match begun.ahead {
+        _ if begun.period == now => begun.stock,
+        Some((period, units)) if period == now => units,
+        _ => 0,
+    };
     let more = most - unspent;
     *record.lock().unwrap() = Record {
         standing,
@@ -301,12 +305,12 @@ impl Parts {
     fn report(&self, most: u64) -> u64 {
         if self.plan == Plan::MeterRead {
             let used = self.meter.used(AT);
-            let (_, unspent) = self.holder.begin(most).unwrap();
+            let unspent = self.holder.begin(most).unwrap().stock;
             self.holder.end();
             self.holder.lend(0, most - unspent);
             return used + most;
         }
-        let (_, unspent) = self.holder.begin(most).unwrap();
+        let unspent = self.holder.begin(most).unwrap().stock;
         if self.plan == Plan::MarkOff {
             self.holder.end();
         }

@@ -4,6 +4,7 @@
 //! `RUSTFLAGS="--cfg model_loom" cargo test --release -p tollgate-quota --test loom`, with a target folder of its own.
 #![cfg(model_loom)]
 
+mod ahead;
 mod crossing;
 mod lease;
 mod rate;

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 use tollgate_core::{Standing, Wall};
+use tollgate_quota::lease::Ahead;
 use tollgate_quota::ledger::{AccountKey, AccountRecord, PastPeriod};
 
 use super::Contents;
 use crate::{figures, units};
 
-const FORMAT: u32 = 1;
+/// What is written. Format 1 had nothing lent ahead.
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +43,16 @@ struct Account {
     #[serde(default)]
     refused: u64,
     has_periods: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ahead: Option<LentAhead>,
+}
+
+/// Lent of the next period when it was exported.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LentAhead {
+    stamp: i64,
+    units: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,6 +120,9 @@ pub(super) fn write(out: &mut impl Write, contents: &Contents) -> io::Result<()>
         peak: account.peak,
         refused: account.refused,
         has_periods: account.has_periods,
+        ahead: account
+            .ahead
+            .map(|Ahead { stamp, units }| LentAhead { stamp, units }),
     };
     let past = |past: &PastPeriod| Past {
         key: Key::from(&past.key),
@@ -131,9 +146,9 @@ pub(super) fn read(text: &str) -> Result<Contents, String> {
     let file: File = serde_json::from_str(text).map_err(|error| {
         format!("{error}; expected what `tollgate ledger export` writes, or with --policy and --limit a plain state file")
     })?;
-    if file.format != FORMAT {
+    if !(1..=FORMAT).contains(&file.format) {
         return Err(format!(
-            "format {}, this program reads {FORMAT}",
+            "format {}, this program reads up to {FORMAT}",
             file.format
         ));
     }
@@ -149,6 +164,8 @@ pub(super) fn read(text: &str) -> Result<Contents, String> {
         record.refused = account.refused;
         // Whoever had it lent may have spent it since: it counts as spent when the account is next used.
         record.out = account.lent;
+        let ahead = account.ahead.as_ref();
+        record.ahead = ahead.map(|&LentAhead { stamp, units }| Ahead { stamp, units });
         Ok(record)
     };
     let past = |past: &Past| {
@@ -196,6 +213,10 @@ mod tests {
         };
         let mut account = AccountRecord::new(key.clone(), standing, false);
         account.refused = 3;
+        account.ahead = Some(Ahead {
+            stamp: 11,
+            units: 2,
+        });
         let mut past = PastPeriod::new(key, Wall(5), standing, 8);
         past.refused = 4;
         let contents = Contents {
@@ -225,6 +246,18 @@ mod tests {
             "{}",
             refused(&file)
         );
+    }
+
+    #[test]
+    fn export_of_format_1_is_read_and_one_of_a_newer_is_refused() {
+        let mut file = exported();
+        file["accounts"][0].as_object_mut().unwrap().remove("ahead");
+        file["format"] = 1.into();
+        assert_eq!(read(&file.to_string()).unwrap().accounts[0].ahead, None);
+        for format in [0, 3] {
+            file["format"] = format.into();
+            assert!(refused(&file).contains("format"), "{}", refused(&file));
+        }
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn verify(path: &Path) -> Result<(), Failure> {
     let (mut accounts, mut past, mut lent) = (0, 0, 0);
     file.each_account(|account| {
         accounts += 1;
-        lent += usize::from(account.out > 0);
+        lent += usize::from(account.out > 0 || account.ahead.is_some());
     })?;
     file.each_past_period(|_| past += 1)?;
     let lent = match lent {

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use jiff::{Timestamp, tz::TimeZone};
 use tollgate_core::{Standing, Wall};
 use tollgate_policy::Unit;
-use tollgate_quota::{StatusLevel, StatusLevels, ledger::AccountKey};
+use tollgate_quota::{
+    StatusLevel, StatusLevels,
+    ledger::{AccountKey, AccountRecord},
+};
 
 use super::Contents;
 use crate::{figures, units};
@@ -26,7 +29,7 @@ pub(super) fn render(contents: &Contents, history: bool, coloured: bool) -> Stri
             account(key),
             period(key, standing.stamp),
             amount(key, standing.committed),
-            amount(key, record.out),
+            lent(record),
             max(key, standing.max),
             share(standing),
             figures::grouped(record.refused.into()),
@@ -71,6 +74,15 @@ pub(super) fn account(key: &AccountKey) -> String {
 /// An account for people: its limit and its scope values.
 pub(super) fn named(key: &AccountKey) -> String {
     format!("`{}` {}", figures::plain(key.limit()), account(key))
+}
+
+/// What is lent, and on top what is of the next period.
+fn lent(record: &AccountRecord) -> String {
+    let now = amount(&record.key, record.out);
+    match record.ahead {
+        Some(ahead) => format!("{now} + {} ahead", amount(&record.key, ahead.units)),
+        None => now,
+    }
 }
 
 fn max(key: &AccountKey, max: u64) -> String {

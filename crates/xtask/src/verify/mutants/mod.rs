@@ -252,8 +252,10 @@ fn build(run: &Run, place: &Place, check: &Check) -> Result<TestProgram, String>
         Kind::Loom => (LOOM.0, &place.loom, APART_LOOM),
         Kind::Plain => ("", &place.plain, APART_PLAIN),
     };
-    if check.kind == Kind::Loom {
-        arguments.extend(["--profile", "model"]);
+    match check.kind {
+        Kind::Loom => arguments.extend(["--profile", "model"]),
+        // Some are of what a feature adds.
+        Kind::Plain => arguments.push("--all-features"),
     }
     let (profile, setting) = apart;
     let apart = OURS.map(|ours| format!("profile.{profile}.package.tollgate-{ours}.{setting}"));

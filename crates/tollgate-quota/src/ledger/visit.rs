@@ -1,0 +1,381 @@
+//! One account within a transaction: what is found of it, what is written, and what is lent once that is on disk.
+
+use super::{
+    ahead,
+    books::Books,
+    desk::{Entry, Shared},
+};
+use crate::lease::{Ahead, Begun, NextPeriod, Placed};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tollgate_core::{Authority, LeaseId, Moment, Report, Standing, Wall};
+
+/// An account has at hand what it spends in so many intervals between commits, and at least in so long.
+const HORIZON_INTERVALS: u32 = 4;
+const HORIZON_MIN: Duration = Duration::from_millis(100);
+
+/// What is to be done when an account is on disk.
+pub(super) enum Outcome {
+    Lent(Lent),
+    /// Nothing is lent to it any more.
+    Closed,
+}
+
+/// What is on record of an account, and lent as soon as that is on disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lent {
+    period: u64,
+    more: u64,
+    /// Of the next period: its number, and what.
+    ahead: Option<(u64, Ahead)>,
+    target: u64,
+    stock: u64,
+    refused: u64,
+    pub(super) debt: u64,
+    /// When to come by again before the period ends.
+    pub(super) due: Option<Wall>,
+    has_taken_back: bool,
+}
+
+impl Lent {
+    /// It is on disk.
+    pub(super) fn hand_over(&self, entry: &mut Entry) {
+        entry.target = self.target;
+        entry.stock = self.stock;
+        entry.refused = self.refused;
+        entry.reported_at = Some(Instant::now());
+        entry.period = Some(self.period);
+        let holder = entry.account.holder();
+        holder.set_low(self.target / 4);
+        holder.lend(self.period, self.more);
+        if self.has_taken_back {
+            // Once in a period is enough.
+            entry.ahead = entry
+                .ahead
+                .map(|(period, ahead)| (period, Ahead { units: 0, ..ahead }));
+        }
+        if let Some((next, ahead)) = self.ahead {
+            holder.lend_ahead(self.period, next, ahead.units);
+            entry.ahead = Some((self.period, ahead));
+        }
+    }
+}
+
+/// One account, within a transaction.
+pub(super) struct Visit<'v, 't> {
+    pub(super) shared: &'v Shared,
+    pub(super) books: &'v mut Books<'t>,
+    pub(super) number: u64,
+    pub(super) entry: Entry,
+    pub(super) at: Moment,
+    pub(super) closing: bool,
+    /// Leases up to this one are of other processes.
+    pub(super) first: u64,
+    pub(super) now: Instant,
+    pub(super) interval: Duration,
+}
+
+/// What is lent of the next period, before the stock is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Plan {
+    /// Units to have at hand in this period.
+    target: u64,
+    /// What may be lent ahead now.
+    ahead: Option<(NextPeriod, u64)>,
+    /// Whether what is lent ahead is to be taken back.
+    takes_back: bool,
+    due: Option<Wall>,
+}
+
+impl Visit<'_, '_> {
+    /// None: nothing was written, and the account is visited again.
+    pub(super) fn write(mut self) -> Result<Option<Outcome>, redb::Error> {
+        let key = Arc::clone(&self.entry.key);
+        if let Some(newest) = self.shared.newest(self.number) {
+            self.entry.account = newest;
+        }
+        self.books.has_periods = self.entry.terms.has_periods;
+        if !self.entry.is_restored && !self.restore(&key)? {
+            return self.again_unless_evicted(&key);
+        }
+        let mut revoked = None;
+        if self.closing || self.entry.is_last {
+            // Nothing is taken from here on, so that what the meter says is all there is.
+            revoked = self.entry.account.holder().revoke();
+        }
+        if self.entry.account.is_evicted() {
+            self.books.forget(&key, self.entry.carried)?;
+            return Ok(Some(Outcome::Closed));
+        }
+        let refused = self.entry.account.refused();
+        self.books.refused = refused.wrapping_sub(self.entry.refused);
+        let holder_of = Arc::clone(&self.entry.account);
+        let holder = holder_of.holder();
+        let wanted = holder.take_wanted();
+        let mut plan = Plan {
+            target: self.target(wanted),
+            ..Plan::default()
+        };
+        let mut then = None;
+        if self.entry.terms.has_periods {
+            let Some(standing) = self.standing_before() else {
+                holder.want(wanted);
+                return Ok(self.again());
+            };
+            then = Some(standing.0);
+            self.plan_ahead(&mut plan, wanted, standing);
+        }
+        if plan.takes_back {
+            holder.take_back_ahead();
+        }
+        let begun = holder.begin(plan.target);
+        // After the stock: if that shows a charge of a successor's, this is that successor.
+        let account = self.shared.newest(self.number).unwrap_or(holder_of.clone());
+        let standing = account.standing(self.at);
+        holder.end();
+        let Some((now, standing)) = standing else {
+            // About to be taken over, or evicted just now: next time.
+            return Ok(self.again());
+        };
+        if then.is_some_and(|then| then != now) && self.entry.carried.is_some() {
+            // It may have to be charged with that first.
+            return Ok(self.again());
+        }
+        let lease = self.open_lease(&key)?;
+        let Some(begun) = begun else {
+            // Revoked.
+            self.books.left = revoked.map_or(0, |revoked| self.left(revoked, now));
+            self.books.ahead = self.entry.carried;
+            match lease {
+                Some(lease) => drop(self.books.give_back(&key, lease, standing)?),
+                None if standing.committed > 0 => {
+                    if let Some(lease) = self.books.lend(&key, standing, 0)? {
+                        self.books.give_back(&key, lease, standing)?;
+                    }
+                }
+                None => {}
+            }
+            return Ok(Some(Outcome::Closed));
+        };
+        // Stock of another period is worth nothing in this one, but for what was lent of it ahead.
+        let kept = match begun.ahead {
+            _ if begun.period == now => begun.stock,
+            Some((period, units)) if period == now => units,
+            _ => 0,
+        };
+        let more = plan.target.saturating_sub(kept);
+        let ahead = Self::lent_ahead(&plan, begun, then, now);
+        self.books.left = self.left(begun, now);
+        self.books.ahead = self.ahead_on_record(begun, now, ahead);
+        let lease = match lease {
+            None => self.books.lend(&key, standing, more)?,
+            Some(lease) => {
+                let unspent = kept;
+                let report = Report { standing, unspent };
+                self.books.renew(&key, lease, report, more)?
+            }
+        };
+        // Invariant: the lease was looked up in this very transaction.
+        debug_assert!(lease.is_some());
+        Ok(lease.map(|_| {
+            Outcome::Lent(Lent {
+                period: now,
+                more,
+                ahead,
+                target: plan.target,
+                stock: kept + more,
+                refused,
+                debt: standing.committed.saturating_sub(standing.max),
+                due: plan.due,
+                has_taken_back: plan.takes_back,
+            })
+        }))
+    }
+
+    fn again(&self) -> Option<Outcome> {
+        self.shared.ask_again(&[self.number]);
+        None
+    }
+
+    /// It could not be charged with what is on record: it was evicted before, or is about to be taken over, which is to be waited for.
+    fn again_unless_evicted(&mut self, key: &[u8]) -> Result<Option<Outcome>, redb::Error> {
+        if !self.entry.account.is_evicted() {
+            return Ok(self.again());
+        }
+        if self.entry.is_fresh {
+            self.books.forget(key, self.entry.carried)?;
+        }
+        // Else nothing is known of what is on record, which stays.
+        Ok(Some(Outcome::Closed))
+    }
+
+    /// Where the account stands before the report, once what a process before had lent ahead is charged, if its period has begun.
+    /// None if its meter is closed, or is still to take over.
+    fn standing_before(&mut self) -> Option<(u64, Standing)> {
+        let account = &self.entry.account;
+        if let Some(carried) = self.entry.carried {
+            match account.place_ahead(&carried, self.at)? {
+                Placed::Later => {}
+                Placed::Charged | Placed::Past => {
+                    self.entry.carried = None;
+                    // At once: if the commit fails, the meter has it all the same.
+                    self.shared
+                        .change(self.number, |entry| entry.carried = None);
+                }
+            }
+        }
+        account.standing(self.at)
+    }
+
+    /// What to lend ahead of an account that stands as `standing` in `period`, and what to have at hand beside that.
+    fn plan_ahead(&self, plan: &mut Plan, wanted: u64, (period, standing): (u64, Standing)) {
+        let entry = &self.entry;
+        let target = plan.target;
+        if self.closing || entry.is_last {
+            return;
+        }
+        let carried = entry.carried.map_or(0, |ahead| ahead.units);
+        let debt = standing.committed.saturating_sub(standing.max);
+        let shares = ahead::Shares {
+            bound: entry.terms.lease.max(1).max(wanted),
+            room: standing.max.saturating_sub(standing.committed),
+            next_room: standing.max.saturating_sub(debt).saturating_sub(carried),
+            least: wanted.max(1),
+        };
+        if let Some((_, lent)) = entry.ahead.filter(|(lent_in, _)| *lent_in == period) {
+            match shares.beside(target, lent.units, carried > 0) {
+                Some(target) => plan.target = target,
+                None => plan.takes_back = true,
+            }
+            return;
+        }
+        // By demand: who used nothing in this period is lent nothing of the next.
+        let next = entry.account.next(period, self.at);
+        let Some(next) = next.filter(|_| standing.committed > 0) else {
+            return;
+        };
+        let lead = ahead::lead(next.after, self.interval, self.number);
+        if next.begins_in > lead {
+            let wait = (next.begins_in - lead).as_nanos();
+            let wait = i64::try_from(wait).unwrap_or(i64::MAX);
+            plan.due = Some(Wall(self.at.wall.0.saturating_add(wait)));
+        } else if entry.carried.is_none_or(|ahead| ahead.stamp == next.stamp) {
+            let (target, units) = shares.with(target);
+            plan.target = target;
+            plan.ahead = (units > 0).then_some((next, units));
+        }
+    }
+
+    /// What is lent ahead now: as planned, unless something is still ahead, or another period has begun since.
+    fn lent_ahead(plan: &Plan, begun: Begun, then: Option<u64>, now: u64) -> Option<(u64, Ahead)> {
+        // The stock is of no later period then, and stays in its own until it is lent to.
+        let is_clear = begun.ahead.is_none() && begun.period <= now && then == Some(now);
+        let (next, units) = plan.ahead.filter(|_| is_clear)?;
+        let stamp = next.stamp;
+        Some((next.period, Ahead { stamp, units }))
+    }
+
+    /// What may be spent of the next period by whoever is lost from now on: what is lent now or was before, and what other processes
+    /// had lent.
+    fn ahead_on_record(&self, begun: Begun, now: u64, lent: Option<(u64, Ahead)>) -> Option<Ahead> {
+        let before = self.entry.ahead.map(|(_, ahead)| ahead);
+        let before = before.filter(|_| begun.ahead.is_some_and(|(period, _)| period > now));
+        let lent = lent.map(|(_, ahead)| ahead).or(before);
+        match (lent, self.entry.carried) {
+            (Some(lent), Some(carried)) => Some(Ahead {
+                units: lent.units.saturating_add(carried.units),
+                ..lent
+            }),
+            (lent, carried) => lent.or(carried),
+        }
+    }
+
+    /// What was left of the stock of the period on record, if that is not `now`.
+    fn left(&self, begun: Begun, now: u64) -> u64 {
+        match self.entry.period {
+            Some(period) if period == now => 0,
+            Some(period) if period == begun.period => begun.stock,
+            // The next was begun from what was lent of it.
+            Some(_) => begun.left,
+            None => 0,
+        }
+    }
+
+    /// The lease of the account that is open. It is whatever this process gave last: also if the commit with which it did
+    /// was told to have failed, and is on disk all the same.
+    fn open_lease(&mut self, key: &[u8]) -> Result<Option<LeaseId>, redb::Error> {
+        let record = self.books.record(key)?;
+        let lease = record.and_then(|record| record.lease);
+        if lease.is_some_and(|lease| lease.0 <= self.first) {
+            // Of a process before: it was charged to the meter, by a commit that then failed.
+            self.books.recover(key)?;
+            return Ok(None);
+        }
+        Ok(lease)
+    }
+
+    /// Charges what was on record, once. False if its meter is closed, or is still to take over.
+    fn restore(&mut self, key: &[u8]) -> Result<bool, redb::Error> {
+        let account = Arc::clone(&self.entry.account);
+        let (record, carried) = if self.entry.is_fresh {
+            (None, self.entry.carried)
+        } else {
+            (self.books.record(key)?, self.books.ahead(key)?)
+        };
+        let is_restored = match record {
+            Some(record) => account.restore(&record.standing, record.out, self.at),
+            None => account.begin_with(self.entry.terms.initial, self.at),
+        };
+        if !is_restored {
+            return Ok(false);
+        }
+        self.entry.is_restored = true;
+        self.entry.carried = carried;
+        // At once: if the commit fails, the meter has it all the same.
+        self.shared.change(self.number, |entry| {
+            entry.is_restored = true;
+            entry.carried = carried;
+        });
+        if self.entry.is_fresh {
+            self.books.forget(key, carried)?;
+        } else {
+            self.books.recover(key)?;
+        }
+        Ok(true)
+    }
+
+    /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report. It grows at once
+    /// and falls slowly, so that a short rest costs no dry spell.
+    fn target(&self, wanted: u64) -> u64 {
+        let Entry {
+            terms,
+            account,
+            target,
+            stock,
+            reported_at,
+            ..
+        } = &self.entry;
+        let left = account.holder().stock().map_or(0, |(_, stock)| stock);
+        let spent = u128::from(stock.saturating_sub(left));
+        let passed = reported_at.map_or(Duration::ZERO, |then| self.now.duration_since(then));
+        let horizon = HORIZON_MIN
+            .max(self.interval * HORIZON_INTERVALS)
+            .as_micros();
+        let by_demand = spent * horizon / passed.as_micros().max(1);
+        let by_demand = u64::try_from(by_demand).unwrap_or(u64::MAX);
+        // Whoever was dry had spent all there was, or nothing is known of it yet.
+        let dry = if wanted > 0 {
+            target.saturating_mul(4).max(wanted.saturating_mul(2))
+        } else {
+            0
+        };
+        let slowly = target - target / 8;
+        by_demand
+            .max(dry)
+            .max(slowly)
+            .clamp(1, terms.lease.max(1))
+            .max(wanted)
+    }
+}

@@ -1,0 +1,329 @@
+//! What is lent of a period before it begins: its first charges beside prefetch, report, return and rollover.
+//!
+//! What every model asks at its end, of each period that somebody could charge: the record covers all that was admitted in it, *and*
+//! all that can still be without another report.
+
+use super::lease::{NoDesk, cost};
+use crate::{bounded, exhaustive};
+use std::{
+    sync::{Arc as Shared, Mutex},
+    time::Duration,
+};
+use tollgate_core::{Meter, Moment, Nanos, Standing, Wall};
+use tollgate_quota::lease::{Leased, LeasedAccount};
+use tollgate_sync::{Arc, thread};
+use tollgate_window::FixedWindow;
+
+const CEILING: u64 = 9;
+const HOUR: Duration = Duration::from_secs(3_600);
+
+type Hours = Leased<FixedWindow<()>>;
+
+fn hour(number: u64) -> Moment {
+    Moment::new(Nanos(number * 3_600_000_000_000), Wall(0))
+}
+
+/// What a restart would find: of one hour, and of a later one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Record {
+    standing: Standing,
+    out: u64,
+    ahead: Option<(u64, u64)>,
+}
+
+impl Record {
+    /// What counts as spent of an hour.
+    fn spent(&self, hour: u64) -> u64 {
+        let of_now = self.standing.committed + self.out;
+        match self.ahead {
+            _ if self.standing.stamp.cast_unsigned() == hour => of_now,
+            Some((next, units)) if next == hour => units,
+            _ => 0,
+        }
+    }
+}
+
+/// How a report is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plan {
+    /// As it should be.
+    Right,
+    /// What is lent ahead is there before it is on record.
+    LentEarly,
+    /// What is taken back is off the record first.
+    TakenBackLate,
+    /// The record of a period that has begun leaves out what was lent of it ahead.
+    BegunForgotten,
+}
+
+struct World {
+    account: Arc<Hours>,
+    record: Mutex<Record>,
+    plan: Plan,
+}
+
+impl World {
+    /// Hour 0 with a stock of 2.
+    fn new(plan: Plan) -> Arc<Self> {
+        let window = FixedWindow::with_phase(CEILING, HOUR, Duration::ZERO, ()).unwrap();
+        let world = Self {
+            account: Arc::new(Leased::new(window, CEILING, 0, 0, Shared::new(NoDesk))),
+            record: Mutex::default(),
+            plan: Plan::Right,
+        };
+        world.report(hour(0), 2, None);
+        Arc::new(Self { plan, ..world })
+    }
+
+    /// One report at `at`, as the ledger makes them: it lends up to `most`, and `units` of the next hour. With none of these, what was
+    /// lent of that is taken back.
+    fn report(&self, at: Moment, most: u64, units: Option<u64>) {
+        let holder = self.account.holder();
+        if units.is_none() && self.plan != Plan::TakenBackLate {
+            holder.take_back_ahead();
+        }
+        let begun = holder.begin(most).unwrap();
+        let (now, standing) = self.account.standing(at).unwrap();
+        holder.end();
+        let kept = match begun.ahead {
+            _ if begun.period == now => begun.stock,
+            Some((hour, units)) if hour == now => units,
+            _ => 0,
+        };
+        let on_record = if self.plan == Plan::BegunForgotten && begun.period != now {
+            0
+        } else {
+            kept
+        };
+        let is_clear = begun.ahead.is_none() && begun.period <= now;
+        let more = most.saturating_sub(kept);
+        let lent = units.filter(|_| is_clear).map(|units| (now + 1, units));
+        let before = begun.ahead.filter(|(hour, _)| *hour > now);
+        let lend_ahead = || {
+            if let Some((next, units)) = lent {
+                holder.lend_ahead(now, next, units);
+            }
+        };
+        if self.plan == Plan::LentEarly {
+            // And killed before it is.
+            lend_ahead();
+            return;
+        }
+        *self.record.lock().unwrap() = Record {
+            standing,
+            out: on_record + more,
+            ahead: lent.or(before.filter(|_| units.is_some())),
+        };
+        holder.lend(now, more);
+        lend_ahead();
+        if units.is_none() && self.plan == Plan::TakenBackLate {
+            holder.take_back_ahead();
+        }
+    }
+
+    /// Charges at once, or not at all.
+    fn charge(&self, at: Moment, units: u64) -> u64 {
+        let charged = self.account.charge(at, cost(units), CEILING);
+        charged.map_or(0, |_| units)
+    }
+
+    /// Asked of a world in which nobody does anything any more.
+    fn judge_at_rest(&self, hour: u64, used: u64) {
+        let begun = self.account.holder().begin(u64::MAX).unwrap();
+        let left = match begun.ahead {
+            _ if begun.period == hour => begun.stock,
+            Some((next, units)) if next == hour => units,
+            _ => 0,
+        };
+        let spent = self.record.lock().unwrap().spent(hour);
+        assert!(
+            used + left <= spent,
+            "off the record: {used} admitted, {left} left, {spent} on record in hour {hour}"
+        );
+    }
+}
+
+/// Hour 0 with some stock, and hour 1 lent ahead.
+fn lent_ahead(plan: Plan, units: u64) -> Arc<World> {
+    let world = World::new(plan);
+    world.report(hour(0), 2, Some(units));
+    world
+}
+
+/// Spawns `call` beside `other`, and returns what both answer.
+fn beside<T: Send + 'static>(
+    world: &Arc<World>,
+    call: impl FnOnce(&World) -> T + Send + 'static,
+    other: impl FnOnce(&World),
+) -> T {
+    let theirs = Arc::clone(world);
+    let caller = thread::spawn(move || call(&theirs));
+    other(world);
+    caller.join().unwrap()
+}
+
+/// Property: two who begin the period take what was lent of it once, and nothing of the one before.
+/// Shape: two callers of cost 2 in the next hour, 3 lent ahead. Exhaustive, milliseconds.
+#[test]
+fn period_is_begun_once() {
+    exhaustive(|| {
+        let world = lent_ahead(Plan::Right, 3);
+        let mut own = 0;
+        let theirs = beside(
+            &world,
+            |world| world.charge(hour(1), 2),
+            |world| own = world.charge(hour(1), 2),
+        );
+        assert_eq!(own + theirs, 2);
+        assert_eq!(world.account.used(hour(1)), 2);
+        assert_eq!(world.account.holder().stock(), Some((1, 1)));
+        assert_eq!(world.charge(hour(0), 1), 0, "its stock has died");
+    });
+}
+
+/// Charges twice in the next hour beside a report, which has either hour.
+fn report_beside_a_rollover(plan: Plan, reported: u64) {
+    bounded(3, move || {
+        let world = lent_ahead(plan, 2);
+        let used = beside(
+            &world,
+            |world| world.charge(hour(1), 1) + world.charge(hour(1), 2),
+            |world| world.report(hour(reported), 3, Some(2)),
+        );
+        world.judge_at_rest(1, used);
+    });
+}
+
+/// Property: a report beside the first charges of a period covers them, by what it finds of either hour.
+/// Shape: one charges 1 and 2 of 2 lent ahead, one reports in the old hour. Three preemptions, a second.
+#[test]
+fn report_in_the_old_period_beside_a_rollover_covers_both() {
+    report_beside_a_rollover(Plan::Right, 0);
+}
+
+/// Property: the same. Shape: as above, but for the report in the new hour.
+#[test]
+fn report_in_the_new_period_beside_a_rollover_covers_both() {
+    report_beside_a_rollover(Plan::Right, 1);
+}
+
+/// Prefetches beside charges of the next hour.
+fn prefetch_beside_a_rollover(plan: Plan) {
+    bounded(3, move || {
+        let world = World::new(plan);
+        let used = beside(
+            &world,
+            |world| world.charge(hour(1), 1) + world.charge(hour(1), 1),
+            |world| world.report(hour(0), 2, Some(2)),
+        );
+        world.judge_at_rest(1, used);
+    });
+}
+
+/// Property: what is lent ahead beside the rollover itself is on record, or not there.
+/// Shape: one charges twice in the next hour, one reports and lends 2 ahead. Three preemptions, a second.
+#[test]
+fn prefetch_beside_a_rollover_is_on_record() {
+    prefetch_beside_a_rollover(Plan::Right);
+}
+
+/// Takes back beside charges of the next hour.
+fn return_beside_a_rollover(plan: Plan) {
+    bounded(3, move || {
+        let world = lent_ahead(plan, 2);
+        let used = beside(
+            &world,
+            |world| world.charge(hour(1), 1),
+            |world| world.report(hour(0), 2, None),
+        );
+        world.judge_at_rest(1, used);
+    });
+}
+
+/// Property: what is taken back beside the rollover is back, or is on record as spent.
+/// Shape: one charges in the next hour, one takes back what was lent of it. Three preemptions, a second.
+#[test]
+fn return_beside_a_rollover_takes_back_what_nobody_spent() {
+    return_beside_a_rollover(Plan::Right);
+}
+
+/// Property: what comes back of the first charge of a period beside a report is not spent twice.
+/// Shape: one charges 2 in the next hour, gives them back and charges 2 again; one reports there. Two preemptions, seconds.
+#[test]
+fn report_beside_a_refund_of_the_first_charge_covers_what_comes_back() {
+    bounded(2, || {
+        let world = lent_ahead(Plan::Right, 2);
+        let used = beside(
+            &world,
+            |world| {
+                let Ok(charged) = world.account.charge(hour(1), cost(2), CEILING) else {
+                    return 0;
+                };
+                world.account.refund(hour(1), &charged.receipt, 2);
+                world.charge(hour(1), 2)
+            },
+            |world| world.report(hour(1), 2, Some(1)),
+        );
+        world.judge_at_rest(1, used);
+    });
+}
+
+/// Property: of a period that is lent less than the one before nobody takes what was lent of that.
+/// Shape: of hour 1 two were lent and are spent. One charges 2 in hour 2, of which one is lent meanwhile. Exhaustive, under a second.
+#[test]
+fn less_that_is_lent_of_the_second_period_is_less() {
+    exhaustive(|| {
+        let world = lent_ahead(Plan::Right, 2);
+        assert_eq!(world.charge(hour(1), 2), 2);
+        let used = beside(
+            &world,
+            |world| world.charge(hour(2), 2),
+            |world| world.report(hour(1), 0, Some(1)),
+        );
+        world.judge_at_rest(2, used);
+        assert_eq!(used, 0);
+    });
+}
+
+/// Property: who reads late what was lent ahead begins no period with it that another has begun, nor one later.
+/// Shape: two charge in hour 1, one reports there and lends hour 2 ahead, of which the first then charges. Two preemptions, a minute.
+#[test]
+fn late_reader_of_what_was_lent_ahead_begins_nothing_twice() {
+    bounded(2, || {
+        let world = lent_ahead(Plan::Right, 2);
+        let theirs = Arc::clone(&world);
+        let late = thread::spawn(move || theirs.charge(hour(1), 1));
+        let mut used = [0; 2];
+        let first = beside(
+            &world,
+            |world| [world.charge(hour(1), 1), world.charge(hour(2), 1)],
+            |world| world.report(hour(1), 1, Some(1)),
+        );
+        used[0] += late.join().unwrap();
+        for (used, more) in used.iter_mut().zip(first) {
+            *used += more;
+        }
+        if world.record.lock().unwrap().standing.stamp <= 1 {
+            world.judge_at_rest(1, used[0]);
+        }
+        world.judge_at_rest(2, used[1]);
+    });
+}
+
+#[test]
+#[should_panic = "off the record"]
+fn planted_lending_ahead_before_the_record_is_found() {
+    prefetch_beside_a_rollover(Plan::LentEarly);
+}
+
+#[test]
+#[should_panic = "off the record"]
+fn planted_taking_back_after_the_record_is_found() {
+    return_beside_a_rollover(Plan::TakenBackLate);
+}
+
+#[test]
+#[should_panic = "off the record"]
+fn planted_forgetting_what_was_lent_of_the_period_that_began_is_found() {
+    report_beside_a_rollover(Plan::BegunForgotten, 1);
+}
