@@ -1,21 +1,28 @@
 //! The stock of one account: units lent and not yet spent, in one word.
 //!
+//! # Periods
+//! A period's number takes a word of its own. So the stock's word has an *epoch* instead, which rises by one with each period that is
+//! begun, and beside it lie the periods of this epoch and of the next: at the place that the epoch's lowest bit says, and at the other.
+//! The place of the next is written before the epoch rises, and while nobody may begin it. So whoever computed a step with the period that
+//! he found, and then exchanges the very word that he found it by, has read the period of that word's epoch: an epoch never comes back (but
+//! for a caller who is stopped while 16,384 periods begin).
+//!
 //! # The next period
 //! What is lent ahead of the next period lies beside the word, which has a bit for whether it is there. Whoever comes first with a
-//! charge of that period begins it: in one exchange the stock of the period before dies, the bit is taken off, and the stock is what was
-//! lent ahead, less that charge. What lies beside is written while the bit is off, and the bit is put on at most once in a
-//! period. Periods never step back; so whoever began from a word with the bit, and then exchanges that very word, has read what was
-//! lent with that bit.
+//! charge of that period begins it: in one exchange the stock of the period before dies, the bit is taken off, the epoch rises, and the stock
+//! is what was lent ahead, less that charge. What lies beside is written while the bit is off, and the bit is put on at most once in an
+//! epoch. So whoever began from a word with the bit, and then exchanges that very word, has read what was lent with that bit.
 //!
 //! # Synchronization
-//! - `word`: period, mark, bit and stock. Everybody reads it; every change is an exchange of the very word that its step was
+//! - `word`: epoch, mark, bit and stock. Everybody reads it; every change is an exchange of the very word that its step was
 //!   computed from, so each loop is lock-free. AcqRel on success. A take releases the charge of the meter that came before
 //!   it, for the mark that reads S₀ (M₁ then has that charge). Taking the mark off releases the reading of M₁, for
 //!   the put that follows (whose refund of the meter then comes later than that reading). The mark releases that nobody is asked
-//!   any more, for the takes that follow (who then ask again). The bit releases what lies beside. Nothing stronger: all of these edges
-//!   go through this word. Acquire for the loads that steps begin from, and on failure: pairs with the putting on of the bit.
-//!   Relaxed for plain looks.
-//! - `next`: period and units that are lent ahead. The authority alone writes it, while the bit is off. Relaxed: ordered by the bit.
+//!   any more, for the takes that follow (who then ask again). The bit, and the epoch, release what lies beside. Nothing stronger: all of
+//!   these edges go through this word. Acquire for all loads and on failure: pairs with the exchange that put the bit on or raised
+//!   the epoch.
+//! - `periods`, `ahead`: the periods of two epochs, and the units that are lent ahead. The authority alone writes them, at the place of the
+//!   next epoch, while the bit is off. Relaxed: ordered by the word, as said.
 //! - `left`: what the stock still had that died when the next period was begun. Whoever began it writes it after, and the authority
 //!   clears it before it puts the bit on. Relaxed: a figure for history, which errs upward for who reads it too early.
 //! - `asked`: whether the authority was asked to come by. Relaxed: ordered by the word, as said.
@@ -23,16 +30,16 @@
 
 use std::fmt;
 use tollgate_sync::atomic::{
-    AtomicU32, AtomicU64, AtomicU128,
+    AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 
-const PERIOD_SHIFT: u32 = 64;
-const MARK: u64 = 1 << 63;
-const AHEAD: u64 = 1 << 62;
-const STOCK_MAX: u64 = AHEAD - 1;
-/// The word of a holder that takes part no more. No period has that number.
-const REVOKED: u128 = u128::MAX;
+const EPOCH_SHIFT: u32 = 50;
+const MARK: u64 = 1 << 49;
+const AHEAD: u64 = 1 << 48;
+const STOCK_MASK: u64 = AHEAD - 1;
+/// The word of a holder that takes part no more. No stock is as large.
+const REVOKED: u64 = u64::MAX;
 
 /// How an account has asked its authority to come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,9 +84,10 @@ pub struct Begun {
 
 /// What may be spent of a lease. See the [module](super)'s page for who does what when.
 pub struct Holder {
-    /// Bits 0-61: stock. Bit 62: whether something is lent ahead. Bit 63: the mark. Bits 64-127: the period.
-    word: AtomicU128,
-    next: [AtomicU64; 2],
+    /// Bits 0-47: stock. Bit 48: whether something is lent ahead. Bit 49: the mark. Bits 50-63: the epoch.
+    word: AtomicU64,
+    periods: [AtomicU64; 2],
+    ahead: AtomicU64,
     left: AtomicU64,
     asked: AtomicU32,
     low: AtomicU64,
@@ -88,7 +96,8 @@ pub struct Holder {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
-    period: u64,
+    /// In its 14 bits.
+    epoch: u64,
     is_marked: bool,
     is_ahead: bool,
     stock: u64,
@@ -96,42 +105,53 @@ struct State {
 
 impl State {
     /// None if it was revoked.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each half of the word is taken by itself"
-    )]
-    const fn unpack(word: u128) -> Option<Self> {
+    const fn unpack(word: u64) -> Option<Self> {
         if word == REVOKED {
             return None;
         }
         Some(Self {
-            period: (word >> PERIOD_SHIFT) as u64,
-            is_marked: word as u64 & MARK != 0,
-            is_ahead: word as u64 & AHEAD != 0,
-            stock: word as u64 & STOCK_MAX,
+            epoch: word >> EPOCH_SHIFT,
+            is_marked: word & MARK != 0,
+            is_ahead: word & AHEAD != 0,
+            stock: word & STOCK_MASK,
         })
     }
 
-    const fn pack(self) -> u128 {
-        // Invariant: the stock is at most `STOCK_MAX`, and no period is `u64::MAX`: this is not `REVOKED`.
+    const fn pack(self) -> u64 {
+        // Invariant: the stock is at most `STOCK_MAX`, so this is not `REVOKED`.
         let mark = if self.is_marked { MARK } else { 0 };
         let ahead = if self.is_ahead { AHEAD } else { 0 };
-        (self.period as u128) << PERIOD_SHIFT | (mark | ahead | self.stock) as u128
+        // What does not fit of the epoch is shifted out.
+        self.epoch << EPOCH_SHIFT | mark | ahead | self.stock
+    }
+
+    /// The next epoch, with `stock` units.
+    const fn begun(self, stock: u64) -> Self {
+        Self {
+            epoch: self.epoch + 1,
+            is_ahead: false,
+            ..self.with_stock(stock)
+        }
     }
 
     const fn with_stock(self, stock: u64) -> Self {
-        let stock = if stock > STOCK_MAX { STOCK_MAX } else { stock };
+        let most = Holder::STOCK_MAX;
+        let stock = if stock > most { most } else { stock };
         Self { stock, ..self }
     }
 }
 
 impl Holder {
-    /// A holder without stock.
+    /// The most units that it holds: 2.8 × 10¹⁴. What is lent beyond is never spent, and a larger cost finds no stock.
+    pub const STOCK_MAX: u64 = STOCK_MASK - 1;
+
+    /// A holder without stock, in period 0.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            word: AtomicU128::new(0),
-            next: [AtomicU64::new(0), AtomicU64::new(0)],
+            word: AtomicU64::new(0),
+            periods: [AtomicU64::new(0), AtomicU64::new(0)],
+            ahead: AtomicU64::new(0),
             left: AtomicU64::new(0),
             asked: AtomicU32::new(Asked::No as u32),
             low: AtomicU64::new(0),
@@ -177,7 +197,7 @@ impl Holder {
     pub fn put(&self, period: u64, units: u64) {
         // What is not put back is lent again later.
         let _ = self.exchange(|state| {
-            if state.period == period && !state.is_marked {
+            if self.period(state) == period && !state.is_marked {
                 Ok(state.with_stock(state.stock.saturating_add(units)))
             } else {
                 Err(())
@@ -211,37 +231,51 @@ impl Holder {
 
     /// Adds `units` of `period`, which are on record. If that was lent ahead and has not begun, it begins with both. Stock of an
     /// earlier period dies. Later than `period` is the stock if it has already been lent, or was begun; then these die.
+    /// To be called by who reports.
     pub fn lend(&self, period: u64, units: u64) {
-        let _ = self.exchange(|state| {
-            if state.period > period {
-                return Err(());
+        // Twice at most: what was lent ahead of a period that is skipped goes first.
+        while let Ok((_, after)) = self.exchange(|state| self.lent(state, period, units)) {
+            if self.period(after) == period {
+                break;
             }
-            let state = self.in_period(state, period).unwrap_or(State {
-                period,
-                is_ahead: false,
-                stock: 0,
-                ..state
-            });
-            Ok(state.with_stock(state.stock.saturating_add(units)))
-        });
+        }
+    }
+
+    /// `state` with `units` of `period` more, or at least without what is in the way of these.
+    fn lent(&self, state: State, period: u64, units: u64) -> Result<State, ()> {
+        let now = self.period(state);
+        if now > period {
+            return Err(());
+        }
+        let more = |state: State| state.with_stock(state.stock.saturating_add(units));
+        if let Ok(state) = self.in_period(state, period) {
+            return Ok(more(state));
+        }
+        if state.is_ahead {
+            let is_ahead = false;
+            return Ok(State { is_ahead, ..state });
+        }
+        // Relaxed: the exchange publishes it. Nobody else raises the epoch, as the bit is off.
+        self.of_next(state).store(period, Relaxed);
+        Ok(state.begun(units))
     }
 
     /// Lends `units` of `next`, the period after `period`, which are on record. If the stock is of another period by now, they die.
     /// To be called once in a `period`, by who reports.
     pub fn lend_ahead(&self, period: u64, next: u64, units: u64) {
-        // Read only behind the bit, which is not on, and was not in this period.
-        self.next[0].store(next, Relaxed);
-        self.next[1].store(units.min(STOCK_MAX), Relaxed);
+        // Acquire, as ever.
+        let state = State::unpack(self.word.load(Acquire));
+        let is_clear = |state: State| self.period(state) == period && !state.is_ahead;
+        let Some(state) = state.filter(|state| is_clear(*state)) else {
+            return;
+        };
+        // Relaxed: the bit publishes them. It was not on in this epoch, and nobody else raises that.
+        self.of_next(state).store(next, Relaxed);
+        self.ahead.store(units.min(Self::STOCK_MAX), Relaxed);
         self.left.store(0, Relaxed);
         let _ = self.exchange(|state| {
-            debug_assert!(!state.is_ahead || state.period != period);
-            if state.period != period || state.is_ahead {
-                return Err(());
-            }
-            Ok(State {
-                is_ahead: true,
-                ..state
-            })
+            let is_ahead = true;
+            Ok(State { is_ahead, ..state })
         });
     }
 
@@ -259,14 +293,14 @@ impl Holder {
 
     /// Ends it all: nothing is taken or lent any more. Returns what was left.
     pub fn revoke(&self) -> Option<Begun> {
-        // Relaxed, here and on failure: nothing that others wrote beside the word is read.
-        let mut word = self.word.load(Relaxed);
+        // Acquire, here and on failure: what lies beside the word is found.
+        let mut word = self.word.load(Acquire);
         loop {
             let state = State::unpack(word)?;
             // AcqRel: as a mark does.
             match self
                 .word
-                .compare_exchange_weak(word, REVOKED, AcqRel, Relaxed)
+                .compare_exchange_weak(word, REVOKED, AcqRel, Acquire)
             {
                 Ok(_) => return Some(self.found(state)),
                 Err(held) => word = held,
@@ -277,7 +311,8 @@ impl Holder {
     /// The period and what is left of its stock; none if the holder was revoked.
     #[must_use]
     pub fn stock(&self) -> Option<(u64, u64)> {
-        State::unpack(self.word.load(Relaxed)).map(|state| (state.period, state.stock))
+        // Acquire: pairs with the exchange that raised the epoch.
+        State::unpack(self.word.load(Acquire)).map(|state| (self.period(state), state.stock))
     }
 
     /// Asks at once below `low` units from now on.
@@ -316,20 +351,35 @@ impl Holder {
 
     /// What who reports finds in `state`.
     fn found(&self, state: State) -> Begun {
-        // Relaxed: who reports is who writes it.
-        let [period, units] = [0, 1].map(|place| self.next[place].load(Relaxed));
+        // Relaxed: who reports is who writes them.
+        let ahead = || {
+            let next = self.of_next(state).load(Relaxed);
+            (next, self.ahead.load(Relaxed))
+        };
         Begun {
-            period: state.period,
+            period: self.period(state),
             stock: state.stock,
-            ahead: state.is_ahead.then_some((period, units)),
+            ahead: state.is_ahead.then(ahead),
             left: self.left.load(Relaxed),
         }
+    }
+
+    /// The period of an epoch's stock.
+    #[inline]
+    fn period(&self, state: State) -> u64 {
+        // Relaxed: `state` was acquired. If this is a later epoch's by now, the exchange fails.
+        self.periods[usize::from(state.epoch & 1 == 1)].load(Relaxed)
+    }
+
+    /// The place for the period of the epoch after that of `state`.
+    fn of_next(&self, state: State) -> &AtomicU64 {
+        &self.periods[usize::from(state.epoch & 1 == 0)]
     }
 
     /// `state` as of `period`: itself, or what it becomes if `period` begins with what was lent ahead.
     #[inline]
     fn in_period(&self, state: State, period: u64) -> Result<State, ()> {
-        if state.period == period {
+        if self.period(state) == period {
             Ok(state)
         } else {
             self.begun(state, period)
@@ -338,22 +388,19 @@ impl Holder {
 
     #[cold]
     fn begun(&self, state: State, period: u64) -> Result<State, ()> {
-        // Relaxed: `state` was acquired. If the bit is another's by now, the exchange fails.
-        let [next, stock] = [0, 1].map(|place| self.next[place].load(Relaxed));
-        if !state.is_ahead || next != period {
-            return Err(());
+        // Relaxed: `state` was acquired. If these are of another bit by now, the exchange fails.
+        let (next, stock) = (self.of_next(state).load(Relaxed), self.ahead.load(Relaxed));
+        if state.is_ahead && next == period {
+            Ok(state.begun(stock))
+        } else {
+            Err(())
         }
-        Ok(State {
-            period,
-            is_ahead: false,
-            stock,
-            ..state
-        })
     }
 
     #[inline]
     fn note_begun(&self, before: State, after: State) {
-        if before.period != after.period {
+        if before.epoch != after.epoch {
+            // Relaxed: a figure for history.
             self.left.store(before.stock, Relaxed);
         }
     }
@@ -363,14 +410,14 @@ impl Holder {
         &self,
         mut step: impl FnMut(State) -> Result<State, ()>,
     ) -> Result<(State, State), NotTaken> {
-        // Acquire, here and on failure: pairs with the exchange of `lend_ahead`, if that has put the bit on.
+        // Acquire, here and on failure: pairs with the exchange that put the bit on or raised the epoch.
         let mut word = self.word.load(Acquire);
         loop {
             let before = State::unpack(word).ok_or(NotTaken::Revoked)?;
             let after = step(before).map_err(|()| NotTaken::Dry)?;
             // Linearization point of every change; what is refused linearizes at the load of `word`.
             // AcqRel: a take releases its charge and a mark acquires it; the end of a report releases M₁'s reading and a
-            // put acquires it; the bit releases what is lent ahead.
+            // put acquires it; the bit and the epoch release what lies beside.
             match self
                 .word
                 .compare_exchange_weak(word, after.pack(), AcqRel, Acquire)
@@ -495,6 +542,18 @@ mod tests {
     }
 
     #[test]
+    fn epochs_begin_anew_after_their_last_and_so_many_periods() {
+        let holder = Holder::new();
+        for period in 1..(1 << 14) + 3 {
+            holder.lend(period, Holder::STOCK_MAX);
+            assert!(holder.take(period, 1).is_ok());
+            assert_eq!(holder.take(period - 1, 1), Err(NotTaken::Dry));
+            holder.begin(u64::MAX).unwrap();
+            assert_eq!(holder.stock(), Some((period, Holder::STOCK_MAX - 1)));
+        }
+    }
+
+    #[test]
     fn stock_dies_with_its_period_and_the_period_never_steps_back() {
         let holder = Holder::new();
         holder.lend(7, 5);
@@ -558,7 +617,7 @@ mod tests {
         let holder = Holder::new();
         holder.lend(u64::MAX - 1, u64::MAX);
         holder.put(u64::MAX - 1, u64::MAX);
-        assert_eq!(holder.stock(), Some((u64::MAX - 1, STOCK_MAX)));
-        assert_eq!(holder.take_up_to(u64::MAX - 1, u64::MAX), STOCK_MAX);
+        assert_eq!(holder.stock(), Some((u64::MAX - 1, Holder::STOCK_MAX)));
+        assert_eq!(holder.take_up_to(u64::MAX - 1, u64::MAX), Holder::STOCK_MAX);
     }
 }

@@ -5,7 +5,7 @@ use super::{
     books::Books,
     desk::{Entry, Shared},
 };
-use crate::lease::{Ahead, Begun, NextPeriod, Placed};
+use crate::lease::{Ahead, Begun, Holder, NextPeriod, Placed};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -377,5 +377,6 @@ impl Visit<'_, '_> {
             .max(slowly)
             .clamp(1, terms.lease.max(1))
             .max(wanted)
+            .min(Holder::STOCK_MAX)
     }
 }

@@ -286,7 +286,7 @@ fn less_that_is_lent_of_the_second_period_is_less() {
 }
 
 /// Property: who reads late what was lent ahead begins no period with it that another has begun, nor one later.
-/// Shape: two charge in hour 1, one reports there and lends hour 2 ahead, of which the first then charges. Two preemptions, a minute.
+/// Shape: two charge in hour 1, one reports there and lends hour 2 ahead, of which the first then charges. Two preemptions, minutes.
 #[test]
 fn late_reader_of_what_was_lent_ahead_begins_nothing_twice() {
     bounded(2, || {
