@@ -177,6 +177,17 @@ mod tests {
         assert!(scale.worth(999_983) >= exact && scale.worth(999_983) < exact + 999_983);
     }
 
+    /// With a finer one a record would be of no use after fewer days than it says.
+    #[test]
+    fn a_record_holds_1024ths_of_a_nanosecond_or_coarser_quanta() {
+        for (units, shift) in [(1, 0), (2_047, 0), (2_048, 1), (5_000, 2), (FINEST, 5)] {
+            // A prime: nothing is left out of the fraction.
+            let limit = Limit::new(units, Duration::from_nanos(1_000_000_007)).unwrap();
+            let scale = Scale::new(&limit).unwrap();
+            assert_eq!((scale.per_nano, scale.record_shift()), (units, shift));
+        }
+    }
+
     #[test]
     fn one_a_day_with_a_capacity_of_a_million_fits() {
         let limit = Limit::per_day(1).with_capacity(1_000_000);

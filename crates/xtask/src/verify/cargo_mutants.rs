@@ -20,8 +20,9 @@ struct Subject {
     package: &'static str,
     /// In its folder `src`.
     files: &'static [&'static str],
-    /// Its test programs, beside its unit tests.
+    /// Test programs of it and of those crates, beside their unit tests.
     tests: &'static [&'static str],
+    beside: &'static [&'static str],
 }
 
 /// All that threads share, and the arithmetic that they share it by. The longest first.
@@ -40,7 +41,10 @@ const SUBJECTS: [Subject; 5] = [
             "rate_reload",
             "threads",
             "unlimited_reload",
+            "waiting",
         ],
+        // Who waits is tried where there is somebody to wait.
+        beside: &["tollgate"],
     },
     Subject {
         package: "tollgate-window",
@@ -52,6 +56,7 @@ const SUBJECTS: [Subject; 5] = [
             "ring/sharded/{mod,stock,supply}.rs",
         ],
         tests: &["against_models", "clocks", "races", "sharded"],
+        beside: &[],
     },
     Subject {
         package: "tollgate-quota",
@@ -63,6 +68,7 @@ const SUBJECTS: [Subject; 5] = [
             "threshold/mod.rs",
         ],
         tests: &["calendar", "ledger", "meters", "rate_refunds", "threads"],
+        beside: &[],
     },
     Subject {
         package: "tollgate-table",
@@ -71,6 +77,7 @@ const SUBJECTS: [Subject; 5] = [
             "{occupancy,pair,place,table,view,word}.rs",
         ],
         tests: &["exact", "properties", "threads"],
+        beside: &[],
     },
     Subject {
         package: "tollgate-core",
@@ -81,6 +88,7 @@ const SUBJECTS: [Subject; 5] = [
             "sharded/{guess,hand,handle,mod,parent,stock,supply}.rs",
         ],
         tests: &["changes", "properties", "sharded", "threads"],
+        beside: &[],
     },
 ];
 
@@ -123,12 +131,11 @@ fn run(run: &Run) -> Outcome {
     }
 }
 
-/// A share of the mutants of one crate: every `of`-th, from the `number`-th on.
-#[derive(Clone, Copy)]
+/// Some mutants of one crate.
 struct Share {
     subject: &'static Subject,
-    number: u64,
-    of: u64,
+    name: String,
+    mutants: Vec<String>,
 }
 
 fn all(run: &Run) -> Result<Outcome, String> {
@@ -137,16 +144,11 @@ fn all(run: &Run) -> Result<Outcome, String> {
     let copies = (0..AT_ONCE)
         .map(|number| Copy::of_the_tree(Path::new(&format!("{FOLDER}/{number}"))))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut there = Vec::new();
-    for subject in &SUBJECTS {
-        let whole = Share {
-            subject,
-            number: 0,
-            of: 1,
-        };
-        there.extend(whole.listed(copies[0].root(), &[])?);
-    }
-    let text_of = |file: &str| fs::read_to_string(copies[0].root().join(file)).unwrap_or_default();
+    let tree = copies[0].root();
+    let lists = SUBJECTS.iter().map(|subject| subject.listed(tree));
+    let lists = lists.collect::<Result<Vec<_>, _>>()?;
+    let there = lists.concat();
+    let text_of = |file: &str| fs::read_to_string(tree.join(file)).unwrap_or_default();
     let equal = equal.found_in(&there, text_of)?;
     if equal.len() * 20 > there.len() {
         return Err(format!(
@@ -164,16 +166,24 @@ fn all(run: &Run) -> Result<Outcome, String> {
     };
     let of = rounds * AT_ONCE;
     let shares = (0..AT_ONCE).flat_map(|part| {
-        let share = move |subject| Share {
-            subject,
-            number: round * AT_ONCE + part,
-            of,
+        let number = round * AT_ONCE + part;
+        // Dealt before what is argued is left out, so that an argument moves no other mutant to another round.
+        let share = |(subject, list): (&'static Subject, &Vec<String>)| {
+            let dealt = (0..).zip(list).filter(|(place, _)| place % of == number);
+            let mutants = dealt
+                .map(|(_, name)| name)
+                .filter(|name| !equal.contains(name));
+            Share {
+                subject,
+                name: format!("{}-{number}-of-{of}", subject.package),
+                mutants: mutants.cloned().collect(),
+            }
         };
-        SUBJECTS.iter().map(share)
+        SUBJECTS.iter().zip(&lists).map(share).collect::<Vec<_>>()
     });
     let limit = if rounds == 1 { LIMIT_ALL } else { LIMIT };
     let found = at_once(&copies, shares, |copy, share| {
-        share.tried(copy, &equal, limit, |line| {
+        share.tried(copy, limit, |line| {
             run.say(&format!("{}: {line}", share.subject.package))
         })
     });
@@ -250,73 +260,58 @@ impl Found {
     }
 }
 
-impl Share {
-    /// The tool, told which mutants, in a copy of the tree.
-    fn tool(self, tree: &Path, equal: &[String]) -> Command {
-        let Self {
-            subject,
-            number,
-            of,
-        } = self;
+impl Subject {
+    /// The tool, in a copy of the tree.
+    fn tool(&self, tree: &Path) -> Command {
         let mut tool = Command::new("cargo");
         tool.current_dir(tree)
             .args(["mutants", "--no-config", "--no-shuffle", "--all-features"])
-            .args(["--package", subject.package])
-            .args([
-                "--sharding",
-                "round-robin",
-                "--shard",
-                &format!("{number}/{of}"),
-            ]);
-        for file in subject.files {
+            .args(["--package", self.package, "--exclude-re", NEITHER]);
+        for file in self.files {
             tool.arg("--file")
-                .arg(format!("crates/{}/src/{file}", subject.package));
-        }
-        tool.args(["--exclude-re", NEITHER]);
-        for mutant in equal {
-            tool.arg("--exclude-re").arg(exactly(mutant));
+                .arg(format!("crates/{}/src/{file}", self.package));
         }
         tool
     }
 
-    /// The names of the mutants.
-    fn listed(self, tree: &Path, equal: &[String]) -> Result<Vec<String>, String> {
-        let listed = lines_of(self.tool(tree, equal).arg("--list"), A_MINUTE, |_| {})?;
-        Ok(listed
-            .into_iter()
-            .filter(|line| line.starts_with("crates/"))
-            .collect())
+    /// The names of all its mutants.
+    fn listed(&self, tree: &Path) -> Result<Vec<String>, String> {
+        let mut listed = lines_of(self.tool(tree).arg("--list"), A_MINUTE, |_| {})?;
+        listed.retain(|line| line.starts_with("crates/"));
+        Ok(listed)
     }
+}
 
+impl Share {
     /// Tries all of them.
-    fn tried(
-        self,
-        copy: &Copy,
-        equal: &[String],
-        limit: Duration,
-        each: impl FnMut(&str),
-    ) -> Result<Found, String> {
+    fn tried(&self, copy: &Copy, limit: Duration, each: impl FnMut(&str)) -> Result<Found, String> {
         let Self {
             subject,
-            number,
-            of,
+            name,
+            mutants,
         } = self;
-        let expected = self.listed(copy.root(), equal)?.len();
+        let expected = mutants.len();
         if expected == 0 {
             return Ok(Found::default());
         }
         let folder = copy.root().parent().unwrap_or(copy.root());
-        let out = folder.join(format!("{}-{number}-of-{of}", subject.package));
+        let out = folder.join(name);
         // What an earlier run found is not of this one.
         let _ = fs::remove_dir_all(&out);
         fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
-        let mut tool = self.tool(copy.root(), equal);
+        let mut tool = subject.tool(copy.root());
+        for mutant in mutants {
+            tool.arg("--re").arg(exactly(mutant));
+        }
         tool.args(["--in-place", "--cap-lints", "true", "--colors", "never"])
             // Of a mutant that hangs.
-            .args(["--timeout-multiplier", "3", "--minimum-test-timeout", "20"])
+            .args(["--timeout-multiplier", "2", "--minimum-test-timeout", "20"])
             .arg("--output")
             .arg(&out)
             .arg("--cargo-arg=--lib");
+        for package in [subject.package].iter().chain(subject.beside) {
+            tool.args(["--test-package", package]);
+        }
         for test in subject.tests {
             tool.arg(format!("--cargo-arg=--test={test}"));
         }
