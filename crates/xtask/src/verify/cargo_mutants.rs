@@ -4,9 +4,14 @@
 //! There are thousands, and each is built anew. So a full run tries one round of [`ROUNDS`], another each day, or the one that
 //! `--seed` names; whoever asks for nothing but this part at full depth gets all of them, which takes hours.
 
-use super::{Depth, Outcome, Part, Run, at_once, copy::Copy, mutants::day, program::lines_of};
+use super::{
+    Depth, Outcome, Part, Run, at_once,
+    copy::Copy,
+    mutants::{ONLY, day},
+    program::lines_of,
+};
 use serde::Deserialize;
-use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, env, fs, path::Path, process::Command, time::Duration};
 
 pub(crate) const PART: Part = Part {
     name: "cargo-mutants",
@@ -165,6 +170,7 @@ fn all(run: &Run) -> Result<Outcome, String> {
         (ROUNDS, round)
     };
     let of = rounds * AT_ONCE;
+    let only = env::var(ONLY).unwrap_or_default();
     let shares = (0..AT_ONCE).flat_map(|part| {
         let number = round * AT_ONCE + part;
         // Dealt before what is argued is left out, so that an argument moves no other mutant to another round.
@@ -172,7 +178,7 @@ fn all(run: &Run) -> Result<Outcome, String> {
             let dealt = (0..).zip(list).filter(|(place, _)| place % of == number);
             let mutants = dealt
                 .map(|(_, name)| name)
-                .filter(|name| !equal.contains(name));
+                .filter(|name| name.contains(&only) && !equal.contains(name));
             Share {
                 subject,
                 name: format!("{}-{number}-of-{of}", subject.package),

@@ -54,8 +54,8 @@ const OURS: [&str; 7] = [
     "sync", "core", "window", "table", "quota", "policy", "testkit",
 ];
 
-/// Tries only mutants whose name contains this.
-const ONLY: &str = "TOLLGATE_MUTANTS";
+/// Tries only mutants whose name contains this, of both kinds.
+pub(super) const ONLY: &str = "TOLLGATE_MUTANTS";
 
 fn run(run: &Run) -> Outcome {
     match patch::all(Path::new(PATCHES)).and_then(|mutants| try_all(run, mutants)) {
