@@ -19,6 +19,8 @@ const FOLDER: &str = "target/instrumented";
 /// The newest compiler in Debian, which is packaged for its web browsers.
 const COMPILER: &str = "rustc-web";
 const DEVELOPMENT: &str = "libstd-rust-web-dev";
+/// What is not taken for a race, and why.
+const FALSE_ALARMS: &str = "tests/tsan.supp";
 const FETCH: Duration = Duration::from_secs(1_800);
 
 pub(super) const GET: &str =
@@ -67,20 +69,28 @@ impl Compiler {
         }))
     }
 
-    /// What cargo must be told to build with ThreadSanitizer in everything.
-    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+    /// What cargo must be told to build with ThreadSanitizer in everything, and the programs to run with it.
+    pub(super) fn environment(&self) -> Result<Vec<(&'static str, String)>, String> {
+        let alarms = fs::canonicalize(FALSE_ALARMS);
+        let alarms = alarms.map_err(|error| format!("{FALSE_ALARMS}: {error}"))?;
         let mut environment = vec![
             ("RUSTC_BOOTSTRAP", "1".to_owned()),
             ("RUSTFLAGS", "-Zsanitizer=thread".to_owned()),
             ("CARGO_UNSTABLE_BUILD_STD", "std".to_owned()),
             ("CARGO_BUILD_TARGET", "x86_64-unknown-linux-gnu".to_owned()),
             // A race is a failure of its test program.
-            ("TSAN_OPTIONS", "halt_on_error=1 exitcode=66".to_owned()),
+            (
+                "TSAN_OPTIONS",
+                format!(
+                    "halt_on_error=1 exitcode=66 suppressions={}",
+                    alarms.display()
+                ),
+            ),
         ];
         if let Some(rustc) = &self.rustc {
             environment.push(("RUSTC", rustc.display().to_string()));
         }
-        environment
+        Ok(environment)
     }
 }
 

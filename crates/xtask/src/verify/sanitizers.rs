@@ -88,7 +88,7 @@ fn threads(run: &Run) -> Result<Option<(String, Vec<Ran>)>, String> {
         return Ok(None);
     };
     run.say(&format!("ThreadSanitizer by {}", compiler.version));
-    let environment = compiler.environment();
+    let environment = compiler.environment()?;
     let mut arguments = vec!["--all-features"];
     for (package, test) in RACING {
         for (option, name) in [("--package", package), ("--test", test)] {
