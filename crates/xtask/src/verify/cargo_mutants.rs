@@ -315,8 +315,9 @@ impl Share {
             .arg("--output")
             .arg(&out)
             .arg("--cargo-arg=--lib");
-        for package in [subject.package].iter().chain(subject.beside) {
-            tool.args(["--test-package", package]);
+        // Not as the tool's own option, which does not say what is tried unmutated.
+        for package in subject.beside {
+            tool.arg(format!("--cargo-arg=--package={package}"));
         }
         for test in subject.tests {
             tool.arg(format!("--cargo-arg=--test={test}"));
