@@ -59,7 +59,7 @@ type OnCrossing = Box<dyn Fn(&Crossing) + Send + Sync>;
 /// A policy at work: several limits over several scopes, one decision; a reservation, then its settlement.
 ///
 /// An admission reads one clock, looks at the limits that apply, then charges one after another: one exchange each,
-/// and for a gcra limit one more for its record. A refusal is made of loads, but for the back-out after a lost race.
+/// and, while a gcra limit has a backlog, one or two more for its record. A refusal is made of loads, but for the back-out after a lost race.
 /// No lock is taken unless callers wait in line. Cloning is cheap and gives another handle of the same gate.
 ///
 /// ```

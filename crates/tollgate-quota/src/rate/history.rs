@@ -1,10 +1,12 @@
 //! The lowest backlog since a charge: a short record of recent charges.
 //!
-//! Each charge records, before its exchange, the backlog that it saw, in a slot named by its number. Level 0 has
+//! Each charge that sees a backlog records it, before its exchange, in a slot named by its number. Level 0 has
 //! a slot for each of the last charges, level 1 for each group of eight, level 2 for each group of 64, and so on:
 //! old charges share a slot, which keeps the minimum. So what is said of a recent receipt is exact, and what is
 //! said of an old one errs towards a lower backlog, which refunds less. The first charge after a group is complete
 //! *rolls it up*: it reads the group's eight slots and records their minimum one level higher, before its exchange too.
+//! Nobody asks here beyond a charge that saw no backlog, which ended whatever was to come back of those before it: so its
+//! slot need not be there, and neither the roll-up that would have been its task.
 //!
 //! A refund lowers the backlog that later charges ought to have seen. Instead of lowering their records, a record
 //! holds `backlog + R`, where R is the sum of all refunds when it was made, and a reader subtracts the R of its
@@ -13,8 +15,8 @@
 //!
 //! # Synchronization
 //! - `low` (tag, minimum): written by chargers before their exchange of the meter's word (Release), read after a
-//!   load of that word (Acquire): all charges up to the number in the word are recorded, and all groups that were
-//!   complete before the last of them. A charger that comes too late to roll up finds a slot of a newer group; then
+//!   load of that word (Acquire): all charges up to the number in the word, since the last that saw no backlog, are
+//!   recorded, and all groups that were complete between the two. A charger that comes too late to roll up finds a slot of a newer group; then
 //!   others have done so, and its exchange will fail.
 //! - `refunds` (tag, sum): raised (Release) after the refund was counted in the meter's `started`; read (Acquire)
 //!   before `started`. So what is added back was subtracted before.
@@ -172,12 +174,6 @@ impl History {
         if let Some(slot) = self.slot_or_made(0, seq) {
             slot.note(seq + 1, value);
         }
-        self.skip(seq);
-    }
-
-    /// What a number asks for that records nothing: a reset's.
-    #[inline]
-    pub(super) fn skip(&self, seq: u64) {
         if seq & ((1 << RATIO_BITS) - 1) == 0 {
             self.roll_up(seq);
         }
@@ -194,8 +190,8 @@ impl History {
             let end = seq >> shift;
             let begins = if seq == self.first(level) { 0 } else { end - 1 };
             for group in begins..end {
-                // Where one is missing, nobody was charged under that number (a reset took it), or it belongs to a
-                // newer group by now: then those who came before have rolled up all of them.
+                // Where one is missing, its charge saw no backlog, or was a reset; or it belongs to a newer group by
+                // now: then those who came before have rolled up all of them.
                 let first = group << RATIO_BITS;
                 let low = self.eight(level - 1, first).and_then(|parts| {
                     let lows = (first + 1..).zip(parts);
@@ -345,9 +341,8 @@ mod tests {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            // A reset takes a number and records nothing.
-            if state.is_multiple_of(97) {
-                history.skip(seq);
+            // One that sees no backlog takes a number and records nothing.
+            if seq < 900 && state.is_multiple_of(97) {
                 values.push(u64::MAX);
             } else {
                 values.push(1_000 + state % 1_000_000);
@@ -366,13 +361,8 @@ mod tests {
                 let Some(of) = end.checked_sub(distance + 1) else {
                     continue;
                 };
-                if values[of + 1..]
-                    .iter()
-                    .rev()
-                    .take(16)
-                    .any(|value| *value == u64::MAX)
-                {
-                    // A reset is so near that the charge before it is forgotten anyway.
+                if values[of + 1..].contains(&u64::MAX) {
+                    // Nobody asks beyond it.
                     continue;
                 }
                 let least = |from: usize| values[from..].iter().min().copied().unwrap();

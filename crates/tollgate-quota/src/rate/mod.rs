@@ -3,7 +3,8 @@
 //! # Protocol
 //! The word holds the TAT and the number of charges. A charge admits when
 //! `max(TAT, now) + cost × T − now <= capacity × T` (GCRA, ITU-T I.371, for a cost of any size), in whole quanta of
-//! a [`Scale`] in which T is exact. It first records the backlog `TAT − now` that it saw, then exchanges the word.
+//! a [`Scale`] in which T is exact. It first records the backlog `TAT − now` that it saw, then exchanges the word. One
+//! that sees no backlog marks the word instead, and the next one that sees some says so: see `idle`.
 //!
 //! Had a charge made at `t0` been smaller by `s`, today's backlog would be smaller by `min(s, lowest backlog since
 //! t0)`. More must not be given back, or refilled units are admitted twice; less loses throughput. So a refund
@@ -15,6 +16,7 @@
 //! given back, its own units stand in the queue. So a refund gives back the surplus less the time from `t0` to
 //! the latest charge, at the least, whatever the records say; what matters is the latest `now` of any charge in the word,
 //! since refilled units can only have been admitted again by a charge. While no time passes, no unit is lost in any race.
+//! Where a charge since has found no backlog, its own units have been served, and nothing comes back.
 //!
 //! # Synchronization
 //! - `word`: exchanged by chargers (Release: publishes their record) and by refunders (Release: publishes `started`).
@@ -22,8 +24,11 @@
 //! - `started`: raised by a refunder before its exchange and lowered if that fails. Read after `word`: at least all
 //!   refunds in it.
 //! - `done`: raised after the exchange (Release). Read before `word` (Acquire): at most the refunds in it.
-//! - `latest`: raised to its `now` by each charger before its exchange. Read after `word`: at least the `now` of all
-//!   charges in it; a charge that came since makes the exchange of the refund fail.
+//! - `idle`: the number of the last charge that found no backlog and that others have followed who found some: raised by
+//!   the first of these, to whom the word says so, before its exchange. Read after `word`: with the word's own mark, it
+//!   tells of every such charge in it.
+//! - `latest`: raised to its `now` by each charger that sees a backlog, before its exchange. Read after `word`: at least
+//!   the `now` of all such charges in it; a charge that came since makes the exchange of the refund fail.
 //!
 //! A record holds `backlog + done` and a refunder subtracts `started`, so what lies between the two, a refund in
 //! flight, errs towards refunding less.
@@ -54,8 +59,8 @@ pub enum RefundRule {
 /// A rate limit whose costs are settled after they were charged.
 ///
 /// Exact at any rate of up to 32,768 units a nanosecond in lowest terms, else rounded upward by less than 2^-15 ns
-/// a unit. A charge is one exchange, and one for its record, rarely more. The record is allocated half a KiB at a
-/// time, as charges come.
+/// a unit. A charge is one exchange, and if others stand before it in the queue, one or two more for its record. The
+/// record is allocated half a KiB at a time, as such charges come.
 ///
 /// ```
 /// use tollgate_core::{Cost, Limit, Meter, Moment, Nanos, Wall};
@@ -83,7 +88,9 @@ pub struct RateMeter {
     word: AtomicU128,
     started: AtomicU128,
     done: AtomicU128,
-    /// The latest instant of any charge, in nanoseconds. Kept for exact refunds only.
+    /// No charge before the one of this number has anything left to give back. Kept for exact refunds only, as is the next.
+    idle: AtomicU64,
+    /// The latest instant of any charge that saw a backlog, in nanoseconds.
     latest: AtomicU64,
     history: History,
 }
@@ -151,6 +158,7 @@ impl RateMeter {
             word: AtomicU128::new(word.0),
             started: AtomicU128::new(0),
             done: AtomicU128::new(0),
+            idle: AtomicU64::new(0),
             latest: AtomicU64::new(0),
             history: History::new(depth),
         }
@@ -271,22 +279,24 @@ impl RateMeter {
                 return Err(Refused::Closed);
             }
             let backlog = word.tat().saturating_sub(now);
-            let after = backlog.saturating_add(worth);
             if must_fit {
                 // Linearization point of a denial: the load of the word.
                 self.fits(backlog, worth, whole)?;
             }
-            if self.rule == RefundRule::Exact {
+            if !word.is_idle(now) && self.rule == RefundRule::Exact {
                 // A backlog beyond what records can tell from another lap is recorded as less.
                 let seen = backlog.min(1 << (61 + self.coarse));
                 self.history
                     .note(word.seq(), self.coarsened(done.wrapping_add(seen)));
-                // Relaxed, both: published by the exchange below. It only grows, so a stale value costs time only.
+                // Relaxed, all: published by the exchange below. They only grow, so a stale value costs time only.
+                if word.was_idle() {
+                    self.idle.fetch_max(word.seq().saturating_sub(1), Relaxed);
+                }
                 if self.latest.load(Relaxed) < at.now.0 {
                     self.latest.fetch_max(at.now.0, Relaxed);
                 }
             }
-            let next = Word::new(now.saturating_add(after), word.next_seq());
+            let next = word.charged(now, worth);
             // Linearization point of a charge. Release: publishes its record. Acquire: keeps the chain of
             // happens-before through every exchange. On failure nothing was read that is used.
             if self
@@ -303,7 +313,7 @@ impl RateMeter {
                 return Ok(Charged {
                     receipt,
                     before: backlog,
-                    after,
+                    after: backlog.saturating_add(worth),
                     full: whole,
                 });
             }
@@ -335,6 +345,12 @@ impl RateMeter {
         surplus.min(u128::from(lowest) << self.coarse)
     }
 
+    /// True if a charge after the one of number `seq` found no backlog, as `word` tells, which was loaded before.
+    fn is_served(&self, seq: u64, word: Word) -> bool {
+        // Relaxed: published by the exchange of the word (Release), which was loaded before (Acquire).
+        seq < self.idle.load(Relaxed) || word.was_idle() && seq + 1 < word.seq()
+    }
+
     /// What of `surplus` quanta of a charge has surely not been served: the charge was worth as much at least, and no
     /// charge in the word that was loaded before came later than `latest`.
     fn unserved(&self, charged_at: Nanos, surplus: u128) -> u128 {
@@ -348,13 +364,10 @@ impl RateMeter {
     /// refilled since does not.
     fn back_out(&self, at: Moment, receipt: &RateReceipt) -> Option<u64> {
         let before = receipt.before.whole();
+        let worth = self.scale.worth(receipt.cost);
         // As `commit` made it.
-        let tat = before.tat().max(self.scale.quanta(receipt.now));
-        let after = Word::new(
-            tat.saturating_add(self.scale.worth(receipt.cost)),
-            before.next_seq(),
-        );
-        let back = Word::new(before.tat(), before.next_seq());
+        let after = before.charged(self.scale.quanta(receipt.now), worth);
+        let back = after.with_tat(before.tat());
         // AcqRel: as any exchange of the word.
         self.word
             .compare_exchange(after.0, back.0, AcqRel, Relaxed)
@@ -363,14 +376,8 @@ impl RateMeter {
         if back.tat() >= now {
             return Some(receipt.cost);
         }
-        Some(
-            self.scale.units_down(
-                after
-                    .tat()
-                    .saturating_sub(now)
-                    .min(self.scale.worth(receipt.cost)),
-            ),
-        )
+        let unserved = after.tat().saturating_sub(now);
+        Some(self.scale.units_down(unserved.min(worth)))
     }
 
     /// What of `surplus` units this meter, frozen since another has taken over, would give back of a charge: as much as
@@ -396,6 +403,9 @@ impl RateMeter {
         }
         if self.rule == RefundRule::Eager {
             return carried(surplus);
+        }
+        if self.is_served(seq, word) {
+            return carried(0);
         }
         let Some(lowest) = self.history.lowest(seq, word.seq(), receipt.done) else {
             return carried(0);
@@ -458,20 +468,18 @@ impl RateMeter {
         charged_at: Option<Nanos>,
     ) -> u128 {
         let now = self.scale.quanta(at.now);
-        let base = receipt.done;
+        let (seq, base) = (receipt.before.whole().seq(), receipt.done);
         loop {
             // Acquire: all records and refunds that the word stands for are seen below.
             let word = Word(self.word.load(Acquire));
             // Relaxed: a reset raises it before its exchange (Release), which this word has seen or fails by.
-            if word.is_mark() || receipt.before.whole().seq() < self.forgotten.load(Relaxed) {
+            if word.is_mark() || seq < self.forgotten.load(Relaxed) || self.is_served(seq, word) {
                 return 0;
             }
             let backlog = word.tat().saturating_sub(now);
             let unserved = charged_at.map_or(0, |at| self.unserved(at, surplus));
             // None if it is too old to tell, or the slots were taken by charges newer than the word.
-            let lowest = self
-                .history
-                .lowest(receipt.before.whole().seq(), word.seq(), base);
+            let lowest = self.history.lowest(seq, word.seq(), base);
             // Relaxed, here and below: the loads before are Acquire and the exchange of the word is Release.
             let started = self.started.load(Relaxed);
             let recorded =
@@ -491,15 +499,14 @@ impl RateMeter {
             {
                 continue;
             }
-            let next = Word::new(word.tat() - amount, word.seq());
+            let next = word.with_tat(word.tat() - amount);
             // Linearization point of a refund. Release: publishes `started`. Acquire: as in `commit`.
             if self
                 .word
                 .compare_exchange(word.0, next.0, AcqRel, Relaxed)
                 .is_ok()
             {
-                self.history
-                    .refunded(receipt.before.whole().seq(), self.coarsened(amount));
+                self.history.refunded(seq, self.coarsened(amount));
                 // Release: pairs with the Acquire in `commit`; the exchange above is seen with it.
                 self.done.fetch_add(amount, Release);
                 return amount;
@@ -522,7 +529,7 @@ impl RateMeter {
             {
                 return 0;
             }
-            let next = Word::new(word.tat() - amount, word.seq());
+            let next = word.with_tat(word.tat() - amount);
             // AcqRel: as any exchange of the word.
             match self
                 .word
@@ -626,9 +633,6 @@ impl Meter for RateMeter {
             // An exact refund finds no backlog of its own any more; an eager one asks for this. Raised too far by a
             // failed exchange, it only forfeits. Relaxed: published by the exchange.
             self.forgotten.fetch_max(word.next_seq(), Relaxed);
-            if self.rule == RefundRule::Exact {
-                self.history.skip(word.seq());
-            }
             // AcqRel: as any exchange of the word.
             match self.word.compare_exchange_weak(
                 word.0,

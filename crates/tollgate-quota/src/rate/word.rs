@@ -2,11 +2,14 @@
 
 use super::scale::{TAT_BITS, TAT_LIMIT};
 
-const SEQ_BITS: u32 = 52;
+const SEQ_BITS: u32 = 51;
 const SEQ_MASK: u64 = (1 << SEQ_BITS) - 1;
-const FROZEN: u128 = 1 << SEQ_BITS;
+const IDLE: u128 = 1 << SEQ_BITS;
+const FROZEN: u128 = IDLE << 1;
+const TAT_SHIFT: u32 = SEQ_BITS + 2;
 
-/// A meter's state: bits 0-51 the number of charges so far, bit 52 the frozen flag, bits 53-127 the TAT in quanta.
+/// A meter's state: bits 0-50 the number of charges so far, bit 51 whether the last of them found no backlog, bit 52 the
+/// frozen flag, bits 53-127 the TAT in quanta.
 ///
 /// Each charge raises the number, and between two charges the TAT only falls: no word ever comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,22 +32,22 @@ impl Word {
     pub(super) const PENDING: Self = Self(u128::MAX - 1);
 
     pub(super) const fn new(tat: u128, seq: u64) -> Self {
-        const { assert!(TAT_BITS + SEQ_BITS + 1 == 128) };
+        const { assert!(TAT_BITS + TAT_SHIFT == 128) };
         let tat = if tat > TAT_LIMIT - 1 {
             TAT_LIMIT - 1
         } else {
             tat
         };
-        Self((tat << (SEQ_BITS + 1)) | (seq & SEQ_MASK) as u128)
+        Self((tat << TAT_SHIFT) | (seq & SEQ_MASK) as u128)
     }
 
     pub(super) const fn tat(self) -> u128 {
-        self.0 >> (SEQ_BITS + 1)
+        self.0 >> TAT_SHIFT
     }
 
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the low half, of which 52 bits are kept"
+        reason = "the low half, of which 51 bits are kept"
     )]
     pub(super) const fn seq(self) -> u64 {
         self.0 as u64 & SEQ_MASK
@@ -52,6 +55,30 @@ impl Word {
 
     pub(super) const fn next_seq(self) -> u64 {
         (self.seq() + 1) & SEQ_MASK
+    }
+
+    /// True if nothing is left at `now` of what was charged before.
+    pub(super) const fn is_idle(self, now: u128) -> bool {
+        self.tat() <= now
+    }
+
+    /// True if the last charge found no backlog.
+    pub(super) const fn was_idle(self) -> bool {
+        self.0 & IDLE != 0
+    }
+
+    /// The word after a charge of `worth` at `now`.
+    pub(super) const fn charged(self, now: u128, worth: u128) -> Self {
+        if self.is_idle(now) {
+            Self(Self::new(now.saturating_add(worth), self.next_seq()).0 | IDLE)
+        } else {
+            Self::new(self.tat().saturating_add(worth), self.next_seq())
+        }
+    }
+
+    /// The word with another TAT, its charges being the same.
+    pub(super) const fn with_tat(self, tat: u128) -> Self {
+        Self(Self::new(tat, self.seq()).0 | self.0 & IDLE)
     }
 
     /// True if the word takes no exchange but the one that fills a pending meter.

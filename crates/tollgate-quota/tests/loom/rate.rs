@@ -21,6 +21,16 @@ fn a_refund_of_the_past_never_admits_refilled_units_twice() {
     both_ways(|| exhaustive(rate::a_refund_of_the_past_never_admits_refilled_units_twice));
 }
 
+/// One who finds no backlog, and one with an old `now` who finds some, with and without room for both; then a refund. Exhaustive; under a second.
+#[test]
+fn a_charge_without_backlog_ends_what_comes_back() {
+    for capacity in [4, 5] {
+        both_ways(|| {
+            exhaustive(move || rate::a_charge_without_backlog_ends_what_comes_back(capacity))
+        });
+    }
+}
+
 /// Two refunds and a charge. Three preemptions; seconds.
 #[test]
 fn refunds_racing_with_refunds_and_a_charge_keep_every_unit() {

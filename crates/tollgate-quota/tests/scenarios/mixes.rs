@@ -16,6 +16,8 @@ macro_rules! mixes {
             fn rate_refunds() {
                 $run(rate::a_refund_racing_with_a_charge_never_admits_refilled_units_twice);
                 $run(rate::a_refund_of_the_past_never_admits_refilled_units_twice);
+                $run(|| rate::a_charge_without_backlog_ends_what_comes_back(4));
+                $run(|| rate::a_charge_without_backlog_ends_what_comes_back(5));
                 $run(|| rate::refunds_racing_with_refunds_and_a_charge_keep_every_unit(2));
                 $run(|| rate::refunds_racing_with_refunds_and_a_charge_keep_every_unit(6));
                 $run(|| rate::an_extension_is_settled_with_its_charge(4));

@@ -77,6 +77,24 @@ pub(crate) fn a_refund_of_the_past_never_admits_refilled_units_twice() {
     assert_eq!(meter.used(at(4)), 4);
 }
 
+/// Four units are charged at 0. One caller charges one at 4, when they are served; another, with a `now` of 1, sees a
+/// backlog, and may have recorded it although it then comes second, or is denied, having room for no more than `capacity`.
+/// No refund after them gives back more than the punctual one saw.
+pub(crate) fn a_charge_without_backlog_ends_what_comes_back(capacity: u64) {
+    let meter = meter(capacity);
+    let receipt = charge(&meter, 0, 4, capacity).expect("it is fresh");
+    let (seen, _) = race(
+        &meter,
+        move |meter| {
+            let charged = meter.charge(at(4), cost(1), capacity);
+            charged.expect("all is served").before
+        },
+        move |meter| charge(meter, 1, 1, capacity),
+    );
+    let given = meter.refund(at(1), &receipt, 3);
+    assert!(u128::from(given) <= seen, "{given}, of which it saw {seen}");
+}
+
 /// Refunds and a charge at one instant give back all, and so does a refund after them.
 pub(crate) fn refunds_racing_with_refunds_and_a_charge_keep_every_unit(refunders: usize) {
     let held = refunders as u64 + 1;
