@@ -9,8 +9,8 @@
 //! 2. If there is none, make one: *reserve* a free slot by exchanging its word for a mark, store the hash, *publish* the
 //!    claim. While the slot is reserved its hash may still be the last owner's; nobody takes it for anything.
 //! 3. *Fence*.
-//! 4. Look at all candidate slots again. If one is active for the hash, or the target is gone, or there is a claim at a
-//!    lower position, go back to 1. *Kill* each other claim of the hash by exchange; if that fails, go back to 1.
+//! 4. Look at all other candidate slots again. If one is active for the hash, or there is a claim at a lower position,
+//!    go back to 1. *Kill* each other claim of the hash by exchange; if that fails, go back to 1.
 //! 5. *Activate* the target: exchange its mark for the first TAT, which includes the caller's cost. If that fails
 //!    somebody else finished it, or killed it: back to 1.
 //!
@@ -269,14 +269,11 @@ impl Table {
     /// Step 4: `target`, if nothing is in its way any more.
     fn clear_way<'t>(&self, place: Place<'t>, target: Claim<'t>, hash: u64) -> Option<Claim<'t>> {
         for (position, slot) in place.candidates().enumerate() {
-            let word = Word::of(slot.word.load(Acquire));
+            // If it is gone, the exchange that is to activate it fails.
             if position == target.position {
-                if word != Word::Claimed(target.number) {
-                    return None;
-                }
                 continue;
             }
-            match word {
+            match Word::of(slot.word.load(Acquire)) {
                 Word::Tat(_) if slot.hash.load(Acquire) == hash => return None,
                 Word::Claimed(number) if slot.hash.load(Acquire) == hash => {
                     let other = Claim {

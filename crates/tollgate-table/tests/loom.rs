@@ -7,7 +7,7 @@
 
 mod scenarios;
 
-use scenarios::Plan;
+use scenarios::{Plan, both_ways};
 use tollgate_sync::model::{bounded, exhaustive};
 use tollgate_table::{
     Flaw,
@@ -98,29 +98,44 @@ fn a_dead_callers_claim_is_finished() {
     claims(3, &[Dead(1), Outside, Reserved(0)], 2);
 }
 
-/// Two calls each of a known and a new key, two slots. Three preemptions, 0.1 s.
+/// A call or two of a known and a new key each, two slots. Three preemptions, 1 s.
 #[test]
 fn a_late_hit_never_charges_the_new_owner() {
-    bounded(3, || {
-        scenarios::a_late_hit_never_charges_the_new_owner(2, 2, false, sound);
-    });
-    bounded(3, || {
-        scenarios::a_late_hit_never_charges_the_new_owner(2, 2, true, sound);
-    });
+    for calls in [1, 2] {
+        both_ways(|| {
+            bounded(3, move || {
+                scenarios::a_late_hit_never_charges_the_new_owner(2, calls, sound);
+            });
+        });
+    }
+}
+
+/// A caller with an old `now` and one who takes the slot of its key for another, or of another for its key. Exhaustive; 1 s.
+#[test]
+fn a_late_denial_tells_of_its_own_key() {
+    for known in [false, true] {
+        both_ways(|| {
+            exhaustive(move || scenarios::a_late_denial_tells_of_its_own_key(known, sound));
+        });
+    }
+}
+
+/// A caller of a known key beside a reset and a new key, one slot. Exhaustive; 2 s.
+#[test]
+fn a_tat_that_comes_back_is_another_keys() {
+    both_ways(|| exhaustive(|| scenarios::a_tat_that_comes_back_is_another_keys(sound)));
 }
 
 /// A known and a new key, one slot. Three preemptions, 20 ms.
 #[test]
 fn one_slot_has_one_owner() {
-    bounded(3, || scenarios::one_slot_has_one_owner(false, sound));
-    bounded(3, || scenarios::one_slot_has_one_owner(true, sound));
+    both_ways(|| bounded(3, || scenarios::one_slot_has_one_owner(sound)));
 }
 
 /// Two new keys, two slots. Three preemptions, 50 ms.
 #[test]
 fn two_new_keys_get_a_slot_each() {
-    bounded(3, || scenarios::two_new_keys_get_a_slot_each(false, sound));
-    bounded(3, || scenarios::two_new_keys_get_a_slot_each(true, sound));
+    both_ways(|| bounded(3, || scenarios::two_new_keys_get_a_slot_each(sound)));
 }
 
 /// Two callers of a known key, and of a new one. Three preemptions, 0.1 s; two, 5 s.
@@ -145,15 +160,13 @@ fn two_limits_back_out_side_by_side() {
 /// A reset beside a caller. Exhaustive, 10 ms.
 #[test]
 fn a_reset_forgets_all_or_nothing() {
-    exhaustive(|| scenarios::a_reset_forgets_all_or_nothing(false, sound));
-    exhaustive(|| scenarios::a_reset_forgets_all_or_nothing(true, sound));
+    both_ways(|| exhaustive(|| scenarios::a_reset_forgets_all_or_nothing(sound)));
 }
 
 /// Two keys without a slot. Exhaustive, 10 ms.
 #[test]
 fn keys_without_a_slot_share_a_cell() {
-    exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(false, sound));
-    exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(true, sound));
+    both_ways(|| exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(sound)));
 }
 
 /// Without the fence two callers look past each other's claims.
@@ -201,7 +214,7 @@ fn finishing_a_claim_not_seen_before_the_fence_is_found() {
 #[should_panic(expected = "is whole")]
 fn a_hit_that_trusts_its_hint_is_found() {
     bounded(3, || {
-        scenarios::a_late_hit_never_charges_the_new_owner(2, 1, false, |plan| {
+        scenarios::a_late_hit_never_charges_the_new_owner(2, 1, |plan| {
             plan.planted(Flaw::TrustTheHint)
         });
     });

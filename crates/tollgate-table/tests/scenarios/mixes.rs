@@ -29,10 +29,13 @@ macro_rules! mixes {
 
             #[test]
             fn slots_change_owners_once() {
-                $run(|| scenarios::a_late_hit_never_charges_the_new_owner(2, 2, false, sound));
-                $run(|| scenarios::one_slot_has_one_owner(false, sound));
-                $run(|| scenarios::two_new_keys_get_a_slot_each(false, sound));
-                $run(|| scenarios::keys_without_a_slot_share_a_cell(false, sound));
+                $run(|| scenarios::a_late_hit_never_charges_the_new_owner(2, 2, sound));
+                $run(|| scenarios::a_late_denial_tells_of_its_own_key(false, sound));
+                $run(|| scenarios::a_late_denial_tells_of_its_own_key(true, sound));
+                $run(|| scenarios::a_tat_that_comes_back_is_another_keys(sound));
+                $run(|| scenarios::one_slot_has_one_owner(sound));
+                $run(|| scenarios::two_new_keys_get_a_slot_each(sound));
+                $run(|| scenarios::keys_without_a_slot_share_a_cell(sound));
             }
 
             #[test]
@@ -43,7 +46,7 @@ macro_rules! mixes {
 
             #[test]
             fn a_reset_forgets_all_or_nothing() {
-                $run(|| scenarios::a_reset_forgets_all_or_nothing(false, sound));
+                $run(|| scenarios::a_reset_forgets_all_or_nothing(sound));
             }
         }
     };

@@ -7,10 +7,10 @@
 #[cfg(not(model_loom))]
 pub(crate) mod mixes;
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 use tollgate_core::{Clock, Cost, Limit, Nanos};
 use tollgate_sync::thread;
-use tollgate_table::{Class, KeyedLimiter, KeyedLimiterBuilder, Overflow};
+use tollgate_table::{Class, KeyedDecision, KeyedLimiter, KeyedLimiterBuilder, Overflow};
 
 /// A clock that stands still, and is no part of the race.
 #[derive(Debug)]
@@ -80,21 +80,35 @@ fn go<T: Send + 'static>(
     thread::spawn(move || act(&limiter))
 }
 
-/// What both parties return. The first one begins, or if `swapped` the second: a checker may miss what happens if a party
-/// that only loads begins beside one that was there before.
+thread_local! {
+    /// Whether the second party of a race is started first.
+    static SWAPPED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `model` with the parties of its race started in one order, then in the other: loom may miss what happens if a party
+/// that only loads is started first.
+#[cfg(model_loom)]
+pub(crate) fn both_ways(model: impl Fn()) {
+    for swapped in [false, true] {
+        SWAPPED.set(swapped);
+        model();
+    }
+    SWAPPED.set(false);
+}
+
+/// What both parties return, each of which runs in a thread of its own.
 fn race<A: Send + 'static, B: Send + 'static>(
     limiter: &Shared,
-    swapped: bool,
     first: impl FnOnce(&Shared) -> A + Send + 'static,
     second: impl FnOnce(&Shared) -> B + Send + 'static,
 ) -> (A, B) {
-    if swapped {
-        let first = go(limiter, first);
-        let second = second(limiter);
-        (end(first), second)
-    } else {
+    if SWAPPED.get() {
         let second = go(limiter, second);
-        (first(limiter), end(second))
+        let first = go(limiter, first);
+        (end(first), end(second))
+    } else {
+        let (first, second) = (go(limiter, first), go(limiter, second));
+        (end(first), end(second))
     }
 }
 
@@ -164,7 +178,6 @@ pub(crate) fn a_new_key_gets_one_slot_whoever_sees_it_free(
 pub(crate) fn a_late_hit_never_charges_the_new_owner(
     lines: usize,
     calls: usize,
-    swapped: bool,
     plan: fn(Plan) -> Plan,
 ) {
     let limiter = build(plan(self::plan(limit(1), lines)));
@@ -174,16 +187,16 @@ pub(crate) fn a_late_hit_never_charges_the_new_owner(
     let whole = START + UNIT;
     let free = whole + KEPT;
     let hits = move |limiter: &Shared| {
-        // As late as can be before the slot is free, and as early as the key is whole.
+        // As early as the key is whole, and as late as can be before the slot is free.
+        let nows = [whole, Nanos::new(free.0 - 1)];
         count(
-            [whole, Nanos::new(free.0 - 1)]
-                .into_iter()
-                .take(calls)
+            nows.into_iter()
+                .skip(2 - calls)
                 .map(|now| takes(limiter, OLD, now)),
         )
     };
     let news = move |limiter: &Shared| count((0..calls).map(|_| takes(limiter, KEY, free)));
-    let (hit, new) = race(&limiter, swapped, hits, news);
+    let (hit, new) = race(&limiter, hits, news);
     assert_eq!(hit, 1, "the known key is whole");
     assert_eq!(new, 1, "the new key is whole");
     assert!(!takes(&limiter, KEY, free));
@@ -191,7 +204,7 @@ pub(crate) fn a_late_hit_never_charges_the_new_owner(
 
 /// As above with one slot in all: either the known key keeps it, and the new one is told that there is none, or
 /// the other way round.
-pub(crate) fn one_slot_has_one_owner(swapped: bool, plan: fn(Plan) -> Plan) {
+pub(crate) fn one_slot_has_one_owner(plan: fn(Plan) -> Plan) {
     let limiter = build(plan(self::plan(limit(1), 1)));
     for old in 0..SLOTS as u64 {
         assert!(takes(&limiter, OLD + old, START));
@@ -199,7 +212,6 @@ pub(crate) fn one_slot_has_one_owner(swapped: bool, plan: fn(Plan) -> Plan) {
     let free = START + UNIT + KEPT;
     let (hit, new) = race(
         &limiter,
-        swapped,
         move |limiter| takes(limiter, OLD, Nanos::new(free.0 - 1)),
         move |limiter| takes(limiter, KEY, free),
     );
@@ -210,12 +222,63 @@ pub(crate) fn one_slot_has_one_owner(swapped: bool, plan: fn(Plan) -> Plan) {
     }
 }
 
+/// A caller with an old `now` beside one who takes the slot of a `known` key, expired by now, for a new one: whichever of
+/// the two keys the late one asks for, if it is denied it is told the wait of that, and not of the other.
+pub(crate) fn a_late_denial_tells_of_its_own_key(known: bool, plan: fn(Plan) -> Plan) {
+    let limiter = build(plan(self::plan(limit(1), 1)));
+    for old in 0..SLOTS as u64 {
+        assert!(takes(&limiter, OLD + old, START));
+    }
+    let ask = |limiter: &Shared, hash, now| {
+        limiter
+            .try_acquire_hashed_at(hash, Cost::ONE, now)
+            .expect("it fits")
+    };
+    let (late, new) = race(
+        &limiter,
+        move |limiter| ask(limiter, if known { OLD } else { KEY }, START),
+        move |limiter| ask(limiter, KEY, START + UNIT + KEPT),
+    );
+    assert!(new.is_allowed(), "the slot is free");
+    match late {
+        KeyedDecision::Denied(denied) => assert_eq!(
+            denied.retry_after() == UNIT,
+            known,
+            "the wait is the other key's"
+        ),
+        KeyedDecision::Full(_) => {}
+        KeyedDecision::Allowed(_) => panic!("it has no slot, or no unit"),
+    }
+}
+
+/// A caller of a known key beside one who resets that, and takes its slot for another key at the very TAT that the
+/// known one had: the other key's is not charged.
+pub(crate) fn a_tat_that_comes_back_is_another_keys(plan: fn(Plan) -> Plan) {
+    let limiter = build(plan(self::plan(limit(2), 1)));
+    let key = 1_u64;
+    let known = limiter.hash(&key);
+    let now = START + KEPT;
+    for slot in 1..SLOTS as u64 {
+        assert!(takes(&limiter, OLD + slot, now));
+    }
+    assert!(takes(&limiter, known, now));
+    let (_, new) = race(
+        &limiter,
+        move |limiter| takes(limiter, known, now),
+        move |limiter| {
+            limiter.reset_at(&key, START);
+            takes(limiter, KEY, now)
+        },
+    );
+    let left = count((0..3).map(|_| takes(&limiter, KEY, now)));
+    assert_eq!(left, usize::from(new), "left of the new key");
+}
+
 /// Two new keys and room for both.
-pub(crate) fn two_new_keys_get_a_slot_each(swapped: bool, plan: fn(Plan) -> Plan) {
+pub(crate) fn two_new_keys_get_a_slot_each(plan: fn(Plan) -> Plan) {
     let limiter = build(plan(self::plan(limit(1), 2)));
     let both = race(
         &limiter,
-        swapped,
         |limiter| takes(limiter, OLD, START),
         |limiter| takes(limiter, KEY, START),
     );
@@ -260,14 +323,13 @@ pub(crate) fn two_limits_are_charged_both_or_none(
 }
 
 /// A reset beside a caller: the unit taken before is forgotten, and the caller's counts or is forgotten with it.
-pub(crate) fn a_reset_forgets_all_or_nothing(swapped: bool, plan: fn(Plan) -> Plan) {
+pub(crate) fn a_reset_forgets_all_or_nothing(plan: fn(Plan) -> Plan) {
     let limiter = build(plan(self::plan(limit(2), 1)));
     let key = 1_u64;
     let hash = limiter.hash(&key);
     assert!(takes(&limiter, hash, START));
     let (taken, ()) = race(
         &limiter,
-        swapped,
         move |limiter| takes(limiter, hash, START),
         move |limiter| limiter.reset_at(&key, START),
     );
@@ -277,7 +339,7 @@ pub(crate) fn a_reset_forgets_all_or_nothing(swapped: bool, plan: fn(Plan) -> Pl
 }
 
 /// Keys without a slot that share a cell take its capacity between them.
-pub(crate) fn keys_without_a_slot_share_a_cell(swapped: bool, plan: fn(Plan) -> Plan) {
+pub(crate) fn keys_without_a_slot_share_a_cell(plan: fn(Plan) -> Plan) {
     let bytes = LINE_BYTES + 8;
     let limiter = build(plan(
         self::plan(limit(1), 1)
@@ -289,7 +351,6 @@ pub(crate) fn keys_without_a_slot_share_a_cell(swapped: bool, plan: fn(Plan) -> 
     }
     let (one, other) = race(
         &limiter,
-        swapped,
         |limiter| takes(limiter, KEY, START),
         |limiter| takes(limiter, OLD, START),
     );
