@@ -50,10 +50,23 @@ fn fixed_rollover_carries_debt() {
     }
 }
 
-/// A charge in the period of the change, and a change with a charge in the next; exhaustive. 2 s.
+/// A charge in the period of the change, and a change with a charge in the next; exhaustive, the other way to 2. 2 s.
 #[test]
 fn fixed_lowered_max_makes_no_debt() {
     exhaustive(fixed::lowered_max_makes_no_debt);
+    other_way(|| bounded(2, fixed::lowered_max_makes_no_debt));
+}
+
+/// A change, and a look with a charge; exhaustive.
+#[test]
+fn fixed_new_counter_knows_the_old_max_from_the_start() {
+    both_ways(|| exhaustive(fixed::new_counter_knows_the_old_max_from_the_start));
+}
+
+/// A change, and a look with a charge; exhaustive.
+#[test]
+fn fixed_who_finds_a_counter_closed_finds_the_next() {
+    both_ways(|| exhaustive(fixed::who_finds_a_counter_closed_finds_the_next));
 }
 
 /// A refund, a debt and a change, three callers; to 2. 4 s.
@@ -174,6 +187,12 @@ fn log_refund_meets_the_next_level() {
     both_ways(|| bounded(3, || log::refund_meets_the_next_level(3)));
 }
 
+/// A look and two charges, of which the second opens a level; to 1. 1 s.
+#[test]
+fn log_next_level_keeps_what_was_given_back() {
+    both_ways(|| bounded(1, log::next_level_keeps_what_was_given_back));
+}
+
 /// A charge that opens a level with a refund after it, and a charge that has room on the level below; to 2.
 #[test]
 fn log_refund_on_the_next_level_is_found() {
@@ -288,27 +307,30 @@ fn ring_refund_of_before_a_reset_is_void() {
 /// A late caller and one of two ticks later; exhaustive.
 #[test]
 fn sharded_stock_serves_no_later_tick() {
-    exhaustive(sharded::stock_serves_no_later_tick::<Sharded>);
+    both_ways(|| exhaustive(sharded::stock_serves_no_later_tick::<Sharded>));
 }
 
-/// Two callers of two charges, of which the first draw; to 3.
+/// Two callers of two charges, of which the first draw; to 3, the other way to 2.
 #[test]
 fn sharded_draws_of_two_ticks_lose_nothing() {
     bounded(3, || sharded::draws_of_two_ticks_lose_nothing::<Sharded>(7));
+    other_way(|| bounded(2, || sharded::draws_of_two_ticks_lose_nothing::<Sharded>(7)));
 }
 
-/// A charge from stock and one that needs it, in the same tick and in the next; to 3.
+/// A charge from stock and one that needs it, in the same tick and in the next; exhaustive, the other way to 2.
 #[test]
 fn sharded_stock_is_taken_once() {
     for now in [0, SECOND] {
         exhaustive(move || sharded::stock_is_taken_once::<Sharded>(now));
+        other_way(|| bounded(2, move || sharded::stock_is_taken_once::<Sharded>(now)));
     }
 }
 
-/// Two charges that need the same stock; to 3.
+/// Two charges that need the same stock; exhaustive, the other way to 2.
 #[test]
 fn sharded_stock_is_gathered_once() {
     exhaustive(sharded::stock_is_gathered_once::<Sharded>);
+    other_way(|| bounded(2, sharded::stock_is_gathered_once::<Sharded>));
 }
 
 /// All of these find nothing wrong with the rules by themselves; to 2.

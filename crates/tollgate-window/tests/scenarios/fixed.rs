@@ -1,7 +1,10 @@
 use super::{SECOND, charge, end, go, moment, passed, race, units};
 use std::time::Duration;
 use tollgate_core::{Charged, Meter, Nanos, Refused, Wait};
-use tollgate_sync::Arc;
+use tollgate_sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 use tollgate_window::{FixedWindow, PeriodCounter, PeriodReceipt, PeriodRefusal};
 
 pub(crate) fn fresh() -> FixedWindow<()> {
@@ -209,16 +212,54 @@ impl Change {
 pub(crate) fn lowered_max_makes_no_debt() {
     let change = Arc::new(Change::new(3, 1));
     change.charge(1, 2).expect("it is fresh");
-    let charger = go(&change, |change| change.charge(1, 1));
-    let changer = go(&change, |change| {
-        change.take_over(1);
-        change.charge(2, 1)
-    });
-    let (first, second) = (end(charger), end(changer));
+    let (first, second) = race(
+        &change,
+        |change| change.charge(1, 1),
+        |change| {
+            change.take_over(1);
+            change.charge(2, 1)
+        },
+    );
     let in_second = [first, second].into_iter().flatten();
     let in_second: Vec<_> = in_second.filter(|(period, _)| *period == 2).collect();
     assert_eq!(in_second, [(2, 1)], "the next period has its whole max");
     assert_eq!([2, 3].map(|period| change.new.used_in(period)), [1, 0]);
+}
+
+/// The max is lowered while somebody looks and charges who has not seen to it that the new counter takes over: as soon as
+/// that counts, it knows what was lawful before.
+pub(crate) fn new_counter_knows_the_old_max_from_the_start() {
+    let change = Arc::new(Change::new(3, 1));
+    change.charge(1, 3).expect("it is fresh");
+    let ((), found) = race(
+        &change,
+        |change| change.take_over(1),
+        |change| {
+            let looked = change.new.look_in(2, units(1), 1);
+            (looked, change.new.charge_in(2, units(1), 1).map(|_| ()))
+        },
+    );
+    let right = |found| matches!(found, Ok(()) | Err(PeriodRefusal::Closed));
+    assert!(right(found.0) && right(found.1), "a debt: {found:?}");
+}
+
+/// A counter is frozen beside a look and a charge: whoever finds it closed sees what was written before, where its
+/// successor is.
+pub(crate) fn who_finds_a_counter_closed_finds_the_next() {
+    let both = Arc::new((Change::new(2, 1), AtomicU64::new(0)));
+    race(
+        &both,
+        |(change, next)| {
+            // Relaxed, here and below: the counter's word is to order them.
+            next.store(1, Relaxed);
+            change.take_over(1);
+        },
+        |(change, next)| {
+            let finds = |closed: bool| assert!(!closed || next.load(Relaxed) == 1, "no next");
+            finds(change.old.look_in(1, units(1), 2).is_err());
+            finds(change.old.charge_in(1, units(1), 2).is_err());
+        },
+    );
 }
 
 /// A refund, a debt and a change of the max at once: every unit is counted and given back once.

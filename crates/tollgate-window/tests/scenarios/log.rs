@@ -311,7 +311,22 @@ pub(crate) fn refund_meets_the_next_level(charges: u64) {
     assert_eq!(log.count_at(Nanos(SECOND + now - 1)), 1);
 }
 
-/// As above, after a charge of the refunder's own, while a later caller finds room on the level that is full to him.
+/// Units were given back before somebody looks, while two charges fill the level and open the next: they are not forgotten.
+pub(crate) fn next_level_keeps_what_was_given_back() {
+    let log = log(6);
+    charge(&*log, 0, 2, 6).expect("it is fresh");
+    let receipt = charge(&*log, 10, 4, 6).expect("it fits").receipt;
+    assert_eq!(log.refund(moment(10), &receipt, 3), 3);
+    let (charged, looked) = race(
+        &log,
+        |log| [20, 30].map(|now| charge(log, now, 1, 6).is_some()),
+        |log| log.look(moment(30), units(1), 6),
+    );
+    assert_eq!(charged, [true, true]);
+    assert!(looked.is_ok(), "five at most are used: {looked:?}");
+}
+
+/// As above but one, after a charge of the refunder's own, while a later caller finds room on the level that is full to him.
 pub(crate) fn refund_on_the_next_level_is_found(charges: u64) {
     let (log, receipts) = full_level(charges);
     let (last, now) = (receipts[receipts.len() - 1], charges * 10);

@@ -18,6 +18,8 @@ macro_rules! mixes {
                 $run(fixed::refunds_and_charges_add_up);
                 $run(|| fixed::rollover_carries_debt(3, &[1, 2], &[2, 3]));
                 $run(fixed::lowered_max_makes_no_debt);
+                $run(fixed::new_counter_knows_the_old_max_from_the_start);
+                $run(fixed::who_finds_a_counter_closed_finds_the_next);
                 $run(|| fixed::refund_meets_a_change_of_max(1));
                 $run(|| fixed::change_of_max_has_one_period(1));
                 $run(|| scenarios::closing_loses_no_charge(fixed::fresh(), 0));
@@ -52,6 +54,7 @@ macro_rules! mixes {
                 $run(|| log::refund_meets_the_next_level(FULL));
                 $run(|| log::refund_on_the_next_level_is_found(FULL));
                 $run(|| log::next_level_meets_a_lap(FULL));
+                $run(log::next_level_keeps_what_was_given_back);
                 $run(|| scenarios::closing_loses_no_charge(log::fresh(1), 0));
                 $run(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0));
             }

@@ -1,4 +1,4 @@
-use super::{SECOND, end, go};
+use super::{SECOND, passed, race};
 use std::time::Duration;
 use tollgate_core::{Cost, ManualClock, Nanos, Refused};
 use tollgate_sync::Arc;
@@ -48,8 +48,12 @@ fn drain<R: Shards>(ring: &R, now: u64) -> u64 {
 pub(crate) fn stock_serves_no_later_tick<R: Shards>() {
     let (max, late, new) = (6, 0, 2 * SECOND);
     let ring = with_stock::<R>(max, 1);
-    let callers = [late, new].map(|now| go(&ring, move |ring: &R| ring.take(0, 1, now)));
-    let ticks = callers.map(end);
+    let ticks: [_; 2] = race(
+        &ring,
+        move |ring: &R| ring.take(0, 1, late),
+        move |ring: &R| ring.take(0, 1, new),
+    )
+    .into();
     assert!(ticks[0].is_some(), "there is room for both");
     assert_eq!(ticks[1], Some(2));
     let in_new = ticks.iter().filter(|tick| **tick == Some(2)).count() as u64;
@@ -59,12 +63,13 @@ pub(crate) fn stock_serves_no_later_tick<R: Shards>() {
 /// Two callers of one shard draw in different ticks that count together: whoever puts stock by last, none is lost.
 pub(crate) fn draws_of_two_ticks_lose_nothing<R: Shards>(max: u64) {
     let ring = Arc::new(R::fresh(max, 1));
-    let callers = [0, SECOND].map(|now| {
-        go(&ring, move |ring: &R| {
-            u64::from(ring.take(0, 1, now).is_some()) + u64::from(ring.take(0, 1, now).is_some())
-        })
-    });
-    let taken: u64 = callers.map(end).into_iter().sum();
+    let two = |ring: &R, now| [(); 2].map(|()| ring.take(0, 1, now));
+    let (early, late) = race(
+        &ring,
+        move |ring: &R| two(ring, 0),
+        move |ring: &R| two(ring, SECOND),
+    );
+    let taken = passed(&early) + passed(&late);
     assert_eq!(taken + drain(&*ring, SECOND), max);
 }
 
@@ -72,9 +77,11 @@ pub(crate) fn draws_of_two_ticks_lose_nothing<R: Shards>(max: u64) {
 pub(crate) fn stock_is_taken_once<R: Shards>(now: u64) {
     let max = 8;
     let ring = with_stock::<R>(max, 1);
-    let owner = go(&ring, |ring: &R| ring.take(0, 1, 0).is_some());
-    let other = go(&ring, move |ring: &R| ring.take(1, max - 1, now).is_some());
-    let (owner, other) = (end(owner), end(other));
+    let (owner, other) = race(
+        &ring,
+        |ring: &R| ring.take(0, 1, 0).is_some(),
+        move |ring: &R| ring.take(1, max - 1, now).is_some(),
+    );
     assert!(owner || other, "there is enough for one");
     let taken = 1 + u64::from(owner) + if other { max - 1 } else { 0 };
     assert_eq!(taken + drain(&*ring, now), max);
@@ -85,9 +92,12 @@ pub(crate) fn stock_is_gathered_once<R: Shards>() {
     let max = 8;
     let ring = with_stock::<R>(max, 1);
     assert!(ring.take(1, 5, 0).is_some());
-    let callers = [0, 1].map(|shard| go(&ring, move |ring: &R| ring.take(shard, 2, 0).is_some()));
-    let taken = callers.map(end).map(|taken| if taken { 2 } else { 0 });
-    let taken: u64 = taken.into_iter().sum();
+    let (one, other) = race(
+        &ring,
+        |ring: &R| ring.take(0, 2, 0),
+        |ring: &R| ring.take(1, 2, 0),
+    );
+    let taken = 2 * passed(&[one, other]);
     assert!(taken <= 2);
     assert_eq!(6 + taken + drain(&*ring, 0), max);
 }
