@@ -12,6 +12,8 @@ use std::{
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// The format that this program writes, and the newest that it reads. Format 1 knew nothing lent ahead; a program that knows no other must
@@ -30,6 +32,11 @@ pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], Row> = TableDefinition::ne
 pub(super) const AHEAD: TableDefinition<'_, &[u8], AheadRow> = TableDefinition::new("ahead");
 pub(super) const HISTORY: TableDefinition<'_, (i64, &[u8]), PastRow> =
     TableDefinition::new("history");
+
+/// How long a locked file is asked for again: a process that is being started holds all locks of the one that starts it,
+/// until its own program runs. So a ledger that was just closed may still be locked for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where a database is, so that it can be opened again after the disk has failed.
 pub(super) trait Medium: Send + Debug {
@@ -57,14 +64,17 @@ impl Files {
             .write(true)
             .open(&lock_path)
             .map_err(|error| failed(&lock_path, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LedgerError::InUse {
-                    path: path.to_owned(),
-                });
+        let until = Instant::now() + LOCK_PATIENCE;
+        while let Err(error) = lock.try_lock() {
+            match error {
+                TryLockError::WouldBlock if Instant::now() < until => thread::sleep(LOCK_PAUSE),
+                TryLockError::WouldBlock => {
+                    return Err(LedgerError::InUse {
+                        path: path.to_owned(),
+                    });
+                }
+                TryLockError::Error(error) => return Err(failed(&lock_path, error)),
             }
-            Err(TryLockError::Error(error)) => return Err(failed(&lock_path, error)),
         }
         Ok(Self {
             path: path.to_owned(),
