@@ -167,6 +167,14 @@ fn meter() {
         let charged = black_box(&meter).charge(at, black_box(Cost::ONE), limit.capacity());
         assert!(charged.is_ok());
     });
+    // Each a second after the last, of a limit of a million a second: nothing is left of it.
+    let limit = Limit::per_second(1_000_000);
+    let meter = RateMeter::new(&limit, Depth::Long, RefundRule::default()).expect("a limit");
+    row("rate_meter_charge_idle", |call| {
+        let at = Moment::new(Nanos::from_secs(call), Wall(0));
+        let charged = black_box(&meter).charge(at, black_box(Cost::ONE), limit.capacity());
+        assert!(charged.is_ok());
+    });
 }
 
 /// An authority that never comes by.

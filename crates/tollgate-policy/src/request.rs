@@ -56,12 +56,14 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// A request with no values that uses nothing but one request.
+    #[inline]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// With `value` for the scope `name`; a later value replaces an earlier one.
+    #[inline]
     #[must_use]
     pub fn with(mut self, name: &'a str, value: &'a str) -> Self {
         match self.values.iter_mut().find(|(known, _)| *known == name) {
@@ -72,6 +74,7 @@ impl<'a> Request<'a> {
     }
 
     /// Of the priority class `name`; without one, a request may use the whole of every capacity.
+    #[inline]
     #[must_use]
     pub fn class(mut self, name: &'a str) -> Self {
         self.class = Some(name);
@@ -79,6 +82,7 @@ impl<'a> Request<'a> {
     }
 
     /// With an estimate of `tokens` model tokens of input.
+    #[inline]
     #[must_use]
     pub fn input_tokens(mut self, tokens: u64) -> Self {
         self.usage.input_tokens = tokens;
@@ -86,6 +90,7 @@ impl<'a> Request<'a> {
     }
 
     /// With an estimate of `tokens` model tokens of output.
+    #[inline]
     #[must_use]
     pub fn output_tokens(mut self, tokens: u64) -> Self {
         self.usage.output_tokens = tokens;
@@ -93,6 +98,7 @@ impl<'a> Request<'a> {
     }
 
     /// With an estimated price, in millionths of a US dollar.
+    #[inline]
     #[must_use]
     pub fn micro_usd(mut self, micro_usd: u64) -> Self {
         self.usage.micro_usd = micro_usd;
@@ -100,6 +106,7 @@ impl<'a> Request<'a> {
     }
 
     /// With `usage` as its estimate.
+    #[inline]
     #[must_use]
     pub fn usage(mut self, usage: Usage) -> Self {
         self.usage = usage;

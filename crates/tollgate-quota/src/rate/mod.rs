@@ -279,11 +279,12 @@ impl RateMeter {
                 return Err(Refused::Closed);
             }
             let backlog = word.tat().saturating_sub(now);
+            let (after, is_idle) = (backlog.saturating_add(worth), backlog == 0);
             if must_fit {
                 // Linearization point of a denial: the load of the word.
                 self.fits(backlog, worth, whole)?;
             }
-            if !word.is_idle(now) && self.rule == RefundRule::Exact {
+            if !is_idle && self.rule == RefundRule::Exact {
                 // A backlog beyond what records can tell from another lap is recorded as less.
                 let seen = backlog.min(1 << (61 + self.coarse));
                 self.history
@@ -296,7 +297,7 @@ impl RateMeter {
                     self.latest.fetch_max(at.now.0, Relaxed);
                 }
             }
-            let next = word.charged(now, worth);
+            let next = word.charged(now.saturating_add(after), is_idle);
             // Linearization point of a charge. Release: publishes its record. Acquire: keeps the chain of
             // happens-before through every exchange. On failure nothing was read that is used.
             if self
@@ -313,7 +314,7 @@ impl RateMeter {
                 return Ok(Charged {
                     receipt,
                     before: backlog,
-                    after: backlog.saturating_add(worth),
+                    after,
                     full: whole,
                 });
             }
@@ -364,9 +365,13 @@ impl RateMeter {
     /// refilled since does not.
     fn back_out(&self, at: Moment, receipt: &RateReceipt) -> Option<u64> {
         let before = receipt.before.whole();
-        let worth = self.scale.worth(receipt.cost);
+        let (charged_at, worth) = (
+            self.scale.quanta(receipt.now),
+            self.scale.worth(receipt.cost),
+        );
         // As `commit` made it.
-        let after = before.charged(self.scale.quanta(receipt.now), worth);
+        let tat = before.tat().max(charged_at).saturating_add(worth);
+        let after = before.charged(tat, before.tat() <= charged_at);
         let back = after.with_tat(before.tat());
         // AcqRel: as any exchange of the word.
         self.word

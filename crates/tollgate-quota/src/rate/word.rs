@@ -57,23 +57,14 @@ impl Word {
         (self.seq() + 1) & SEQ_MASK
     }
 
-    /// True if nothing is left at `now` of what was charged before.
-    pub(super) const fn is_idle(self, now: u128) -> bool {
-        self.tat() <= now
-    }
-
     /// True if the last charge found no backlog.
     pub(super) const fn was_idle(self) -> bool {
         self.0 & IDLE != 0
     }
 
-    /// The word after a charge of `worth` at `now`.
-    pub(super) const fn charged(self, now: u128, worth: u128) -> Self {
-        if self.is_idle(now) {
-            Self(Self::new(now.saturating_add(worth), self.next_seq()).0 | IDLE)
-        } else {
-            Self::new(self.tat().saturating_add(worth), self.next_seq())
-        }
+    /// The word after one more charge, which found no backlog if it `is_idle`.
+    pub(super) const fn charged(self, tat: u128, is_idle: bool) -> Self {
+        Self(Self::new(tat, self.next_seq()).0 | (is_idle as u128) << SEQ_BITS)
     }
 
     /// The word with another TAT, its charges being the same.
