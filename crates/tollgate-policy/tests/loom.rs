@@ -33,6 +33,12 @@ fn debt_is_kept_beside_an_admission() {
     bounded(2, scenarios::debt_is_kept_beside_an_admission);
 }
 
+/// A settlement beyond the estimate and a reload, after another reload. Two preemptions.
+#[test]
+fn debt_is_kept_beside_a_reload() {
+    bounded(2, scenarios::debt_is_kept_beside_a_reload);
+}
+
 /// Two callers. Two preemptions.
 #[test]
 fn a_new_account_is_made_once() {

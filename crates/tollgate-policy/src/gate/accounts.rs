@@ -573,3 +573,37 @@ impl Accounts {
         self.map.len()
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::Gate;
+    use tollgate_core::ManualClock;
+
+    /// Whoever evicted it stands still before it takes the account off the map: nobody waits for that.
+    #[test]
+    fn a_closed_account_is_replaced_by_whoever_meets_it() {
+        let policy = r#"
+            [[limit]]
+            name = "all"
+            by = ["agent"]
+            unit = "requests"
+            max = 1
+            per = "1m"
+        "#;
+        let gate = Gate::builder().clock(ManualClock::new()).build(policy);
+        let gate = gate.expect("a policy");
+        let (accounts, policy) = (&gate.0.accounts, gate.0.policy.load());
+        let of_x = || {
+            let at = Moment::default();
+            let account = accounts.of_values(&policy, &policy.limits[0], &["x"], at);
+            account.expect("there is room")
+        };
+        let first = of_x();
+        assert!(Arc::ptr_eq(&first, &of_x()));
+        assert!(accounts.evicted(&first, Moment::default()));
+        let second = of_x();
+        assert!(!Arc::ptr_eq(&first, &second) && !second.is_closed());
+        assert_eq!(accounts.len(), 1);
+    }
+}

@@ -20,6 +20,7 @@ macro_rules! mixes {
             #[test]
             fn debt_is_kept_beside_an_admission() {
                 $run(scenarios::debt_is_kept_beside_an_admission);
+                $run(scenarios::debt_is_kept_beside_a_reload);
             }
 
             #[test]

@@ -132,6 +132,27 @@ pub(crate) fn debt_is_kept_beside_an_admission() {
     assert_eq!(used(&gate, "x"), [5 + u64::from(end(admitted))]);
 }
 
+/// A request that was admitted before the max changed is settled beyond its estimate beside the next change: its debt is
+/// charged once, and what was charged before is not forgotten.
+pub(crate) fn debt_is_kept_beside_a_reload() {
+    let policy = |max| limit("all", max, "1d").replace("requests", "tokens");
+    let gate = gate(&policy(6));
+    let open = gate.admit(&by("x").input_tokens(2)).expect("it is fresh");
+    gate.reload(&policy(7)).expect("a policy");
+    let settler = thread::spawn(move || {
+        open.settle(Usage {
+            input_tokens: 5,
+            ..Usage::default()
+        });
+    });
+    let reloader = go(&gate, move |gate| {
+        gate.reload(&policy(8)).expect("a policy");
+    });
+    end(settler);
+    end(reloader);
+    assert_eq!(used(&gate, "x"), [5]);
+}
+
 /// Callers of one new agent at once: it gets one account, and its limit counts once.
 pub(crate) fn a_new_account_is_made_once(callers: usize, max: u64) {
     let gate = gate(&limit("all", max, "1d"));

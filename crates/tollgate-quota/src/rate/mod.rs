@@ -23,7 +23,9 @@
 //!   Loaded with Acquire by both, so that all records of charges numbered in it, and all refunds in its TAT, are seen.
 //! - `started`: raised by a refunder before its exchange and lowered if that fails. Read after `word`: at least all
 //!   refunds in it.
-//! - `done`: raised after the exchange (Release). Read before `word` (Acquire): at most the refunds in it.
+//! - `done`: raised after the exchange, and read before that of a charge (Relaxed, both): at most the refunds in the word that
+//!   a charge exchanges. One that is not in it has exchanged the charge's word or a later one, which it has loaded (Acquire)
+//!   after the charge (Release), so that the charge cannot have read what it adds here.
 //! - `idle`: the number of the last charge that found no backlog and that others have followed who found some: raised by
 //!   the first of these, to whom the word says so, before its exchange. Read after `word`: with the word's own mark, it
 //!   tells of every such charge in it.
@@ -271,8 +273,8 @@ impl RateMeter {
         let worth = self.scale.worth(cost.get());
         let whole = self.scale.worth(ceiling);
         loop {
-            // Acquire: pairs with the Release in `refund`. What it counts is in the word loaded next.
-            let done = self.done.load(Acquire);
+            // Relaxed: see the module's page. If the exchange below succeeds, the word has all that this counts.
+            let done = self.done.load(Relaxed);
             // Acquire: pairs with the Release of every exchange of the word (see the module's page).
             let word = Word(self.word.load(Acquire));
             if word.is_mark() {
@@ -298,11 +300,11 @@ impl RateMeter {
                 }
             }
             let next = word.charged(now.saturating_add(after), is_idle);
-            // Linearization point of a charge. Release: publishes its record. Acquire: keeps the chain of
-            // happens-before through every exchange. On failure nothing was read that is used.
+            // Linearization point of a charge. Release: publishes its record. Exchanges go on with the release sequences of
+            // those before. Relaxed on failure: nothing was read that is used.
             if self
                 .word
-                .compare_exchange_weak(word.0, next.0, AcqRel, Relaxed)
+                .compare_exchange_weak(word.0, next.0, Release, Relaxed)
                 .is_ok()
             {
                 let receipt = RateReceipt {
@@ -346,8 +348,12 @@ impl RateMeter {
         surplus.min(u128::from(lowest) << self.coarse)
     }
 
-    /// True if a charge after the one of number `seq` found no backlog, as `word` tells, which was loaded before.
+    /// True if a charge after the one of number `seq` found no backlog, as `word` tells, which was loaded before; or if numbers
+    /// have begun again since, so that nothing can be told.
     fn is_served(&self, seq: u64, word: Word) -> bool {
+        if seq >= word.seq() {
+            return true;
+        }
         // Relaxed: published by the exchange of the word (Release), which was loaded before (Acquire).
         seq < self.idle.load(Relaxed) || word.was_idle() && seq + 1 < word.seq()
     }
@@ -505,15 +511,16 @@ impl RateMeter {
                 continue;
             }
             let next = word.with_tat(word.tat() - amount);
-            // Linearization point of a refund. Release: publishes `started`. Acquire: as in `commit`.
+            // Linearization point of a refund. Release: publishes `started`, so that whoever is charged after counts no refund
+            // as done that is not seen as started.
             if self
                 .word
-                .compare_exchange(word.0, next.0, AcqRel, Relaxed)
+                .compare_exchange(word.0, next.0, Release, Relaxed)
                 .is_ok()
             {
                 self.history.refunded(seq, self.coarsened(amount));
-                // Release: pairs with the Acquire in `commit`; the exchange above is seen with it.
-                self.done.fetch_add(amount, Release);
+                // Relaxed: see the module's page.
+                self.done.fetch_add(amount, Relaxed);
                 return amount;
             }
             // Relaxed: too high a sum in between only refunds less.

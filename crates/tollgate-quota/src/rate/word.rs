@@ -12,6 +12,9 @@ const TAT_SHIFT: u32 = SEQ_BITS + 2;
 /// frozen flag, bits 53-127 the TAT in quanta.
 ///
 /// Each charge raises the number, and between two charges the TAT only falls: no word ever comes back.
+///
+/// The numbers last for 2^51 charges of one meter, 17 years of four million a second. Then they begin again, and exact refunds
+/// give back nothing any more but what was charged last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(pub(super) u128);
 

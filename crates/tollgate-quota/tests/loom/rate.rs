@@ -21,7 +21,8 @@ fn a_refund_of_the_past_never_admits_refilled_units_twice() {
     both_ways(|| exhaustive(rate::a_refund_of_the_past_never_admits_refilled_units_twice));
 }
 
-/// One who finds no backlog, and one with an old `now` who finds some, with and without room for both; then a refund. Exhaustive; under a second.
+/// One who finds no backlog, and one with an old `now` who finds some, with and without room for both; then a refund.
+/// Exhaustive; under a second.
 #[test]
 fn a_charge_without_backlog_ends_what_comes_back() {
     for capacity in [4, 5] {
@@ -29,6 +30,24 @@ fn a_charge_without_backlog_ends_what_comes_back() {
             exhaustive(move || rate::a_charge_without_backlog_ends_what_comes_back(capacity))
         });
     }
+}
+
+/// A refund and a charge. Exhaustive; under a second.
+#[test]
+fn a_refund_beside_a_charge_bounds_the_next_refund() {
+    both_ways(|| exhaustive(rate::a_refund_beside_a_charge_bounds_the_next_refund));
+}
+
+/// A refund, and two charges with a refund. One preemption; a second.
+#[test]
+fn a_refund_knows_the_refunds_that_its_charge_counted() {
+    both_ways(|| bounded(1, rate::a_refund_knows_the_refunds_that_its_charge_counted));
+}
+
+/// Two callers. Two preemptions; a second.
+#[test]
+fn a_group_is_rolled_up_with_its_last_charge() {
+    bounded(2, rate::a_group_is_rolled_up_with_its_last_charge);
 }
 
 /// Two refunds and a charge. Three preemptions; seconds.

@@ -18,6 +18,9 @@ macro_rules! mixes {
                 $run(rate::a_refund_of_the_past_never_admits_refilled_units_twice);
                 $run(|| rate::a_charge_without_backlog_ends_what_comes_back(4));
                 $run(|| rate::a_charge_without_backlog_ends_what_comes_back(5));
+                $run(rate::a_refund_beside_a_charge_bounds_the_next_refund);
+                $run(rate::a_refund_knows_the_refunds_that_its_charge_counted);
+                $run(rate::a_group_is_rolled_up_with_its_last_charge);
                 $run(|| rate::refunds_racing_with_refunds_and_a_charge_keep_every_unit(2));
                 $run(|| rate::refunds_racing_with_refunds_and_a_charge_keep_every_unit(6));
                 $run(|| rate::an_extension_is_settled_with_its_charge(4));

@@ -95,6 +95,74 @@ pub(crate) fn a_charge_without_backlog_ends_what_comes_back(capacity: u64) {
     assert!(u128::from(given) <= seen, "{given}, of which it saw {seen}");
 }
 
+/// Eight units are charged at 0 by two callers. At 6, when two are left of them, one of these gives a unit back beside a new
+/// charge, and then the other gives four back: of both no more comes back than was left, nor less because of the race.
+pub(crate) fn a_refund_beside_a_charge_bounds_the_next_refund() {
+    let meter = meter(8);
+    let [first, second] = [(); 2].map(|()| charge(&meter, 0, 4, 8).expect("it is fresh"));
+    let (given, before) = race(
+        &meter,
+        move |meter| meter.refund(at(6), &second, 1),
+        |meter| {
+            let charged = meter.charge(at(6), cost(5), 8);
+            charged.expect("there is room").before
+        },
+    );
+    assert_eq!(given, 1);
+    let more = meter.refund(at(6), &first, 4);
+    assert!(given + more <= 2, "{more} more, where one was left");
+    if before == 2 {
+        assert_eq!(more, 1, "the refund came after the charge");
+    }
+    assert_eq!(meter.used(at(6)), 7 - given - more);
+}
+
+/// Eight units are charged at 0. One of them is given back at 6 beside a caller who charges four then, one at 9, and gives three
+/// of the four back: two of these at least were not served yet, of which a refund in flight may hide one.
+pub(crate) fn a_refund_knows_the_refunds_that_its_charge_counted() {
+    let meter = meter(12);
+    let old = charge(&meter, 0, 8, 12).expect("it is fresh");
+    let (_, given) = race(
+        &meter,
+        move |meter| meter.refund(at(6), &old, 1),
+        |meter| {
+            let own = charge(meter, 6, 4, 12).expect("there is room");
+            charge(meter, 9, 1, 12).expect("there is room");
+            meter.refund(at(9), &own, 3)
+        },
+    );
+    assert!((1..=3).contains(&given), "{given}");
+}
+
+/// Two callers charge as one group of charges ends and the next begins, which rolls the group up. Many charges later a charge of
+/// that group is given back: no more than what either of the two saw.
+pub(crate) fn a_group_is_rolled_up_with_its_last_charge() {
+    const CAPACITY: u64 = 2_000;
+    let meter = meter(CAPACITY);
+    let take =
+        |meter: &RateMeter, now, units| charge(meter, now, units, CAPACITY).expect("there is room");
+    // A group of eight before, so that no charge of the next sees less than a thousand.
+    take(&meter, 0, 1_000);
+    (1..8).for_each(|_| {
+        take(&meter, 0, 1);
+    });
+    let receipt = take(&meter, 0, 500);
+    (9..15).for_each(|_| {
+        take(&meter, 0, 1);
+    });
+    // 113 are left by then. One of the two is the last of its group.
+    race(
+        &meter,
+        move |meter| take(meter, 1_400, 50),
+        move |meter| take(meter, 1_400, 50),
+    );
+    // By these the group's own records are no longer looked at.
+    (0..8).for_each(|_| {
+        take(&meter, 1_400, 1);
+    });
+    assert_eq!(meter.refund(at(1_400), &receipt, 500), 113);
+}
+
 /// Refunds and a charge at one instant give back all, and so does a refund after them.
 pub(crate) fn refunds_racing_with_refunds_and_a_charge_keep_every_unit(refunders: usize) {
     let held = refunders as u64 + 1;
