@@ -12,7 +12,7 @@
 //! | [`Check::OldNow`] | The same, where the clock steps back |
 //! | [`Check::LeastWait`] | Second law: each wait is the least. Without waits: nobody is denied where a unit more would be lawful |
 //! | [`Check::NoMark`] | Third law: a denial changes nothing |
-//! | [`Check::Race`] | Threads that race for K units get exactly K |
+//! | [`Check::Race`] | Threads that race for K units get exactly K, where one caller alone does |
 //! | [`Check::Linear`] | What threads heard, one caller at a time would hear of the same limiter |
 //!
 //! Everything is drawn from a seed, so the same seed shows the same again; histories are shrunk. What only the

@@ -186,3 +186,23 @@ fn a_race_that_went_wrong_once_is_looked_for_until_it_comes_again() {
     let report = Report::new("rarely wrong", vec![(Check::Race, once)]);
     assert!(table(&[report]).contains("not seen"));
 }
+
+/// Behind a lock nothing races. What one caller is admitted too much is told by other checks.
+#[test]
+fn figures_that_are_wrong_for_one_caller_are_no_race() {
+    let forgets_its_last = |limit: RateLimit| {
+        let used = Mutex::new(0);
+        Ok::<_, String>(move |cost: u64, _now: u64| {
+            let mut used = used.lock().expect("nobody panics");
+            if *used + cost > limit.capacity {
+                return Answer::Never;
+            }
+            *used = (*used + cost) % limit.capacity;
+            Answer::Admit
+        })
+    };
+    let trial = Trial::new("forgets", Claim::Rate, forgets_its_last);
+    assert_eq!(trial.check(Check::AnyFigures, &plan()).word(), "BROKEN");
+    let race = trial.check(Check::Race, &plan());
+    assert_eq!(race.word(), "n/a", "{race:?}");
+}

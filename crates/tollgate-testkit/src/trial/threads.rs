@@ -42,7 +42,13 @@ impl Trial {
             batches.push(races);
         }
         let run = batches.len();
-        let tried = u64::from(plan.rounds) * run as u64;
+        let sum = |of: fn(&Races) -> u32| batches.iter().map(of).sum::<u32>();
+        let wrong_alone = sum(|races| races.wrong_alone);
+        let tried = u64::from(plan.rounds) * run as u64 - u64::from(wrong_alone);
+        if tried == 0 {
+            let why = "one caller alone gets more or fewer than K units".to_owned();
+            return Finding::NotApplicable(why);
+        }
         let mut once = false;
         for seen in [
             |races: &Races| races.over.clone(),
@@ -59,12 +65,17 @@ impl Trial {
                 ));
             }
         }
-        let again: u32 = batches.iter().map(|races| races.asked_again).sum();
-        let note = match again {
-            _ if once => "a race went wrong once, and did not again".to_owned(),
-            0 => String::new(),
-            rounds => format!("in {rounds} races the last units were found by asking again"),
-        };
+        let again = sum(|races| races.asked_again);
+        let once = once.then(|| "a race went wrong once, and did not again".to_owned());
+        let again = (again > 0)
+            .then(|| format!("in {again} races the last units were found by asking again"));
+        let alone = (wrong_alone > 0).then(|| {
+            format!(
+                "{wrong_alone} do not count: one caller alone gets more or fewer than K units there"
+            )
+        });
+        let notes: Vec<String> = [once, again, alone].into_iter().flatten().collect();
+        let note = notes.join("; ");
         Finding::Held { tried, note }
     }
 
@@ -92,7 +103,10 @@ impl Trial {
             let alone: u64 = (0..units + 8).map(|_| ask()).sum();
             let (threads, raced) = (plan.threads, raced.total);
             let total = raced + u128::from(alone);
-            if total > u128::from(units) {
+            // What one caller gets who asks as often is no fault of the threads.
+            if total != u128::from(units) && self.alone(units, plan.threads * each) != units {
+                races.wrong_alone += 1;
+            } else if total > u128::from(units) {
                 let how = format!("{threads} threads raced for {units} units and got {total}");
                 Seen::note(&mut races.over, total - u128::from(units), how);
             } else if total < u128::from(units) {
@@ -105,6 +119,15 @@ impl Trial {
             }
         }
         races
+    }
+
+    /// How many of `asked` requests a fresh limiter of so many units admits to one caller.
+    fn alone(&self, units: u64, asked: usize) -> u64 {
+        let admitted = |subject: &Shared| {
+            let answers = (0..asked).map(|_| subject.try_acquire_at(1, NOW));
+            answers.filter(|answer| answer.admitted()).count() as u64
+        };
+        self.fresh(Self::still(units)).as_ref().map_or(0, admitted)
     }
 
     pub(super) fn linear(&self, plan: &Plan) -> Finding {
@@ -175,6 +198,8 @@ struct Races {
     over: Option<Seen>,
     lost: Option<Seen>,
     asked_again: u32,
+    /// Races that do not count: one caller alone gets more or fewer than the units.
+    wrong_alone: u32,
     cannot: Option<String>,
 }
 
