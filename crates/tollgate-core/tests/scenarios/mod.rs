@@ -3,13 +3,17 @@
 
 #[cfg(not(model_loom))]
 pub(crate) mod mixes;
+#[path = "../../../../tests/scenarios/parties.rs"]
+mod parties;
 #[cfg(model_loom)]
 pub(crate) mod planted;
 pub(crate) mod sharded;
 
+use parties::{end, go};
+
 use std::time::Duration;
 use tollgate_core::{Clock, Cost, Limit, Limiter, Nanos};
-use tollgate_sync::{Arc, thread};
+use tollgate_sync::Arc;
 
 /// A clock that stands still, and is no part of the race.
 #[derive(Debug)]
@@ -27,8 +31,6 @@ impl Clock for Frozen {
     }
 }
 
-type Shared = Arc<Limiter<Frozen>>;
-
 /// A limit whose unit takes `per_unit` nanoseconds.
 fn limit(per_unit: u64, capacity: u64) -> Limit {
     Limit::new(1, Duration::from_nanos(per_unit))
@@ -36,12 +38,12 @@ fn limit(per_unit: u64, capacity: u64) -> Limit {
         .with_capacity(capacity)
 }
 
-fn limiter(limit: Limit) -> Shared {
+fn limiter(limit: Limit) -> Arc<Limiter<Frozen>> {
     Arc::new(Limiter::with_clock(limit, Frozen).expect("a limit"))
 }
 
 /// How many of `calls` requests for one unit pass.
-fn admitted(limiter: &Shared, calls: usize) -> u64 {
+fn admitted(limiter: &Limiter<Frozen>, calls: usize) -> u64 {
     (0..calls)
         .map(|_| {
             u64::from(
@@ -54,21 +56,8 @@ fn admitted(limiter: &Shared, calls: usize) -> u64 {
         .sum()
 }
 
-fn remaining(limiter: &Shared) -> u64 {
+fn remaining(limiter: &Limiter<Frozen>) -> u64 {
     limiter.peek().remaining()
-}
-
-/// Runs `act` in a thread of its own.
-fn go<T: Send + 'static>(
-    limiter: &Shared,
-    act: impl FnOnce(&Shared) -> T + Send + 'static,
-) -> thread::JoinHandle<T> {
-    let limiter = Arc::clone(limiter);
-    thread::spawn(move || act(&limiter))
-}
-
-fn end<T>(thread: thread::JoinHandle<T>) -> T {
-    thread.join().expect("no thread panics")
 }
 
 /// Callers at one instant take the capacity, and not a unit more or less.

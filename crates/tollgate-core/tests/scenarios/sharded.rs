@@ -4,10 +4,10 @@
 //! Each race has two parties, and says which of them the thread is that the model checker runs first: that finds no
 //! exchange that comes before a load of a thread that did nothing but look, unless the exchange's thread was first.
 
-use super::{end, limit};
+use super::{end, go, limit};
 use std::time::Duration;
 use tollgate_core::{Clock, Cost, LocalHandle, ManualClock, Nanos, ShardedLimiter};
-use tollgate_sync::{Arc, thread};
+use tollgate_sync::Arc;
 
 /// A unit takes 10 ns.
 const UNIT_NS: u64 = 10;
@@ -28,14 +28,6 @@ fn sharded(shards: usize, seats: usize, initial: u64) -> Arc<Sharded> {
         .expect("a limit");
     assert_eq!(limiter.stock_per_shard(), 1);
     Arc::new(limiter)
-}
-
-fn go<L: Send + Sync + 'static, T: Send + 'static>(
-    limiter: &Arc<L>,
-    act: impl FnOnce(&L) -> T + Send + 'static,
-) -> thread::JoinHandle<T> {
-    let limiter = Arc::clone(limiter);
-    thread::spawn(move || act(&limiter))
 }
 
 /// What both parties return. The first one begins, or if `swapped` the second.

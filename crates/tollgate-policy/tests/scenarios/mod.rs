@@ -4,8 +4,13 @@
 
 #[cfg(not(model_loom))]
 pub(crate) mod mixes;
+#[path = "../../../../tests/scenarios/parties.rs"]
+mod parties;
+
+use parties::{end, go};
 
 use std::{
+    sync::Arc,
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     task::{Wake, Waker},
     time::Duration,
@@ -32,11 +37,9 @@ impl Clock for Frozen {
     }
 }
 
-fn gate(policy: &str) -> Gate {
-    Gate::builder()
-        .clock(Frozen)
-        .build(policy)
-        .expect("a policy")
+fn gate(policy: &str) -> Arc<Gate> {
+    let builder = Gate::builder().clock(Frozen);
+    Arc::new(builder.build(policy).expect("a policy"))
 }
 
 /// One limit of requests by agent.
@@ -59,19 +62,6 @@ fn passes(gate: &Gate, agent: &str) -> bool {
 fn used(gate: &Gate, agent: &str) -> Vec<u64> {
     let usage = gate.usage(&[("agent", agent)]);
     usage.iter().map(|limit| limit.used).collect()
-}
-
-/// Runs `act` in a thread of its own.
-fn go<T: Send + 'static>(
-    gate: &Gate,
-    act: impl FnOnce(&Gate) -> T + Send + 'static,
-) -> thread::JoinHandle<T> {
-    let gate = gate.clone();
-    thread::spawn(move || act(&gate))
-}
-
-fn end<T>(thread: thread::JoinHandle<T>) -> T {
-    thread.join().expect("no thread panics")
 }
 
 fn count(passed: impl IntoIterator<Item = bool>) -> u64 {
@@ -233,16 +223,13 @@ pub(crate) fn a_reload_beside_an_eviction_forgets_nothing(calls: usize) {
 
 /// A threshold is crossed while callers come: it is told once.
 pub(crate) fn a_crossing_is_told_once(callers: usize) {
-    let told = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let tell = std::sync::Arc::clone(&told);
+    let told = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let tell = Arc::clone(&told);
     let policy = limit("all", callers as u64, "1d") + "warn_at = [0.5]\n";
-    let gate = Gate::builder()
-        .clock(Frozen)
-        .on_crossing(move |_| {
-            tell.fetch_add(1, SeqCst);
-        })
-        .build(&policy)
-        .expect("a policy");
+    let builder = Gate::builder().clock(Frozen).on_crossing(move |_| {
+        tell.fetch_add(1, SeqCst);
+    });
+    let gate = Arc::new(builder.build(&policy).expect("a policy"));
     let threads: Vec<_> = (0..callers)
         .map(|_| go(&gate, |gate| passes(gate, "x")))
         .collect();
@@ -255,7 +242,7 @@ pub(crate) fn a_crossing_is_told_once(callers: usize) {
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
-    fn wake(self: std::sync::Arc<Self>) {
+    fn wake(self: Arc<Self>) {
         self.0.store(true, SeqCst);
     }
 }
@@ -266,8 +253,8 @@ pub(crate) fn no_wake_is_lost(leaves: bool) {
     let gate = gate(&limit("all", 1, "1d"));
     let open = gate.admit(&by("x")).expect("it is fresh");
     let waiter = go(&gate, move |gate| {
-        let woken = std::sync::Arc::new(Woken::default());
-        let waker = Waker::from(std::sync::Arc::clone(&woken));
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
         let request = by("x");
         let place = gate
             .stand_in_line(&request, Duration::from_secs(86_400))

@@ -6,10 +6,15 @@
 
 #[cfg(not(model_loom))]
 pub(crate) mod mixes;
+#[path = "../../../../tests/scenarios/parties.rs"]
+mod parties;
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+#[cfg(model_loom)]
+pub(crate) use parties::both_ways;
+use parties::{end, go, race};
+
+use std::{sync::Arc, time::Duration};
 use tollgate_core::{Clock, Cost, Limit, Nanos};
-use tollgate_sync::thread;
 use tollgate_table::{Class, KeyedDecision, KeyedLimiter, KeyedLimiterBuilder, Overflow};
 
 /// A clock that stands still, and is no part of the race.
@@ -26,7 +31,7 @@ impl Clock for Frozen {
     }
 }
 
-pub(crate) type Shared = Arc<KeyedLimiter<u64, Frozen>>;
+type Keyed = KeyedLimiter<u64, Frozen>;
 pub(crate) type Plan = KeyedLimiterBuilder<u64>;
 
 const LINE_BYTES: usize = if cfg!(any(model_loom, model_shuttle)) {
@@ -59,61 +64,16 @@ pub(crate) fn plan(class: impl Into<Class>, lines: usize) -> Plan {
         .seed(0)
 }
 
-fn build(plan: Plan) -> Shared {
+fn build(plan: Plan) -> Arc<Keyed> {
     Arc::new(plan.build_with_clock(Frozen).expect("a small table"))
 }
 
 /// Whether a unit is taken from the key with this hash.
-fn takes(limiter: &Shared, hash: u64, now: Nanos) -> bool {
+fn takes(limiter: &Keyed, hash: u64, now: Nanos) -> bool {
     limiter
         .try_acquire_hashed_at(hash, Cost::ONE, now)
         .expect("it fits")
         .is_allowed()
-}
-
-/// Runs `act` in a thread of its own.
-fn go<T: Send + 'static>(
-    limiter: &Shared,
-    act: impl FnOnce(&Shared) -> T + Send + 'static,
-) -> thread::JoinHandle<T> {
-    let limiter = Arc::clone(limiter);
-    thread::spawn(move || act(&limiter))
-}
-
-thread_local! {
-    /// Whether the second party of a race is started first.
-    static SWAPPED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `model` with the parties of its race started in one order, then in the other: loom may miss what happens if a party
-/// that only loads is started first.
-#[cfg(model_loom)]
-pub(crate) fn both_ways(model: impl Fn()) {
-    for swapped in [false, true] {
-        SWAPPED.set(swapped);
-        model();
-    }
-    SWAPPED.set(false);
-}
-
-/// What both parties return, each of which runs in a thread of its own.
-fn race<A: Send + 'static, B: Send + 'static>(
-    limiter: &Shared,
-    first: impl FnOnce(&Shared) -> A + Send + 'static,
-    second: impl FnOnce(&Shared) -> B + Send + 'static,
-) -> (A, B) {
-    if SWAPPED.get() {
-        let second = go(limiter, second);
-        let first = go(limiter, first);
-        (end(first), end(second))
-    } else {
-        let (first, second) = (go(limiter, first), go(limiter, second));
-        (end(first), end(second))
-    }
-}
-
-fn end<T>(thread: thread::JoinHandle<T>) -> T {
-    thread.join().expect("no thread panics")
 }
 
 fn count(passed: impl IntoIterator<Item = bool>) -> usize {
@@ -186,7 +146,7 @@ pub(crate) fn a_late_hit_never_charges_the_new_owner(
     }
     let whole = START + UNIT;
     let free = whole + KEPT;
-    let hits = move |limiter: &Shared| {
+    let hits = move |limiter: &Keyed| {
         // As early as the key is whole, and as late as can be before the slot is free.
         let nows = [whole, Nanos::new(free.0 - 1)];
         count(
@@ -195,7 +155,7 @@ pub(crate) fn a_late_hit_never_charges_the_new_owner(
                 .map(|now| takes(limiter, OLD, now)),
         )
     };
-    let news = move |limiter: &Shared| count((0..calls).map(|_| takes(limiter, KEY, free)));
+    let news = move |limiter: &Keyed| count((0..calls).map(|_| takes(limiter, KEY, free)));
     let (hit, new) = race(&limiter, hits, news);
     assert_eq!(hit, 1, "the known key is whole");
     assert_eq!(new, 1, "the new key is whole");
@@ -229,7 +189,7 @@ pub(crate) fn a_late_denial_tells_of_its_own_key(known: bool, plan: fn(Plan) -> 
     for old in 0..SLOTS as u64 {
         assert!(takes(&limiter, OLD + old, START));
     }
-    let ask = |limiter: &Shared, hash, now| {
+    let ask = |limiter: &Keyed, hash, now| {
         limiter
             .try_acquire_hashed_at(hash, Cost::ONE, now)
             .expect("it fits")

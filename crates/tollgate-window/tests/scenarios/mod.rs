@@ -6,14 +6,19 @@ pub(crate) mod fixed;
 pub(crate) mod log;
 #[cfg(not(model_loom))]
 pub(crate) mod mixes;
+#[path = "../../../../tests/scenarios/parties.rs"]
+mod parties;
 #[cfg(model_loom)]
 pub(crate) mod planted;
 pub(crate) mod ring;
 pub(crate) mod sharded;
 
-use std::cell::Cell;
+#[cfg(model_loom)]
+pub(crate) use parties::{both_ways, other_way};
+pub(crate) use parties::{end, go, race};
+
 use tollgate_core::{Charged, Cost, Meter, Moment, Nanos, Refused, Wall};
-use tollgate_sync::{Arc, thread};
+use tollgate_sync::Arc;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
@@ -40,56 +45,6 @@ pub(crate) fn charge<M: Meter>(
         Err(Refused::Denied(_)) => None,
         Err(Refused::Closed | Refused::Dry) => panic!("nobody closed it"),
     }
-}
-
-/// Runs `act` in a thread of its own.
-pub(crate) fn go<S: Send + Sync + 'static, T: Send + 'static>(
-    shared: &Arc<S>,
-    act: impl FnOnce(&S) -> T + Send + 'static,
-) -> thread::JoinHandle<T> {
-    let shared = Arc::clone(shared);
-    thread::spawn(move || act(&shared))
-}
-
-thread_local! {
-    /// Whether the second party of a race is started first.
-    static SWAPPED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `model` with the parties of its race started in one order, then in the other: loom may miss what happens if a party
-/// that only loads is started first.
-#[cfg(model_loom)]
-pub(crate) fn both_ways(model: impl Fn()) {
-    model();
-    other_way(model);
-}
-
-/// Runs `model` with the second party of its race started first.
-#[cfg(model_loom)]
-pub(crate) fn other_way(model: impl Fn()) {
-    SWAPPED.set(true);
-    model();
-    SWAPPED.set(false);
-}
-
-/// What both parties return, each of which runs in a thread of its own.
-pub(crate) fn race<S: Send + Sync + 'static, A: Send + 'static, B: Send + 'static>(
-    shared: &Arc<S>,
-    first: impl FnOnce(&S) -> A + Send + 'static,
-    second: impl FnOnce(&S) -> B + Send + 'static,
-) -> (A, B) {
-    if SWAPPED.get() {
-        let second = go(shared, second);
-        let first = go(shared, first);
-        (end(first), end(second))
-    } else {
-        let (first, second) = (go(shared, first), go(shared, second));
-        (end(first), end(second))
-    }
-}
-
-pub(crate) fn end<T>(thread: thread::JoinHandle<T>) -> T {
-    thread.join().expect("no thread panics")
 }
 
 /// How many of `charges` passed.
