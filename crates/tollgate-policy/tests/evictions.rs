@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use std::{collections::HashMap, time::Duration};
 use tollgate_core::{Nanos, Wall};
-use tollgate_policy::{Gate, Refusal, Request};
+use tollgate_policy::{Gate, Refusal, Request, Usage};
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: u64 = 86_400 * SECOND;
@@ -46,6 +46,64 @@ fn evicted(algorithm: &str) -> Gate {
     gate.reload_at(&policy(algorithm, 9), Nanos(now), Wall(0))
         .unwrap();
     gate
+}
+
+/// What a map replaces it keeps for a while, and so it kept the accounts of before a reload, which lead to those of after it:
+/// these counted as held, and no new account found a place again.
+#[test]
+fn a_reload_keeps_no_account_from_eviction() {
+    let (before, after) = (
+        policy("gcra", 3),
+        policy("gcra", 3).replace("max = 5", "max = 6"),
+    );
+    let gate = Gate::from_toml(&before).unwrap();
+    let mut now = SECOND;
+    for policy in [&after, &before, &after] {
+        for agent in ["a", "b", "c"] {
+            ask(&gate, agent, now, now).unwrap();
+        }
+        gate.reload_at(policy, Nanos(now), Wall(0)).unwrap();
+        now += 2 * DAY;
+        for agent in ["d", "e", "f"] {
+            ask(&gate, agent, now, now).unwrap();
+        }
+        now += 2 * DAY;
+    }
+}
+
+/// A call may take longer than its charge counts. What it owes in the end, and what it asks for on top, goes by an account of its key
+/// though that was evicted and all places are taken.
+#[test]
+fn a_reservation_of_an_evicted_account_owes_all_the_same() {
+    let gate = Gate::from_toml(&policy("gcra", 1)).unwrap();
+    let tokens = |input_tokens| Usage {
+        input_tokens,
+        ..Usage::default()
+    };
+    let request = Request::new().with("agent", "x").input_tokens(1);
+    let mut open = || gate.admit_at(&request, Nanos(SECOND), Wall(0)).unwrap();
+    let (owes, mut asks) = (open(), open());
+    let now = 2 * DAY;
+    ask(&gate, "y", now, now).unwrap();
+    let used = || gate.usage_at(&[("agent", "x")], Nanos(now), Wall(0))[0].used;
+    assert_eq!((used(), gate.accounts()), (0, 1));
+
+    let (at, wall) = (Nanos(now), Wall(0));
+    asks.extend_at(tokens(2), at, wall).unwrap();
+    owes.settle_at(tokens(3), at, wall);
+    assert_eq!((used(), gate.accounts()), (4, 2));
+    assert!(matches!(
+        asks.extend_at(tokens(2), at, wall),
+        Err(Refusal::Limited(_))
+    ));
+    // Both places are in use, and there is one: nobody else comes in.
+    assert!(matches!(
+        ask(&gate, "z", now, now),
+        Err(Refusal::TooManyAccounts { .. })
+    ));
+    let later = now + 2 * DAY;
+    ask(&gate, "z", later, later).unwrap();
+    assert_eq!(gate.accounts(), 1);
 }
 
 /// Asks for `x` at instants before and from the floor, on the clock that `clocks` sets by it.

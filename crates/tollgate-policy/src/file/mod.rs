@@ -55,7 +55,8 @@ const KEYS: [&str; 5] = ["limit", "override", "priority", "ledger", MAX_ACCOUNTS
 ///
 /// # The file
 ///
-/// TOML of at most 4 MiB. At the top stands `max_accounts` (1..=100,000,000, by default 1,000,000), then come
+/// TOML of at most 4 MiB. At the top stands `max_accounts` (1..=100,000,000, by default 1,000,000; an account at rest for a second makes
+/// room for another, and a reservation that outlasts its own so may bring one more), then come
 /// `[[limit]]` (1..=10,000), `[[override]]` (at most 100,000) and `[[priority]]` (at most 1,000), and one `[ledger]`. Every
 /// other key is a mistake.
 ///

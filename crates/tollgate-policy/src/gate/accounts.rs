@@ -7,10 +7,14 @@
 //! that all who refresh it agree on one, and a meter that was frozen or evicted answers `Closed`, so that late
 //! callers come back here. What takes over from an evicted meter is closed as well, so an account that was evicted
 //! while it was refreshed is gone all the same. An account is evicted by closing its meter, which succeeds only if it was at rest a second
-//! ago already, and only while nobody but the map holds it: so an open reservation keeps its account. An account that
+//! ago already: then the reservations that it admitted have nothing to give back. If one of them owes something or asks for more, the
+//! account is made anew, and finds a place though all are taken. An account that
 //! would start with less than its whole limit (`initial`) is never evicted. Whoever makes an account after that
 //! admits nobody before the instant as of which the last one was evicted, so that a caller with an old `now` finds
 //! no second capacity.
+//!
+//! Nothing here goes by who still holds an account: what the map replaces or removes it keeps for a while, in a batch of the thread that
+//! did it, and drops it when that is full.
 
 use super::{
     keeper::Keeper,
@@ -268,7 +272,7 @@ impl Accounts {
                 return Ok(account);
             }
             // In the map when this returns, and at its newest; gone again only if somebody else made progress.
-            self.made(policy, limit, &wanted, at)?;
+            self.made(policy, limit, &wanted, at, policy.max_accounts)?;
             suspect = false;
         }
     }
@@ -325,20 +329,24 @@ impl Accounts {
         })
     }
 
-    /// The account of `limit` with `values`, made if there is none.
-    ///
-    /// # Errors
-    /// [`Refusal::TooManyAccounts`].
-    pub(crate) fn of_values(
+    /// The account of `limit` with `values`, for a reservation that was admitted under it: made if there is none, though all places may be
+    /// taken.
+    pub(crate) fn of_reservation(
         &self,
         policy: &Policy,
         limit: &Arc<CompiledLimit>,
         values: &[&str],
         at: Moment,
-    ) -> Result<Arc<Account>, Refusal> {
-        self.made(policy, limit, &self.seed.wanted(limit.id, values), at)
+    ) -> Option<Arc<Account>> {
+        let wanted = self.seed.wanted(limit.id, values);
+        // With so many places there is always one.
+        self.made(policy, limit, &wanted, at, usize::MAX).ok()
     }
 
+    /// The account of `limit` that is wanted, made if there is none and one of `places` is free.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyAccounts`].
     #[cold]
     fn made(
         &self,
@@ -346,6 +354,7 @@ impl Accounts {
         limit: &Arc<CompiledLimit>,
         wanted: &Wanted<'_, '_>,
         at: Moment,
+        places: usize,
     ) -> Result<Arc<Account>, Refusal> {
         loop {
             if let Some(found) = self.get(wanted) {
@@ -360,10 +369,10 @@ impl Accounts {
                 }
                 continue;
             }
-            if !self.has_room(policy.max_accounts, at) {
+            if !self.has_room(places, at) {
                 return Err(Refusal::TooManyAccounts {
                     limit: limit.name.clone(),
-                    max_accounts: policy.max_accounts,
+                    max_accounts: places,
                 });
             }
             let (floor, keeper) = (self.floor(), Some(&self.keeper));
@@ -486,8 +495,7 @@ impl Accounts {
                 continue;
             };
             tries += 1;
-            // The map's own reference and this one.
-            if Arc::strong_count(&account) > 2 || !self.evicted(&account, rested) {
+            if !self.evicted(&account, rested) {
                 self.clock.push(key);
             } else if !self.remove(&account) {
                 // Replaced meanwhile by one with the same meter, which is for the next look.
@@ -596,7 +604,7 @@ mod tests {
         let (accounts, policy) = (&gate.0.accounts, gate.0.policy.load());
         let of_x = || {
             let at = Moment::default();
-            let account = accounts.of_values(&policy, &policy.limits[0], &["x"], at);
+            let account = accounts.of_reservation(&policy, &policy.limits[0], &["x"], at);
             account.expect("there is room")
         };
         let first = of_x();

@@ -366,8 +366,7 @@ impl Inner {
                 .iter()
                 .find(|limit| limit.id == account.limit.id)?;
             self.accounts
-                .of_values(policy, limit, &account.values(), at)
-                .ok()
+                .of_reservation(policy, limit, &account.values(), at)
         })
     }
 }
