@@ -17,7 +17,12 @@
 //!    or a charge since its own. Such a limit may from then on hold so much more than its model. In a *window* of slots, units
 //!    that come back to an earlier slot while a later one is opened may count until that one ends.
 //!
-//! An admission is never excused: the models must have room for it.
+//! 3. **An admission between the limits of a settlement**, which goes through them one after another too. What it gives back
+//!    under one limit may let a request in that comes to another limit before what the settlement owes there: then the
+//!    debt comes after that charge, though the settlement comes before the request.
+//!
+//! But for that an admission is never excused: the models must have room for it, and each has room for it at the moment at which it
+//! is charged there.
 
 use crate::histories::{Chance, Instants, Rounds, SECOND, held};
 use std::{
@@ -29,7 +34,7 @@ use tollgate_core::{ManualClock, Nanos, Wall};
 use tollgate_policy::{Gate, Refusal, Request, Reservation, Usage};
 use tollgate_testkit::{
     Answer, Periods, RateLimit,
-    linear::{Around, Call, Spec},
+    linear::{Around, Call, Spec, Verdict, check},
     model::{Concurrency, Gcra, Lifetime, Model, PeriodBudget, Receipt, SlidingLog, SlottedRing},
 };
 
@@ -383,6 +388,33 @@ impl Spec1 {
             })
     }
 
+    /// Whether every limit has room, or would have it before what overlapping settlements owe that give back elsewhere.
+    fn has_room(&self, around: &Around<'_, Asked, Heard>, costs: &[Option<u64>], at: u64) -> bool {
+        let owes = |call: &Call<Asked, Heard>, limit| {
+            let (charged, actual) = match call.ask {
+                Asked::Settle { of, .. } => self.settled(of, call.ask, limit, around.history()),
+                _ => (0, 0),
+            };
+            actual.saturating_sub(charged)
+        };
+        (0..self.limits.len()).all(|limit| {
+            let Some(cost) = costs[limit] else {
+                return true;
+            };
+            let earlier = around.overlapping().filter(|(_, before)| *before);
+            let late: u64 = earlier
+                .filter(|(call, _)| {
+                    let mut others = (0..self.limits.len()).filter(|other| *other != limit);
+                    others.any(|other| self.gives_back(call, other, around.history()) > 0)
+                })
+                .map(|(call, _)| owes(call, limit))
+                .sum();
+            let model = &self.models[limit];
+            let most = u128::from(model.max() + late);
+            model.look(at, cost).admitted() || late > 0 && model.used(at) + u128::from(cost) <= most
+        })
+    }
+
     fn charge(&mut self, id: u64, costs: &[Option<u64>], at: u64) {
         let holds = self
             .open
@@ -419,7 +451,7 @@ impl Spec for Spec1 {
                 if call.heard != Heard::Admitted {
                     return self.refused(around, &costs, at);
                 }
-                let fits = self.binding(&costs, at).is_none();
+                let fits = self.has_room(around, &costs, at);
                 self.charge(of, &costs, at);
                 fits
             }
@@ -730,6 +762,56 @@ fn holds(name: &str, algorithms: &[Algorithm]) {
         let calls = history(&ours(&limits), &rounds(), seed);
         (Spec1::new(&limits), calls)
     });
+}
+
+/// A settlement gives a place back that a request takes, and owes a unit only after that request was charged for the last ones.
+/// Had it not given back, nobody could have come in between.
+#[test]
+fn an_admission_may_come_between_the_limits_of_a_settlement() {
+    let admit = |id, input| Asked::Admit {
+        id,
+        at: 0,
+        input,
+        output: 0,
+    };
+    let call = |thread, began, ended, ask, heard| Call {
+        thread,
+        began,
+        ended,
+        ask,
+        heard,
+    };
+    let settle = Asked::Settle {
+        of: 1,
+        at: 0,
+        input: 2,
+        output: 0,
+    };
+    let history = [
+        call(0, 0, 1, admit(1, 1), Heard::Admitted),
+        call(0, 2, 3, admit(2, 4), Heard::Admitted),
+        call(1, 4, 6, admit(3, 3), Heard::Admitted),
+        call(0, 5, 7, settle, Heard::Done),
+    ];
+    let of = |unit, algorithm, max| Limit {
+        unit,
+        algorithm,
+        max,
+    };
+    let places = |max| of(Unit::Requests, Algorithm::Concurrency, max);
+    let tokens = |max| of(Unit::Input, Algorithm::Fixed, max);
+    let held = |limits: &[Limit], history: &History| {
+        matches!(check(&Spec1::new(limits), history), Verdict::Linearizable)
+    };
+    assert!(held(&[places(2), tokens(8)], &history));
+    // With places for all it comes before the settlement; and never for a unit more.
+    assert!(held(&[places(3), tokens(8)], &history));
+    assert!(!held(&[places(2), tokens(7)], &history));
+    // One after the other, nothing comes in between.
+    let mut apart = history;
+    (apart[3].began, apart[3].ended) = (4, 5);
+    (apart[2].began, apart[2].ended) = (6, 7);
+    assert!(!held(&[places(2), tokens(8)], &apart));
 }
 
 /// Limits whose refunds are whole: only what is under way excuses a refusal.
