@@ -71,6 +71,21 @@ fn a_reload_keeps_no_account_from_eviction() {
     }
 }
 
+/// Each account that the request needs would make room for the next one, and so on for ever.
+#[test]
+fn a_request_of_more_limits_than_there_are_places_is_refused() {
+    let limit = |name| {
+        format!("[[limit]]\nname = \"{name}\"\nunit = \"requests\"\nmax = 3\nper = \"1m\"\n")
+    };
+    for places in 1..4 {
+        let limits: String = ["a", "b", "c"].map(limit).concat();
+        let gate = Gate::from_toml(&format!("max_accounts = {places}\n{limits}")).unwrap();
+        let asked = ask(&gate, "x", SECOND, SECOND);
+        assert_eq!(asked.is_ok(), places == 3, "{asked:?}");
+        assert_eq!(gate.accounts(), places);
+    }
+}
+
 /// A call may take longer than its charge counts. What it owes in the end, and what it asks for on top, goes by an account of its key
 /// though that was evicted and all places are taken.
 #[test]

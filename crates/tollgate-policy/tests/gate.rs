@@ -496,26 +496,6 @@ fn a_request_that_needs_more_accounts_than_there_may_be_is_refused() {
     assert_eq!(gate.accounts(), 1);
 }
 
-#[test]
-fn an_open_reservation_keeps_its_account() {
-    let (gate, clock) = gate(
-        "max_accounts = 1\n[[limit]]\nname = \"l\"\nby = [\"a\"]\nunit = \"tokens\"\nmax = 10\nper = \"1s\"",
-    );
-    let open = gate
-        .admit(&Request::new().with("a", "x").input_tokens(1))
-        .unwrap();
-    clock.advance(Duration::from_secs(60));
-    assert!(
-        gate.admit(&Request::new().with("a", "y").input_tokens(1))
-            .is_err()
-    );
-    open.settle(tokens(1, 0));
-    assert!(
-        gate.admit(&Request::new().with("a", "y").input_tokens(1))
-            .is_ok()
-    );
-}
-
 /// An account used to change at its next use only, and until then its backlog drained at the old rate.
 #[test]
 fn a_reload_changes_the_rate_of_idle_accounts_too() {

@@ -66,6 +66,26 @@ pub(crate) struct Account {
     next: OnceArc<Self>,
     /// Callers that wait in line for this account, and when the first of them thinks to pass.
     pub(crate) line: Arc<LineState>,
+    /// How many keep it from being evicted.
+    keepers: AtomicUsize,
+}
+
+/// An account that is kept from being evicted by who begins after this.
+#[derive(Debug)]
+pub(super) struct Kept(Arc<Account>);
+
+impl Kept {
+    pub(super) fn new(account: &Arc<Account>) -> Self {
+        // Relaxed, here and below: who evicts it all the same closes its meter, and that is what decides.
+        account.keepers.fetch_add(1, Relaxed);
+        Self(Arc::clone(account))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.keepers.fetch_sub(1, Relaxed);
+    }
 }
 
 /// What passers-by see of an account's waiting line.
@@ -119,6 +139,7 @@ impl Account {
             rule,
             next: OnceArc::new(),
             line: Arc::default(),
+            keepers: AtomicUsize::new(0),
         }
     }
 
@@ -440,6 +461,7 @@ impl Accounts {
                     resting,
                     next: OnceArc::new(),
                     line: Arc::clone(&account.line),
+                    keepers: AtomicUsize::new(0),
                 };
                 account.next.set(Arc::new(next));
                 // Invariant: set just above, by this caller or another.
@@ -495,7 +517,7 @@ impl Accounts {
                 continue;
             };
             tries += 1;
-            if !self.evicted(&account, rested) {
+            if account.keepers.load(Relaxed) > 0 || !self.evicted(&account, rested) {
                 self.clock.push(key);
             } else if !self.remove(&account) {
                 // Replaced meanwhile by one with the same meter, which is for the next look.

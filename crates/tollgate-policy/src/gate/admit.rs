@@ -7,7 +7,7 @@
 
 use super::{
     Inner, Reservation,
-    accounts::{Account, LineState, Pin},
+    accounts::{Account, Kept, LineState, Pin},
     keeper::Next,
     policy::{CompiledLimit, Policy},
     reservation::{Charge, Charges, Hold, let_go, room_for},
@@ -54,8 +54,8 @@ pub(super) struct Say<'g> {
 
 type Says<'g> = SmallVec<[Say<'g>; 4]>;
 
-/// Accounts that are not evicted, as somebody holds them.
-type Held = SmallVec<[Arc<Account>; 4]>;
+/// Accounts that are not evicted for others.
+type Held = SmallVec<[Kept; 4]>;
 
 impl<'g> Say<'g> {
     /// What `account`'s limit has to say to a request of `usage` and of a class with this `share`, unless it is off.
@@ -206,7 +206,7 @@ impl Inner {
     }
 
     /// All limits that have a say in `request`. If one was `suspect`, since its meter was found closed, all are looked
-    /// at more closely, and held there: where a policy has room for fewer accounts than the request needs, each would
+    /// at more closely, and kept there: where a policy has room for fewer accounts than the request needs, each would
     /// else be evicted for the next one, for ever.
     #[inline]
     fn says<'g>(
@@ -225,7 +225,7 @@ impl Inner {
             let closely = suspect.is_some();
             let account = accounts.of_request(pin, policy, limit, &mut scopes, at, closely)?;
             if let Some(held) = &mut suspect {
-                held.push(Arc::clone(account));
+                held.push(Kept::new(account));
             }
             if let Some(say) = Say::new(account, request.estimate(), share) {
                 says.push(say);

@@ -237,6 +237,13 @@ impl<R: BufRead> Read for Watched<R> {
         }
         let most = buffer.len().min(self.left);
         let mut read = self.input.read(&mut buffer[..most])?;
+        // A byte order mark that comes alone the CSV reader takes for the end.
+        while self.bytes == 0 && (1..4).contains(&read) {
+            match self.input.read(&mut buffer[read..most])? {
+                0 => break,
+                more => read += more,
+            }
+        }
         if read == 0 && most > 0 {
             let end = *self.end.get_or_insert(self.bytes);
             let handed_on = usize::try_from(self.bytes - end).unwrap_or(TAIL.len());
