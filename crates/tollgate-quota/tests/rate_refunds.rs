@@ -224,6 +224,23 @@ fn a_reset_forfeits_earlier_receipts() {
     }
 }
 
+#[test]
+fn a_reset_forfeits_what_would_be_handed_on() {
+    let limit = Limit::new(1, Duration::from_nanos(10))
+        .unwrap()
+        .with_capacity(100);
+    for rule in [RefundRule::Exact, RefundRule::Eager] {
+        let old = RateMeter::new(&limit, Depth::Short, rule).unwrap();
+        let receipt = take(&old, 0, 60);
+        old.reset(at(0));
+        let _other = take(&old, 0, 50);
+        let new = RateMeter::pending(Scale::new(&limit).unwrap(), Depth::Short, rule);
+        new.take_over(&old, at(0));
+        let refunded = new.refund_carried(at(0), old.hand_on(&receipt, 60));
+        assert_eq!((refunded.unwrap(), new.used(at(0))), (0, 50));
+    }
+}
+
 /// Units in `scale`-ths: what is left at `end` of charges by two rates, the second from `change` on, had each charge
 /// been of its actual cost.
 fn ideal(charges: &[(u64, u128)], rates: [(u64, u64); 2], change: u64, end: u64) -> u128 {

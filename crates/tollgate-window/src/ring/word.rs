@@ -285,6 +285,14 @@ mod tests {
     }
 
     #[test]
+    fn sealing_changes_nothing_else() {
+        let open = Hot::opened(3, 5, 7);
+        let is_sealed = true;
+        assert!(!open.is_sealed);
+        assert_eq!(open.sealed(), Hot { is_sealed, ..open });
+    }
+
+    #[test]
     fn the_fullest_word_is_not_the_mark() {
         let fullest = Hot {
             tick: TICK_MAX,
