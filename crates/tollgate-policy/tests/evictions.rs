@@ -96,7 +96,7 @@ fn a_reservation_of_an_evicted_account_owes_all_the_same() {
         ..Usage::default()
     };
     let request = Request::new().with("agent", "x").input_tokens(1);
-    let mut open = || gate.admit_at(&request, Nanos(SECOND), Wall(0)).unwrap();
+    let open = || gate.admit_at(&request, Nanos(SECOND), Wall(0)).unwrap();
     let (owes, mut asks) = (open(), open());
     let now = 2 * DAY;
     ask(&gate, "y", now, now).unwrap();
