@@ -149,7 +149,8 @@ impl Lasting for CalendarMeter {
         let _ = charge(&scratch, then, under(standing, lent, self.max()));
         // A clock that was set back finds the later period begun.
         let when = if then.wall > at.wall { then } else { at };
-        charge(self, when, scratch.used(when))
+        // Begun though nothing was used in it, too: the earlier ones are forgotten, and would be whole again.
+        self.standing_at(when).is_some() && charge(self, when, scratch.used(when))
     }
 
     fn next(&self, period: u64, at: Moment, _frame: i64) -> Option<NextPeriod> {
@@ -206,7 +207,8 @@ impl Lasting for FixedWindow<()> {
             Ok(later) if standing.stamp > now => Moment::new(self.start_of(later), at.wall),
             _ => at,
         };
-        charge(self, when, left)
+        // As for calendars.
+        self.standing_at(when.now).is_some() && charge(self, when, left)
     }
 
     fn next(&self, period: u64, at: Moment, frame: i64) -> Option<NextPeriod> {
