@@ -337,6 +337,59 @@ fn window_of_an_hour_is_lent_ahead_too_and_after_a_restart() {
     ));
 }
 
+/// An hour's window, of which the process knows no earlier one, charged its first with what was lent of a window that had passed.
+#[test]
+fn what_was_lent_ahead_of_a_window_that_passed_without_a_process_counts_in_no_other() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let place = Place::new();
+    let hourly = |ledger: &Ledger, number: i64| {
+        ledger.account(&key("hourly"), terms(10, true), 10, number, || {
+            FixedWindow::with_phase(10, HOUR, Duration::ZERO, ()).unwrap()
+        })
+    };
+    let (ledger, clock) = place.open_by(7 * HOUR_NS);
+    let window = hourly(&ledger, 7);
+    let evening = Moment::new(Nanos(3_599_000_000_000), Wall(8 * HOUR_NS - 1_000_000_000));
+    clock.advance(Duration::from_secs(3_599));
+    charge(&ledger, &window, evening, 10, 10).unwrap();
+    assert!(ledger.flush(LONG));
+    assert_eq!(record(&place).ahead.unwrap().stamp, 8);
+    for hours in [8, 9, 11] {
+        let place = killed(&place);
+        let lost = if hours == 8 {
+            record(&place).ahead.unwrap().units
+        } else {
+            0
+        };
+        let start = hours * HOUR_NS;
+        let ledger = place.open(start);
+        let window = hourly(&ledger, hours);
+        let mut admitted = 0;
+        while charge(&ledger, &window, at(start), 1, 10).is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, 10 - lost, "{hours} hours");
+    }
+}
+
+#[test]
+fn what_was_lent_ahead_of_a_day_that_passed_without_a_process_counts_in_no_other() {
+    let place = Place::new();
+    let (_ledger, _days) = used(&place, EVENING, 10);
+    let lost = record(&place).ahead.unwrap().units;
+    for day in 1..4 {
+        let place = killed(&place);
+        let ledger = place.open(day * DAY);
+        let days = daily(&ledger, 10);
+        let mut admitted = 0;
+        while charge(&ledger, &days, at(day * DAY), 1, 10).is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, if day == 1 { 10 - lost } else { 10 }, "day {day}");
+    }
+}
+
 /// An account that was evicted before the ledger had come by forgot what was on record of it.
 #[test]
 fn account_that_is_evicted_before_it_was_read_forgets_nothing() {
