@@ -74,6 +74,14 @@ pub trait Lasting: Meter {
         Some(ALWAYS)
     }
 
+    /// Whether the period of a stamp has ended.
+    fn has_ended(&self, stamp: i64, at: Moment, frame: i64) -> bool {
+        self.period_of(stamp, frame).is_none_or(|period| {
+            let next = self.next(period, at, frame);
+            next.is_some_and(|next| next.begins_in.is_zero())
+        })
+    }
+
     /// Charges what a process before had lent ahead, if that period is the current one, as if all that its limit of `max` has room
     /// for had been admitted. None if the meter is closed, or is still to take over.
     #[must_use]

@@ -390,6 +390,60 @@ fn what_was_lent_ahead_of_a_day_that_passed_without_a_process_counts_in_no_other
     }
 }
 
+#[test]
+fn account_that_is_evicted_after_its_period_was_lent_ahead_has_all_of_it_when_it_comes_back() {
+    for (when, used_before) in [(EVENING, 0), (DAY, 7)] {
+        let place = Place::new();
+        let (ledger, clock) = place.open_by(EVENING);
+        let days = daily(&ledger, 10);
+        let charged = charge(&ledger, &days, at(EVENING), 7, 10).unwrap();
+        assert!(ledger.flush(LONG));
+        assert!(record(&place).ahead.is_some());
+        days.refund(at(EVENING), &charged.receipt, 7 - used_before);
+        clock.set_wall(Wall(when));
+        assert!(days.close_at_rest(at(when)));
+        assert_eq!(
+            days.charge(at(DAY), cost(1), 10).unwrap_err(),
+            Refused::Closed
+        );
+        let again = daily(&ledger, 10);
+        charge(&ledger, &again, at(when), 10, 10).unwrap();
+        assert!(is_denied(&again, when, 1));
+        assert!(ledger.flush(LONG));
+        let after = killed(&place);
+        let ledger = after.open(when);
+        let days = daily(&ledger, 10);
+        assert!(is_denied_by_record(&ledger, &days, when));
+    }
+}
+
+/// Its past was forgotten with it.
+#[test]
+fn period_of_an_account_that_is_evicted_in_the_next_one_is_history() {
+    for comes_back in [false, true] {
+        let place = Place::new();
+        let (ledger, clock) = place.open_by(EVENING);
+        let days = daily(&ledger, 10);
+        charge(&ledger, &days, at(EVENING), 7, 10).unwrap();
+        assert!(ledger.flush(LONG));
+        clock.set_wall(Wall(DAY));
+        assert!(days.close_at_rest(at(DAY)));
+        if comes_back {
+            let days = daily(&ledger, 10);
+            charge(&ledger, &days, at(DAY), 1, 10).unwrap();
+        }
+        assert!(ledger.flush(LONG));
+        let mut past = Vec::new();
+        let file = LedgerFile::read(&place.path).unwrap();
+        file.each_past_period(|period| past.push(period)).unwrap();
+        assert_eq!(past.len(), 1);
+        assert_eq!(past[0].standing.stamp, 0);
+        assert!((7..=10).contains(&past[0].standing.committed), "{past:?}");
+        // What was left of the stock is known unless the account was replaced before the ledger came by.
+        assert!(comes_back || past[0].standing.committed == 7, "{past:?}");
+    }
+}
+
 /// An account that was evicted before the ledger had come by forgot what was on record of it.
 #[test]
 fn account_that_is_evicted_before_it_was_read_forgets_nothing() {
