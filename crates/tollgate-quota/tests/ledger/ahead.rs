@@ -390,6 +390,30 @@ fn what_was_lent_ahead_of_a_day_that_passed_without_a_process_counts_in_no_other
     }
 }
 
+/// Of the day that is lent ahead the max that is in force when it comes holds, whoever has lent how much of it.
+#[test]
+fn max_that_changes_after_the_next_period_was_lent_holds_in_that() {
+    for max in [2, 4, 10, 25] {
+        let place = Place::new();
+        let (ledger, old) = used(&place, EVENING, 10);
+        assert!(record(&place).ahead.is_some());
+        let days = Arc::new(old.successor(old.meter().successor(max)));
+        days.set_max(max);
+        days.take_over(&old, at(EVENING));
+        let mut admitted = 0;
+        while charge(&ledger, &days, at(DAY), 1, max).is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, max);
+        assert!(ledger.flush(LONG));
+        let after = killed(&place);
+        let ledger = after.open(DAY);
+        let days = daily(&ledger, max);
+        let answer = charge(&ledger, &days, at(DAY), 1, max);
+        assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    }
+}
+
 #[test]
 fn account_that_is_evicted_after_its_period_was_lent_ahead_has_all_of_it_when_it_comes_back() {
     for (when, used_before) in [(EVENING, 0), (DAY, 7)] {
@@ -442,6 +466,50 @@ fn period_of_an_account_that_is_evicted_in_the_next_one_is_history() {
         // What was left of the stock is known unless the account was replaced before the ledger came by.
         assert!(comes_back || past[0].standing.committed == 7, "{past:?}");
     }
+}
+
+/// Who changes its max comes in between: the meter that the ledger found takes no charge any more, and what is on record was lost.
+#[test]
+fn meter_that_is_frozen_while_it_is_restored_does_not_count_as_charged() {
+    let place = Place::new();
+    let (ledger, days) = used(&place, EVENING, 6);
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(EVENING);
+    let old = daily(&ledger, 10);
+    let new = Arc::new(old.successor(old.meter().successor(9)));
+    new.set_max(9);
+    // Frozen, and the ledger knows nothing of what takes over.
+    new.meter().take_over(old.meter(), at(EVENING));
+    old.ask_for(cost(1));
+    assert!(ledger.flush(LONG));
+    new.take_over(&old, at(EVENING));
+    let answer = charge(&ledger, &new, at(EVENING), 4, 9);
+    assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    charge(&ledger, &new, at(EVENING), 3, 9).unwrap();
+    assert!(ledger.flush(LONG));
+    assert_eq!(record(&place).standing.committed, 9);
+}
+
+/// The same of one who evicts it: he has closed the meter, and has not told so yet.
+#[test]
+fn meter_that_is_closed_while_it_is_restored_does_not_count_as_charged() {
+    let place = Place::new();
+    let (ledger, days) = used(&place, EVENING, 6);
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(EVENING);
+    let days = daily(&ledger, 10);
+    assert!(days.meter().close_at_rest(at(EVENING)));
+    days.ask_for(cost(1));
+    assert!(ledger.flush(LONG));
+    assert!(days.close_at_rest(at(EVENING)));
+    assert!(ledger.flush(LONG));
+    let again = daily(&ledger, 10);
+    let answer = charge(&ledger, &again, at(EVENING), 5, 10);
+    assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    assert!(ledger.flush(LONG));
+    assert_eq!(record(&place).standing.committed, 6);
 }
 
 /// An account that was evicted before the ledger had come by forgot what was on record of it.
