@@ -23,7 +23,7 @@ const BATCH_MAX: usize = 65_536;
 /// How long to wait after a failure, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// Rounds between two looks for accounts that nobody uses any more or that only refuse, and for past periods to forget.
-const ROUNDS_TO_TIDY: u64 = 1_024;
+pub(super) const ROUNDS_TO_TIDY: u64 = 1_024;
 
 pub(super) struct Clerk {
     store: Store,
@@ -125,7 +125,10 @@ impl Clerk {
         self.store.give_up();
     }
 
-    fn finish(&mut self, numbers: Vec<u64>, closing: bool) {
+    fn finish(&mut self, mut numbers: Vec<u64>, closing: bool) {
+        // The older of two that have the same key first: one that is gone returns its lease before the next is lent anything, which
+        // that return would take off the record.
+        numbers.sort_unstable();
         let at = self.clock.moment();
         let begun = Instant::now();
         let committed = if numbers.is_empty() {

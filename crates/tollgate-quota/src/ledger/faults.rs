@@ -7,7 +7,7 @@
 use super::{
     LedgerError, Terms,
     books::Record,
-    clerk::Clerk,
+    clerk::{Clerk, ROUNDS_TO_TIDY},
     desk::Shared,
     file::{ACCOUNTS, Medium, Store, write_format},
 };
@@ -434,6 +434,57 @@ fn disk_that_fails_at_every_point_recovers_by_itself() {
         }
     }
     assert!(failures > operations as u64, "{failures}");
+}
+
+/// Property: an account whose limit is gone is closed before the next one of its key is lent anything, also when its first closing
+/// failed and it asks again after that.
+#[test]
+fn account_that_is_gone_is_closed_before_one_of_its_key_that_came_after() {
+    let World {
+        disk,
+        shared,
+        mut clerk,
+        budget,
+        ..
+    } = World::new(None);
+    let charge = |budget: &Leased<Lifetime>, units| {
+        let cost = Cost::new(units).unwrap();
+        budget.charge(Moment::default(), cost, MAX).is_ok()
+    };
+    while !charge(&budget, 5) {
+        clerk.round();
+    }
+    drop(budget);
+    disk.state().fault = Some(Fault::From(0));
+    for _ in 0..ROUNDS_TO_TIDY {
+        clerk.round();
+    }
+    disk.state().fault = None;
+    let gone = shared.asked(9);
+    assert_eq!(gone.len(), 1);
+    let terms = Terms {
+        lease: LEASE,
+        initial: 0,
+        has_periods: false,
+    };
+    let desk = Arc::clone(&shared) as _;
+    let budget = shared.account(KEY, terms, |number| {
+        Arc::new(Leased::new(Lifetime::new(), MAX, 0, number, desk))
+    });
+    // It asked while the disk was about to fail.
+    budget.ask_for(Cost::new(5).unwrap());
+    shared.ask_again(&gone);
+    for _ in 0..3 {
+        clerk.round();
+        let stock = budget.holder().stock().map_or(0, |(_, stock)| stock);
+        let (used, found) = (budget.used(Moment::default()), spent(&disk));
+        assert!(
+            found >= used + stock,
+            "{found} on record, {used} used and {stock} lent"
+        );
+        charge(&budget, 1);
+    }
+    assert_eq!(budget.used(Moment::default()), 5 + 3, "nothing was wasted");
 }
 
 /// Charges on while the disk has `fault`, when nothing passes but what was lent before, and again once it is well.
