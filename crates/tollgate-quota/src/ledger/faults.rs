@@ -4,6 +4,8 @@
 //! What is asked each time is what a kill at any instant needs: the record covers what was admitted, and all that the stock still
 //! allows; and it is too much by at most a lease, beyond what came back since the last commit.
 
+mod rollover;
+
 use super::{
     LedgerError, Terms,
     books::Record,
