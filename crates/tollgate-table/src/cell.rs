@@ -7,7 +7,8 @@
 //!
 //! Two things lower a TAT: backing out, and a reset. After one of these, a later owner may come to the very TAT that
 //! somebody read long before. So the hash is looked at once more after the exchange; a charge on a stranger is taken back
-//! at once, and the key is looked for anew.
+//! at once, and the key is looked for anew. So is a reset of a stranger, who was whole until then: this alone may let somebody in
+//! beyond a limit, and the public page says so.
 //!
 //! A *back-out* exchanges the TAT that its charge left for the one that it replaced. If others charged since, the charge
 //! is subtracted instead, less the time that has passed since it was made: no more of it can have been refilled.

@@ -210,6 +210,10 @@ impl<K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedLimiter<K, C, S> {
     ///
     /// A key that shares a cell ([`Overflow::SharedCell`](crate::Overflow::SharedCell)) has nothing of its own to
     /// forget. Touches the candidate lines of the key; lock-free.
+    ///
+    /// While it is under way, its slot may be reset by another caller, rest, and be taken by another key up to the very instant, to the
+    /// quantum, that it was used up to before. Then that other key is whole for a moment, until this is undone, and who
+    /// comes in that moment is admitted beyond its limit.
     pub fn reset(&self, key: &K) {
         self.reset_at(key, self.clock.now());
     }

@@ -120,10 +120,32 @@ fn a_late_denial_tells_of_its_own_key() {
     }
 }
 
+/// A look with an old `now` and one who takes the slot of its key for another, or of another for its key. Exhaustive.
+#[test]
+fn a_late_look_sees_its_own_key() {
+    for known in [false, true] {
+        both_ways(|| {
+            exhaustive(move || scenarios::a_late_look_sees_its_own_key(known, sound));
+        });
+    }
+}
+
+/// A reset of an expired key and three calls of a new one, one slot. Exhaustive.
+#[test]
+fn a_late_reset_forgets_no_other_key() {
+    both_ways(|| exhaustive(|| scenarios::a_late_reset_forgets_no_other_key(sound)));
+}
+
 /// A caller of a known key beside a reset and a new key, one slot. Exhaustive; 2 s.
 #[test]
 fn a_tat_that_comes_back_is_another_keys() {
-    both_ways(|| exhaustive(|| scenarios::a_tat_that_comes_back_is_another_keys(sound)));
+    both_ways(|| exhaustive(|| scenarios::a_tat_that_comes_back_is_another_keys(false, sound)));
+}
+
+/// The same with a second reset in the caller's place. Exhaustive.
+#[test]
+fn a_tat_that_comes_back_is_not_reset() {
+    both_ways(|| exhaustive(|| scenarios::a_tat_that_comes_back_is_another_keys(true, sound)));
 }
 
 /// A known and a new key, one slot. Three preemptions, 20 ms.

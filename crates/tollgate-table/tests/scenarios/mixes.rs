@@ -32,7 +32,11 @@ macro_rules! mixes {
                 $run(|| scenarios::a_late_hit_never_charges_the_new_owner(2, 2, sound));
                 $run(|| scenarios::a_late_denial_tells_of_its_own_key(false, sound));
                 $run(|| scenarios::a_late_denial_tells_of_its_own_key(true, sound));
-                $run(|| scenarios::a_tat_that_comes_back_is_another_keys(sound));
+                $run(|| scenarios::a_late_look_sees_its_own_key(false, sound));
+                $run(|| scenarios::a_late_look_sees_its_own_key(true, sound));
+                $run(|| scenarios::a_late_reset_forgets_no_other_key(sound));
+                $run(|| scenarios::a_tat_that_comes_back_is_another_keys(false, sound));
+                $run(|| scenarios::a_tat_that_comes_back_is_another_keys(true, sound));
                 $run(|| scenarios::one_slot_has_one_owner(sound));
                 $run(|| scenarios::two_new_keys_get_a_slot_each(sound));
                 $run(|| scenarios::keys_without_a_slot_share_a_cell(sound));

@@ -211,9 +211,50 @@ pub(crate) fn a_late_denial_tells_of_its_own_key(known: bool, plan: fn(Plan) -> 
     }
 }
 
-/// A caller of a known key beside one who resets that, and takes its slot for another key at the very TAT that the
-/// known one had: the other key's is not charged.
-pub(crate) fn a_tat_that_comes_back_is_another_keys(plan: fn(Plan) -> Plan) {
+/// A look with an old `now` beside one who takes the slot of a `known` key, expired by now, for a new one: whichever of the
+/// two keys the late one looks at, it sees that, or a key without a slot.
+pub(crate) fn a_late_look_sees_its_own_key(known: bool, plan: fn(Plan) -> Plan) {
+    let limiter = build(plan(self::plan(limit(2), 1)));
+    let (key, other) = (1_u64, 2_u64);
+    let (old, new) = (limiter.hash(&key), limiter.hash(&other));
+    for slot in 1..SLOTS as u64 {
+        assert!(takes(&limiter, OLD + slot, START));
+    }
+    assert!(takes(&limiter, old, START));
+    let free = START + UNIT + KEPT;
+    let (seen, taken) = race(
+        &limiter,
+        move |limiter| limiter.peek_at(if known { &key } else { &other }, START),
+        move |limiter| takes(limiter, new, free),
+    );
+    assert!(taken, "the slot is free");
+    // The old key's unit has the whole time ahead, the new one's that and more.
+    let told = seen.reset_after();
+    let own = if known { told == UNIT } else { told > UNIT };
+    assert!(own || told.is_zero(), "{told:?} of the other key");
+}
+
+/// A reset of a key that has expired beside one who takes its slot for another: that one's units are not forgotten.
+pub(crate) fn a_late_reset_forgets_no_other_key(plan: fn(Plan) -> Plan) {
+    let limiter = build(plan(self::plan(limit(2), 1)));
+    let key = 1_u64;
+    for slot in 1..SLOTS as u64 {
+        assert!(takes(&limiter, OLD + slot, START));
+    }
+    assert!(takes(&limiter, limiter.hash(&key), START));
+    let free = START + UNIT + KEPT;
+    let (_, taken) = race(
+        &limiter,
+        move |limiter| limiter.reset_at(&key, START),
+        move |limiter| count((0..3).map(|_| takes(limiter, KEY, free))),
+    );
+    assert_eq!(taken, 2, "units of the new key");
+    assert!(!takes(&limiter, KEY, free));
+}
+
+/// A caller of a known key, or one who `resets` that, beside one who resets it and takes its slot for another key at the very TAT
+/// that the known one had: the other key's is neither charged nor forgotten.
+pub(crate) fn a_tat_that_comes_back_is_another_keys(resets: bool, plan: fn(Plan) -> Plan) {
     let limiter = build(plan(self::plan(limit(2), 1)));
     let key = 1_u64;
     let known = limiter.hash(&key);
@@ -224,7 +265,13 @@ pub(crate) fn a_tat_that_comes_back_is_another_keys(plan: fn(Plan) -> Plan) {
     assert!(takes(&limiter, known, now));
     let (_, new) = race(
         &limiter,
-        move |limiter| takes(limiter, known, now),
+        move |limiter| {
+            if resets {
+                limiter.reset_at(&key, START);
+            } else {
+                takes(limiter, known, now);
+            }
+        },
         move |limiter| {
             limiter.reset_at(&key, START);
             takes(limiter, KEY, now)
