@@ -554,6 +554,22 @@ mod tests {
     }
 
     #[test]
+    fn epochs_that_begin_anew_know_what_was_lent_ahead() {
+        let holder = Holder::new();
+        let all_ones = Holder::STOCK_MAX;
+        for next in 1..(1 << 14) + 3 {
+            holder.lend_ahead(next - 1, next, all_ones);
+            assert_eq!(holder.take(next + 1, 1), Err(NotTaken::Dry));
+            assert!(holder.take(next, 1).is_ok());
+            assert_eq!(holder.take(next - 1, 1), Err(NotTaken::Dry));
+            let begun = holder.begin(u64::MAX);
+            assert_eq!(begun.unwrap().ahead, None);
+            assert_eq!(holder.stock(), Some((next, all_ones - 1)));
+            holder.end();
+        }
+    }
+
+    #[test]
     fn stock_dies_with_its_period_and_the_period_never_steps_back() {
         let holder = Holder::new();
         holder.lend(7, 5);

@@ -69,9 +69,17 @@ pub trait Lasting: Meter {
         None
     }
 
-    /// The number of the period that a stamp is of.
-    fn period_of(&self, _stamp: i64, _frame: i64) -> u64 {
-        ALWAYS
+    /// The number of the period that a stamp is of. None if that is before the first that this meter knows.
+    fn period_of(&self, _stamp: i64, _frame: i64) -> Option<u64> {
+        Some(ALWAYS)
+    }
+
+    /// Whether the period of a stamp has ended.
+    fn has_ended(&self, stamp: i64, at: Moment, frame: i64) -> bool {
+        self.period_of(stamp, frame).is_none_or(|period| {
+            let next = self.next(period, at, frame);
+            next.is_some_and(|next| next.begins_in.is_zero())
+        })
     }
 
     /// Charges what a process before had lent ahead, if that period is the current one, as if all that its limit of `max` has room
@@ -79,10 +87,11 @@ pub trait Lasting: Meter {
     #[must_use]
     fn place_ahead(&self, ahead: &Ahead, at: Moment, frame: i64, max: u64) -> Option<Placed> {
         let (period, standing) = self.standing(at, frame, max)?;
-        Some(match self.period_of(ahead.stamp, frame).cmp(&period) {
-            Ordering::Greater => Placed::Later,
-            Ordering::Less => Placed::Past,
-            Ordering::Equal => {
+        let placed = self.period_of(ahead.stamp, frame);
+        Some(match placed.map(|placed| placed.cmp(&period)) {
+            Some(Ordering::Greater) => Placed::Later,
+            Some(Ordering::Less) | None => Placed::Past,
+            Some(Ordering::Equal) => {
                 let more = spent(&standing, ahead.units) - standing.committed;
                 return charge(self, at, more).then_some(Placed::Charged);
             }
@@ -149,7 +158,8 @@ impl Lasting for CalendarMeter {
         let _ = charge(&scratch, then, under(standing, lent, self.max()));
         // A clock that was set back finds the later period begun.
         let when = if then.wall > at.wall { then } else { at };
-        charge(self, when, scratch.used(when))
+        // Begun though nothing was used in it, too: the earlier ones are forgotten, and would be whole again.
+        self.standing_at(when).is_some() && charge(self, when, scratch.used(when))
     }
 
     fn next(&self, period: u64, at: Moment, _frame: i64) -> Option<NextPeriod> {
@@ -162,8 +172,8 @@ impl Lasting for CalendarMeter {
         })
     }
 
-    fn period_of(&self, stamp: i64, _frame: i64) -> u64 {
-        self.number_of(Wall(stamp))
+    fn period_of(&self, stamp: i64, _frame: i64) -> Option<u64> {
+        Some(self.number_of(Wall(stamp)))
     }
 
     fn take_over(&self, old: &Self, at: Moment) {
@@ -206,7 +216,8 @@ impl Lasting for FixedWindow<()> {
             Ok(later) if standing.stamp > now => Moment::new(self.start_of(later), at.wall),
             _ => at,
         };
-        charge(self, when, left)
+        // As for calendars.
+        self.standing_at(when.now).is_some() && charge(self, when, left)
     }
 
     fn next(&self, period: u64, at: Moment, frame: i64) -> Option<NextPeriod> {
@@ -221,9 +232,8 @@ impl Lasting for FixedWindow<()> {
         })
     }
 
-    /// Windows before this process's first are taken for that.
-    fn period_of(&self, stamp: i64, frame: i64) -> u64 {
-        u64::try_from(stamp.saturating_sub(frame)).unwrap_or(0)
+    fn period_of(&self, stamp: i64, frame: i64) -> Option<u64> {
+        u64::try_from(stamp.saturating_sub(frame)).ok()
     }
 
     fn take_over(&self, old: &Self, at: Moment) {

@@ -45,6 +45,9 @@ pub trait LeasedAccount: Send + Sync + Debug {
     /// The period after `period`, if it has one.
     fn next(&self, period: u64, at: Moment) -> Option<NextPeriod>;
 
+    /// Whether the period of a record's stamp has ended.
+    fn has_ended(&self, stamp: i64, at: Moment) -> bool;
+
     /// Requests that its limit has refused in this process, of all meters of the account. It wraps around.
     fn refused(&self) -> u64;
 
@@ -305,6 +308,10 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 
     fn next(&self, period: u64, at: Moment) -> Option<NextPeriod> {
         self.meter.next(period, at, self.frame)
+    }
+
+    fn has_ended(&self, stamp: i64, at: Moment) -> bool {
+        self.meter.has_ended(stamp, at, self.frame)
     }
 
     fn refused(&self) -> u64 {

@@ -45,8 +45,8 @@
 //! had begun. All others have A to share. As long as the record is of the old period, it has A for those of the new. What the meter
 //! has in neither is what processes before were lent and took with them when they were killed: it counts as spent in its
 //! period, stays on record with A, and is charged to the meter by the first report in that period. Until then the two are together
-//! at most what the period has room for, so nobody is admitted beyond it. Only two things can be too much for that room: a debt that is told
-//! between the last report and the rollover, and what is admitted without a record; and only if the clock was set back
+//! at most what the period has room for, so nobody is admitted beyond it. Only three things can be too much for that room: a debt that is told,
+//! and a max that is lowered, between the last report and the rollover; and what is admitted without a record. And only if the clock was set back
 //! before the kill was seen, so that what was lost had really been spent.
 //!
 //! # Waste

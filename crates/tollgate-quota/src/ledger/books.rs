@@ -96,14 +96,23 @@ impl<'t> Books<'t> {
         Ok(ahead.transpose()?)
     }
 
-    /// Forgets an account that has nothing committed, but for what a process before had lent `ahead`.
+    /// Forgets an account that has nothing committed, but for what a process before had lent `ahead`. Its last period is history, if that
+    /// `has_ended` by its stamp.
     pub(super) fn forget(
         &mut self,
         account: &[u8],
         ahead: Option<Ahead>,
+        has_ended: impl FnOnce(i64) -> bool,
     ) -> Result<(), redb::Error> {
-        if let (Some(_), Some(mut record)) = (ahead, self.record(account)?) {
+        let record = self.record(account)?;
+        if let Some(record) = record.filter(|record| record.has_periods)
+            && has_ended(record.standing.stamp)
+        {
+            self.end_period(account, &record)?;
+        }
+        if let (Some(_), Some(mut record)) = (ahead, record) {
             (record.lease, record.standing.committed, record.out) = (None, 0, 0);
+            (record.peak, record.refused) = (0, 0);
             self.accounts.insert(account, record.row(account))?;
         } else {
             self.accounts.remove(account)?;
@@ -179,7 +188,7 @@ impl<'t> Books<'t> {
         Ok(())
     }
 
-    /// Enters a period that has ended. The stock has died with it.
+    /// Enters a period that has ended, if there is anything to tell of it. The stock has died with it.
     fn end_period(&mut self, account: &[u8], ended: &Record) -> Result<(), redb::Error> {
         let out = ended.out.saturating_sub(self.left);
         let committed = Record { out, ..*ended }.spent();
@@ -191,6 +200,9 @@ impl<'t> Books<'t> {
             peak: ended.peak.max(committed),
             refused: ended.refused,
         };
+        if past.peak == 0 && past.refused == 0 {
+            return Ok(());
+        }
         let place = (self.wall.0, account);
         self.history.insert(place, past.row(place))?;
         Ok(())

@@ -23,7 +23,9 @@ const BATCH_MAX: usize = 65_536;
 /// How long to wait after a failure, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// Rounds between two looks for accounts that nobody uses any more or that only refuse, and for past periods to forget.
-const ROUNDS_TO_TIDY: u64 = 1_024;
+pub(super) const ROUNDS_TO_TIDY: u64 = 1_024;
+/// Of accounts that are gone, so many may still be due, beside as many as are in use.
+const GONE_DUE_MAX: usize = 1_024;
 
 pub(super) struct Clerk {
     store: Store,
@@ -105,6 +107,7 @@ impl Clerk {
             let left = self.shared.left_over();
             asked.extend(left.into_iter().filter(|number| seen.insert(*number)));
         }
+        self.forget_gone();
         let now = self.clock.moment().wall;
         while asked.len() < BATCH_MAX
             && let Some(due) = self.due.peek_mut()
@@ -117,6 +120,15 @@ impl Clerk {
         self.finish(asked, false);
     }
 
+    /// Forgets when to come by accounts that are gone.
+    fn forget_gone(&mut self) {
+        if self.due.len() > 2 * self.shared.accounts() + GONE_DUE_MAX {
+            let numbers: HashSet<u64> = self.shared.numbers().into_iter().collect();
+            self.due
+                .retain(|Reverse((_, number))| numbers.contains(number));
+        }
+    }
+
     /// Closes all leases.
     fn close(&mut self) {
         self.shared.begin_round();
@@ -125,7 +137,10 @@ impl Clerk {
         self.store.give_up();
     }
 
-    fn finish(&mut self, numbers: Vec<u64>, closing: bool) {
+    fn finish(&mut self, mut numbers: Vec<u64>, closing: bool) {
+        // The older of two that have the same key first: one that is gone returns its lease before the next is lent anything, which
+        // that return would take off the record.
+        numbers.sort_unstable();
         let at = self.clock.moment();
         let begun = Instant::now();
         let committed = if numbers.is_empty() {
@@ -243,5 +258,63 @@ impl Clerk {
             }
             Outcome::Closed => self.shared.remove(number),
         }
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::{
+        super::{Terms, faults::Disk},
+        *,
+    };
+    use crate::{Calendar, CalendarMeter, calendar::CalendarPeriod, lease::Leased};
+    use tollgate_core::{Cost, ManualClock, Meter};
+
+    /// Every key that was used once stayed due until its period ended.
+    #[test]
+    fn accounts_that_are_gone_do_not_stay_due_until_their_period_ends() {
+        const AT_ONCE: u64 = 512;
+        let store = Store::open(Box::new(Disk::formatted())).unwrap();
+        let shared = Arc::new(Shared::new("memory".into(), Vec::new()));
+        let second = Duration::from_secs(1);
+        let clock = Arc::new(ManualClock::new());
+        let mut clerk = Clerk::new(store, Arc::clone(&shared), clock, second, second);
+        let calendar = Calendar::new(CalendarPeriod::Month { anchor_day: 1 }, "UTC").unwrap();
+        let calendar = tollgate_sync::Arc::new(calendar);
+        let terms = Terms {
+            lease: 4,
+            initial: 0,
+            has_periods: true,
+        };
+        let at = Moment::default();
+        let mut most = 0;
+        for round in 0..12 {
+            let months = (0..AT_ONCE).map(|account| {
+                let key = (round * AT_ONCE + account).to_le_bytes();
+                let desk = Arc::clone(&shared) as _;
+                shared.account(&key, terms, |number| {
+                    let month = CalendarMeter::new(tollgate_sync::Arc::clone(&calendar), 9);
+                    Arc::new(Leased::new(month, 9, 0, number, desk))
+                })
+            });
+            let months: Vec<_> = months.collect();
+            months.iter().for_each(|month| month.ask_for(Cost::ONE));
+            clerk.round();
+            let charge = |month: &Arc<Leased<CalendarMeter>>| {
+                let charged = month.charge(at, Cost::ONE, 9).unwrap();
+                (Arc::clone(month), charged.receipt)
+            };
+            let charged: Vec<_> = months.iter().map(charge).collect();
+            clerk.round();
+            most = most.max(clerk.due.len());
+            for (month, receipt) in charged {
+                month.refund(at, &receipt, 1);
+                assert!(month.close_at_rest(at));
+            }
+            clerk.round();
+            assert_eq!(shared.accounts(), 0);
+        }
+        let bound = GONE_DUE_MAX + 3 * usize::try_from(AT_ONCE).unwrap();
+        assert!(most >= 512 && most <= bound, "{most} were due");
     }
 }

@@ -4,10 +4,12 @@
 //! What is asked each time is what a kill at any instant needs: the record covers what was admitted, and all that the stock still
 //! allows; and it is too much by at most a lease, beyond what came back since the last commit.
 
+mod rollover;
+
 use super::{
     LedgerError, Terms,
     books::Record,
-    clerk::Clerk,
+    clerk::{Clerk, ROUNDS_TO_TIDY},
     desk::Shared,
     file::{ACCOUNTS, Medium, Store, write_format},
 };
@@ -38,8 +40,8 @@ enum Op {
     Write(u64, Vec<u8>),
     SetLen(u64),
     Sync,
-    /// What may have been admitted by now: at least, and at most.
-    Mark(u64, u64),
+    /// What is known by now: the number of a judgement.
+    Mark(usize),
 }
 
 /// What fails.
@@ -98,9 +100,18 @@ impl State {
 
 /// A disk in memory, which every opening of the database shares.
 #[derive(Clone, Debug, Default)]
-struct Disk(Arc<Mutex<State>>);
+pub(super) struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
+    /// With an empty ledger, as one that was made and synced before.
+    pub(super) fn formatted() -> Self {
+        let disk = Self::default();
+        let database = disk.database().unwrap();
+        write_format(&database).unwrap();
+        drop(database);
+        Self::of(disk.state().image.clone())
+    }
+
     fn of(image: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(State {
             image,
@@ -195,17 +206,14 @@ struct World {
     budget: Arc<Leased<Lifetime>>,
     /// The most that was used since the last commit that succeeded.
     most: u64,
+    /// What may have been admitted at each mark: at least, and at most.
+    marks: Vec<(u64, u64)>,
     open: Vec<(Charged<crate::TallyReceipt>, u64)>,
 }
 
 impl World {
     fn new(fault: Option<Fault>) -> Self {
-        let disk = Disk::default();
-        let database = disk.database().unwrap();
-        write_format(&database).unwrap();
-        drop(database);
-        // As a file that was made and synced before.
-        let disk = Disk::of(disk.state().image.clone());
+        let disk = Disk::formatted();
         let store = Store::open(Box::new(disk.clone())).unwrap();
         disk.state().count = 0;
         disk.state().fault = fault;
@@ -228,6 +236,7 @@ impl World {
             clerk,
             budget,
             most: 0,
+            marks: Vec::new(),
             open: Vec::new(),
         }
     }
@@ -242,8 +251,9 @@ impl World {
 
     fn mark(&mut self) {
         self.most = self.most.max(self.used());
-        let mark = Op::Mark(self.used() + self.stock(), self.most + LEASE);
-        self.disk.state().log.push(mark);
+        self.disk.state().log.push(Op::Mark(self.marks.len()));
+        let known = (self.used() + self.stock(), self.most + LEASE);
+        self.marks.push(known);
     }
 
     fn round(&mut self) {
@@ -336,31 +346,38 @@ fn power_cut_at_every_point_covers_what_was_admitted() {
     let start = world.disk.state().image.clone();
     world.history(|_| {});
     let log = world.disk.state().log.clone();
-    let (mut synced, mut unsynced, mut mark) = (start, Vec::new(), (0, 0));
     let (mut images, mut wasted) = (0_u64, 0);
+    each_cut(start, log, |image, mark| {
+        let found = spent(&Disk::of(image));
+        let (least, most) = mark.map_or((0, 0), |mark| world.marks[mark]);
+        assert!(
+            found >= least,
+            "{found} on record, {least} admitted or lent"
+        );
+        assert!(
+            found <= most,
+            "{found} on record, at most {most} used or lent"
+        );
+        images += 1;
+        wasted = wasted.max(found - least);
+    });
+    println!("explored: {images} images, at most {wasted} wasted");
+    assert!(images > 500, "{images}");
+}
+
+/// Calls `judge` with every image that a power cut may leave of what `log` did to the one at the `start`, and the last mark before.
+fn each_cut(start: Vec<u8>, log: Vec<Op>, mut judge: impl FnMut(Vec<u8>, Option<usize>)) {
+    let (mut synced, mut unsynced, mut mark) = (start, Vec::new(), None);
     for op in log {
         match op {
-            Op::Mark(least, most) => mark = (least, most),
+            Op::Mark(number) => mark = Some(number),
             Op::Sync => {
                 unsynced.iter().for_each(|op| apply(&mut synced, op));
                 unsynced.clear();
             }
             Op::Write(..) | Op::SetLen(_) => unsynced.push(op),
         }
-        let mut judge = |image: Vec<u8>| {
-            let found = spent(&Disk::of(image));
-            let (least, most) = mark;
-            assert!(
-                found >= least,
-                "{found} on record, {least} admitted or lent"
-            );
-            assert!(
-                found <= most,
-                "{found} on record, at most {most} used or lent"
-            );
-            images += 1;
-            wasted = wasted.max(found - least);
-        };
+        let mut judge = |image: Vec<u8>| judge(image, mark);
         for cut in cuts(unsynced.len()) {
             let mut image = synced.clone();
             let kept = unsynced.iter().zip(&cut).filter(|(_, kept)| **kept);
@@ -385,8 +402,6 @@ fn power_cut_at_every_point_covers_what_was_admitted() {
             judge(image);
         }
     }
-    println!("explored: {images} images, at most {wasted} wasted");
-    assert!(images > 500, "{images}");
 }
 
 /// Property: whatever operation fails, once or from then on, admissions go on from stock, the record covers them all the time, and
@@ -434,6 +449,57 @@ fn disk_that_fails_at_every_point_recovers_by_itself() {
         }
     }
     assert!(failures > operations as u64, "{failures}");
+}
+
+/// Property: an account whose limit is gone is closed before the next one of its key is lent anything, also when its first closing
+/// failed and it asks again after that.
+#[test]
+fn account_that_is_gone_is_closed_before_one_of_its_key_that_came_after() {
+    let World {
+        disk,
+        shared,
+        mut clerk,
+        budget,
+        ..
+    } = World::new(None);
+    let charge = |budget: &Leased<Lifetime>, units| {
+        let cost = Cost::new(units).unwrap();
+        budget.charge(Moment::default(), cost, MAX).is_ok()
+    };
+    while !charge(&budget, 5) {
+        clerk.round();
+    }
+    drop(budget);
+    disk.state().fault = Some(Fault::From(0));
+    for _ in 0..ROUNDS_TO_TIDY {
+        clerk.round();
+    }
+    disk.state().fault = None;
+    let gone = shared.asked(9);
+    assert_eq!(gone.len(), 1);
+    let terms = Terms {
+        lease: LEASE,
+        initial: 0,
+        has_periods: false,
+    };
+    let desk = Arc::clone(&shared) as _;
+    let budget = shared.account(KEY, terms, |number| {
+        Arc::new(Leased::new(Lifetime::new(), MAX, 0, number, desk))
+    });
+    // It asked while the disk was about to fail.
+    budget.ask_for(Cost::new(5).unwrap());
+    shared.ask_again(&gone);
+    for _ in 0..3 {
+        clerk.round();
+        let stock = budget.holder().stock().map_or(0, |(_, stock)| stock);
+        let (used, found) = (budget.used(Moment::default()), spent(&disk));
+        assert!(
+            found >= used + stock,
+            "{found} on record, {used} used and {stock} lent"
+        );
+        charge(&budget, 1);
+    }
+    assert_eq!(budget.used(Moment::default()), 5 + 3, "nothing was wasted");
 }
 
 /// Charges on while the disk has `fault`, when nothing passes but what was lent before, and again once it is well.

@@ -4,7 +4,10 @@ use super::{
     LedgerError,
     row::{AheadRow, PastRow, Row},
 };
-use redb::{Builder, ConcurrencyMode, Database, ReadableDatabase, TableDefinition, TableError};
+use redb::{
+    Builder, ConcurrencyMode, Database, ReadableDatabase, TableDefinition, TableError,
+    WriteTransaction,
+};
 use std::{
     fmt::Debug,
     fs::{self, File, OpenOptions, TryLockError},
@@ -99,10 +102,9 @@ impl Files {
         fs::rename(&new, &self.path).map_err(|error| failed(&self.path, error))?;
         sync_folder(&self.path)
     }
-}
 
-impl Medium for Files {
-    fn open(&self) -> Result<(Database, Option<&'static str>), LedgerError> {
+    /// Opens it, or makes it if there is none: says what was noticed about it, and of which format it is and stays.
+    fn open_as_it_is(&self) -> Result<(Database, Option<&'static str>, u64), LedgerError> {
         let is_made = match is_file(&self.path) {
             Ok(()) => false,
             // None at all: a link that leads nowhere is one whose disk is missing, perhaps.
@@ -120,14 +122,22 @@ impl Medium for Files {
         let is_repaired = matches!(looked, Err(LedgerError::NotClosed { .. }));
         drop(looked);
         let database = guarded(&self.path, || Ok(builder().open(&self.path)?))?;
-        if check_format(&self.path, &database)? < FORMAT {
-            guarded(&self.path, || write_format(&database))?;
-        }
+        let format = check_format(&self.path, &database)?;
         let noticed = match (is_made, is_repaired) {
             (true, _) => Some("there was no such file: a new one was made, with nothing on record"),
             (false, true) => Some("the ledger was not closed when it was last used: recovered"),
             (false, false) => None,
         };
+        Ok((database, noticed, format))
+    }
+}
+
+impl Medium for Files {
+    fn open(&self) -> Result<(Database, Option<&'static str>), LedgerError> {
+        let (database, noticed, format) = self.open_as_it_is()?;
+        if format < FORMAT {
+            guarded(&self.path, || write_format(&database))?;
+        }
         Ok((database, noticed))
     }
 
@@ -183,10 +193,10 @@ pub(super) fn open_to_read(path: &Path) -> Result<redb::ReadOnlyDatabase, Ledger
     Ok(database)
 }
 
-/// Opens an existing file alone, or makes one: for what is done while no process uses it.
+/// Opens an existing file alone, or makes one: for what is done while no process uses it. Its format stays until something is put in.
 pub(super) fn open_alone(path: &Path) -> Result<(Files, Database), LedgerError> {
     let files = Files::new(path)?;
-    let (database, _) = files.open()?;
+    let (database, ..) = files.open_as_it_is()?;
     Ok((files, database))
 }
 
@@ -212,11 +222,17 @@ fn builder() -> Builder {
 /// Puts the format and the tables into a database that is new, or of an older format.
 pub(super) fn write_format(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
+    put_format(&transaction)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The same, as a part of `transaction`.
+pub(super) fn put_format(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
     transaction.open_table(ACCOUNTS)?;
     transaction.open_table(HISTORY)?;
     transaction.open_table(AHEAD)?;
-    transaction.commit()?;
     Ok(())
 }
 

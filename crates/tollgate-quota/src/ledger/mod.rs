@@ -11,6 +11,8 @@
 //!   that shortly before its period ends (a sixteenth of it, at most ten minutes, but never less than eight intervals between
 //!   commits; half as long for some), if it was used in that period. A lease of one unit is not shared: while the period has room left, it is
 //!   for that.
+//! - **History**: a period that has ended is kept, with what was used in it, for as long as the options say; also of an account that was
+//!   evicted since.
 //! - **Waste**: a kill costs an account at most one lease, of both periods together, beyond the estimates of requests that were open at the
 //!   last commit.
 //!   A clean [`Ledger::close`] costs nothing; what is still open then stays charged in full.
@@ -21,7 +23,8 @@
 //!   [`Durability::Within`] a kill may lose what was told since the last one, at most that long ago while the disk is well. Under
 //!   [`Durability::EveryCommit`] the Gate's settlement returns only when its debt is on disk, and nothing is lost.
 //! - **A clock** that was set back between two runs finds the later period still begun, and what a killed process had been lent of it
-//!   spent. One that was set forward is trusted, since that cannot be told from a long stop.
+//!   spent; but not of an account that was at rest in that period and was evicted, and so forgotten. One that was set forward is trusted,
+//!   since that cannot be told from a long stop.
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
 //!   [`Status`]; meanwhile each limit does what its policy says.
 //! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
@@ -73,8 +76,9 @@
 //! numbers before it, those of the key first. Beside the file lies an empty one with `.lock`
 //! appended, which the process that has the ledger open keeps locked.
 //!
-//! A file of format 1, which had no table `ahead`, becomes one of format 2 when it is opened to be written; all that is in it stays as it is.
-//! Programs that know format 1 alone refuse it from then on, since they would spend again what was lent ahead.
+//! A file of format 1, which had no table `ahead`, becomes one of format 2 when a ledger is opened on it or something is imported into it, and
+//! not when it is only checked or compacted; all that is in it stays as it is. Programs that know format 1 alone refuse it from then on, since they
+//! would spend again what was lent ahead.
 
 mod ahead;
 mod books;

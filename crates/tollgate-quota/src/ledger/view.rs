@@ -3,7 +3,7 @@
 use super::{
     AccountKey, LedgerError,
     books::Record,
-    file::{ACCOUNTS, AHEAD, Files, HISTORY, guarded, open_alone, open_to_read},
+    file::{ACCOUNTS, AHEAD, Files, HISTORY, guarded, open_alone, open_to_read, put_format},
     row::{AheadRow, Past},
 };
 use crate::lease::Ahead;
@@ -131,7 +131,8 @@ impl LedgerFile {
         Ok(Self { access, path })
     }
 
-    /// Opens a file that no process uses, or makes one. All of it is checked.
+    /// Opens a file that no process uses, or makes one. All of it is checked. One of an older format stays that, until something is
+    /// [imported](Self::import).
     ///
     /// # Errors
     /// [`LedgerError`]: [`LedgerError::InUse`] while a process uses it.
@@ -214,6 +215,7 @@ impl LedgerFile {
         };
         guarded(&self.path, || {
             let transaction = database.begin_write()?;
+            put_format(&transaction)?;
             let mut table = transaction.open_table(ACCOUNTS)?;
             let mut ahead_of = transaction.open_table(AHEAD)?;
             for account in accounts {
@@ -293,7 +295,7 @@ pub(super) fn record(
     })
 }
 
-/// What is lent ahead. None is in a file of format 1, which is only read.
+/// What is lent ahead. None is in a file of format 1.
 struct Aheads(Option<ReadOnlyTable<&'static [u8], AheadRow>>);
 
 impl Aheads {

@@ -106,7 +106,8 @@ impl Visit<'_, '_> {
             revoked = self.entry.account.holder().revoke();
         }
         if self.entry.account.is_evicted() {
-            self.books.forget(&key, self.entry.carried)?;
+            let revoked = revoked.or_else(|| self.entry.account.holder().revoke());
+            self.forget(&key, revoked.map_or(0, |revoked| self.left_of(revoked)))?;
             return Ok(Some(Outcome::Closed));
         }
         let refused = self.entry.account.refused();
@@ -205,10 +206,19 @@ impl Visit<'_, '_> {
             return Ok(self.again());
         }
         if self.entry.is_fresh {
-            self.books.forget(key, self.entry.carried)?;
+            self.forget(key, 0)?;
         }
         // Else nothing is known of what is on record, which stays.
         Ok(Some(Outcome::Closed))
+    }
+
+    /// Forgets an account at rest, whose stock had `left` units when its last period ended.
+    fn forget(&mut self, key: &[u8], left: u64) -> Result<(), redb::Error> {
+        let (account, at) = (&self.entry.account, self.at);
+        self.books.left = left;
+        self.books.forget(key, self.entry.carried, |stamp| {
+            account.has_ended(stamp, at)
+        })
     }
 
     /// Where the account stands before the report, once what a process before had lent ahead is charged, if its period has begun.
@@ -294,8 +304,16 @@ impl Visit<'_, '_> {
 
     /// What was left of the stock of the period on record, if that is not `now`.
     fn left(&self, begun: Begun, now: u64) -> u64 {
+        if self.entry.period == Some(now) {
+            0
+        } else {
+            self.left_of(begun)
+        }
+    }
+
+    /// The same if it has ended.
+    fn left_of(&self, begun: Begun) -> u64 {
         match self.entry.period {
-            Some(period) if period == now => 0,
             Some(period) if period == begun.period => begun.stock,
             // The next was begun from what was lent of it.
             Some(_) => begun.left,
@@ -339,7 +357,7 @@ impl Visit<'_, '_> {
             entry.carried = carried;
         });
         if self.entry.is_fresh {
-            self.books.forget(key, carried)?;
+            self.forget(key, 0)?;
         } else {
             self.books.recover(key)?;
         }

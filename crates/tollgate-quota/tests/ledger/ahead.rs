@@ -337,6 +337,181 @@ fn window_of_an_hour_is_lent_ahead_too_and_after_a_restart() {
     ));
 }
 
+/// An hour's window, of which the process knows no earlier one, charged its first with what was lent of a window that had passed.
+#[test]
+fn what_was_lent_ahead_of_a_window_that_passed_without_a_process_counts_in_no_other() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let place = Place::new();
+    let hourly = |ledger: &Ledger, number: i64| {
+        ledger.account(&key("hourly"), terms(10, true), 10, number, || {
+            FixedWindow::with_phase(10, HOUR, Duration::ZERO, ()).unwrap()
+        })
+    };
+    let (ledger, clock) = place.open_by(7 * HOUR_NS);
+    let window = hourly(&ledger, 7);
+    let evening = Moment::new(Nanos(3_599_000_000_000), Wall(8 * HOUR_NS - 1_000_000_000));
+    clock.advance(Duration::from_secs(3_599));
+    charge(&ledger, &window, evening, 10, 10).unwrap();
+    assert!(ledger.flush(LONG));
+    assert_eq!(record(&place).ahead.unwrap().stamp, 8);
+    for hours in [8, 9, 11] {
+        let place = killed(&place);
+        let lost = if hours == 8 {
+            record(&place).ahead.unwrap().units
+        } else {
+            0
+        };
+        let start = hours * HOUR_NS;
+        let ledger = place.open(start);
+        let window = hourly(&ledger, hours);
+        let mut admitted = 0;
+        while charge(&ledger, &window, at(start), 1, 10).is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, 10 - lost, "{hours} hours");
+    }
+}
+
+#[test]
+fn what_was_lent_ahead_of_a_day_that_passed_without_a_process_counts_in_no_other() {
+    let place = Place::new();
+    let (_ledger, _days) = used(&place, EVENING, 10);
+    let lost = record(&place).ahead.unwrap().units;
+    for day in 1..4 {
+        let place = killed(&place);
+        let ledger = place.open(day * DAY);
+        let days = daily(&ledger, 10);
+        let mut admitted = 0;
+        while charge(&ledger, &days, at(day * DAY), 1, 10).is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, if day == 1 { 10 - lost } else { 10 }, "day {day}");
+    }
+}
+
+/// Of the day that is lent ahead the max that is in force when it comes holds, whoever has lent how much of it.
+#[test]
+fn max_that_changes_after_the_next_period_was_lent_holds_in_that() {
+    for max in [2, 4, 10, 25] {
+        let place = Place::new();
+        let (ledger, old) = used(&place, EVENING, 10);
+        assert!(record(&place).ahead.is_some());
+        let days = Arc::new(old.successor(old.meter().successor(max)));
+        days.set_max(max);
+        days.take_over(&old, at(EVENING));
+        let mut admitted = 0;
+        while charge(&ledger, &days, at(DAY), 1, max).is_ok() {
+            admitted += 1;
+        }
+        assert_eq!(admitted, max);
+        assert!(ledger.flush(LONG));
+        let after = killed(&place);
+        let ledger = after.open(DAY);
+        let days = daily(&ledger, max);
+        let answer = charge(&ledger, &days, at(DAY), 1, max);
+        assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    }
+}
+
+#[test]
+fn account_that_is_evicted_after_its_period_was_lent_ahead_has_all_of_it_when_it_comes_back() {
+    for (when, used_before) in [(EVENING, 0), (DAY, 7)] {
+        let place = Place::new();
+        let (ledger, clock) = place.open_by(EVENING);
+        let days = daily(&ledger, 10);
+        let charged = charge(&ledger, &days, at(EVENING), 7, 10).unwrap();
+        assert!(ledger.flush(LONG));
+        assert!(record(&place).ahead.is_some());
+        days.refund(at(EVENING), &charged.receipt, 7 - used_before);
+        clock.set_wall(Wall(when));
+        assert!(days.close_at_rest(at(when)));
+        assert_eq!(
+            days.charge(at(DAY), cost(1), 10).unwrap_err(),
+            Refused::Closed
+        );
+        let again = daily(&ledger, 10);
+        charge(&ledger, &again, at(when), 10, 10).unwrap();
+        assert!(is_denied(&again, when, 1));
+        assert!(ledger.flush(LONG));
+        let after = killed(&place);
+        let ledger = after.open(when);
+        let days = daily(&ledger, 10);
+        assert!(is_denied_by_record(&ledger, &days, when));
+    }
+}
+
+/// Its past was forgotten with it.
+#[test]
+fn period_of_an_account_that_is_evicted_in_the_next_one_is_history() {
+    for comes_back in [false, true] {
+        let place = Place::new();
+        let (ledger, clock) = place.open_by(EVENING);
+        let days = daily(&ledger, 10);
+        charge(&ledger, &days, at(EVENING), 7, 10).unwrap();
+        assert!(ledger.flush(LONG));
+        clock.set_wall(Wall(DAY));
+        assert!(days.close_at_rest(at(DAY)));
+        if comes_back {
+            let days = daily(&ledger, 10);
+            charge(&ledger, &days, at(DAY), 1, 10).unwrap();
+        }
+        assert!(ledger.flush(LONG));
+        let mut past = Vec::new();
+        let file = LedgerFile::read(&place.path).unwrap();
+        file.each_past_period(|period| past.push(period)).unwrap();
+        assert_eq!(past.len(), 1);
+        assert_eq!(past[0].standing.stamp, 0);
+        assert!((7..=10).contains(&past[0].standing.committed), "{past:?}");
+        // What was left of the stock is known unless the account was replaced before the ledger came by.
+        assert!(comes_back || past[0].standing.committed == 7, "{past:?}");
+    }
+}
+
+/// Who changes its max comes in between: the meter that the ledger found takes no charge any more, and what is on record was lost.
+#[test]
+fn meter_that_is_frozen_while_it_is_restored_does_not_count_as_charged() {
+    let place = Place::new();
+    let (ledger, days) = used(&place, EVENING, 6);
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(EVENING);
+    let old = daily(&ledger, 10);
+    let new = Arc::new(old.successor(old.meter().successor(9)));
+    new.set_max(9);
+    // Frozen, and the ledger knows nothing of what takes over.
+    new.meter().take_over(old.meter(), at(EVENING));
+    old.ask_for(cost(1));
+    assert!(ledger.flush(LONG));
+    new.take_over(&old, at(EVENING));
+    let answer = charge(&ledger, &new, at(EVENING), 4, 9);
+    assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    charge(&ledger, &new, at(EVENING), 3, 9).unwrap();
+    assert!(ledger.flush(LONG));
+    assert_eq!(record(&place).standing.committed, 9);
+}
+
+/// The same of one who evicts it: he has closed the meter, and has not told so yet.
+#[test]
+fn meter_that_is_closed_while_it_is_restored_does_not_count_as_charged() {
+    let place = Place::new();
+    let (ledger, days) = used(&place, EVENING, 6);
+    drop(days);
+    assert!(ledger.close());
+    let ledger = place.open(EVENING);
+    let days = daily(&ledger, 10);
+    assert!(days.meter().close_at_rest(at(EVENING)));
+    days.ask_for(cost(1));
+    assert!(ledger.flush(LONG));
+    assert!(days.close_at_rest(at(EVENING)));
+    assert!(ledger.flush(LONG));
+    let again = daily(&ledger, 10);
+    let answer = charge(&ledger, &again, at(EVENING), 5, 10);
+    assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    assert!(ledger.flush(LONG));
+    assert_eq!(record(&place).standing.committed, 6);
+}
+
 /// An account that was evicted before the ledger had come by forgot what was on record of it.
 #[test]
 fn account_that_is_evicted_before_it_was_read_forgets_nothing() {

@@ -46,8 +46,7 @@ fn file_of_a_newer_format_is_refused() {
     place.open(5).close();
     let database = redb::Database::open(&place.path).unwrap();
     let write = database.begin_write().unwrap();
-    let meta = redb::TableDefinition::<&str, u64>::new("meta");
-    write.open_table(meta).unwrap().insert("format", 3).unwrap();
+    write.open_table(META).unwrap().insert("format", 3).unwrap();
     write.commit().unwrap();
     drop(database);
     for _ in 0..2 {
@@ -64,6 +63,69 @@ fn file_of_a_newer_format_is_refused() {
     }
 }
 
+const META: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
+
+/// The file as a program wrote it that knew nothing of what is lent ahead.
+fn make_format_1(place: &Place) {
+    let ahead = redb::TableDefinition::<&[u8], (i64, u64, u32)>::new("ahead");
+    let database = redb::Database::open(&place.path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(META).unwrap().insert("format", 1).unwrap();
+    assert!(write.delete_table(ahead).unwrap());
+    write.commit().unwrap();
+}
+
+fn format(place: &Place) -> u64 {
+    let database = redb::Database::open(&place.path).unwrap();
+    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
+    let format = read.open_table(META).unwrap().get("format").unwrap();
+    format.unwrap().value()
+}
+
+/// The program that wrote it can still be gone back to.
+#[test]
+fn file_of_format_1_stays_that_while_it_is_only_checked_or_compacted() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    charge(&ledger, &lifetime(&ledger, 100), at(5), 7, 100).unwrap();
+    assert!(ledger.close());
+    drop(ledger);
+    make_format_1(&place);
+    let mut accounts = Vec::new();
+    let mut file = LedgerFile::alone(&place.path).unwrap();
+    file.each_account(|account| accounts.push(account)).unwrap();
+    file.compact().unwrap();
+    drop(file);
+    assert_eq!(format(&place), 1);
+    let file = LedgerFile::alone(&place.path).unwrap();
+    file.import(&accounts, &[]).unwrap();
+    drop(file);
+    assert_eq!(format(&place), 2);
+}
+
+/// Killed under the program before, with units lent.
+#[test]
+fn lease_that_is_out_in_a_file_of_format_1_counts_as_spent() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let days = daily(&ledger, 100);
+    charge(&ledger, &days, at(5), 7, 100).unwrap();
+    assert!(ledger.flush(LONG));
+    let killed = Place::new();
+    fs::copy(&place.path, &killed.path).unwrap();
+    make_format_1(&killed);
+    let mut out = 0;
+    let file = LedgerFile::read(&killed.path).unwrap();
+    file.each_account(|account| out = account.out).unwrap();
+    drop(file);
+    assert!(out > 0);
+    let ledger = killed.open(6);
+    let days = daily(&ledger, 100);
+    let answer = charge(&ledger, &days, at(6), 100 - 7 - out + 1, 100);
+    assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    charge(&ledger, &days, at(6), 100 - 7 - out, 100).unwrap();
+}
+
 /// A file of the format before, which had no table of what is lent ahead, is read as it is and goes on in this one.
 #[test]
 fn file_of_format_1_goes_on_with_all_that_is_in_it() {
@@ -74,14 +136,7 @@ fn file_of_format_1_goes_on_with_all_that_is_in_it() {
     drop(days);
     assert!(ledger.close());
     drop(ledger);
-    let meta = redb::TableDefinition::<&str, u64>::new("meta");
-    let ahead = redb::TableDefinition::<&[u8], (i64, u64, u32)>::new("ahead");
-    let database = redb::Database::open(&place.path).unwrap();
-    let write = database.begin_write().unwrap();
-    write.open_table(meta).unwrap().insert("format", 1).unwrap();
-    assert!(write.delete_table(ahead).unwrap());
-    write.commit().unwrap();
-    drop(database);
+    make_format_1(&place);
     let committed = || {
         let mut committed = Vec::new();
         let file = LedgerFile::read(&place.path).unwrap();
@@ -97,10 +152,7 @@ fn file_of_format_1_goes_on_with_all_that_is_in_it() {
     assert!(ledger.close());
     drop(ledger);
     assert_eq!(committed(), [(8, None)]);
-    let database = redb::Database::open(&place.path).unwrap();
-    let read = redb::ReadableDatabase::begin_read(&database).unwrap();
-    let format = read.open_table(meta).unwrap().get("format").unwrap();
-    assert_eq!(format.unwrap().value(), 2);
+    assert_eq!(format(&place), 2);
 }
 
 #[test]

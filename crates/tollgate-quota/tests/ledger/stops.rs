@@ -99,6 +99,46 @@ fn clock_set_back_between_two_runs_finds_the_later_period_begun() {
     );
 }
 
+/// As much as a request that was released leaves: the earlier period was whole again, although it had been used.
+#[test]
+fn clock_set_back_finds_the_later_period_begun_though_nothing_is_used_in_it() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    fn release<M: Lasting>(ledger: &Ledger, account: &Leased<M>, at: Moment) {
+        let charged = charge(ledger, account, at, 1, 10).unwrap();
+        assert_eq!(account.refund(at, &charged.receipt, 1), 1);
+    }
+
+    let place = Place::new();
+    let hourly = |ledger: &Ledger, number: i64| {
+        ledger.account(&key("hourly"), terms(10, true), 10, number, || {
+            FixedWindow::with_phase(10, HOUR, Duration::ZERO, ()).unwrap()
+        })
+    };
+    let later = Moment::new(Nanos(3_600_000_000_000), Wall(DAY_NS));
+    let start = DAY_NS - HOUR_NS;
+    let (ledger, clock) = place.open_by(start);
+    let (days, hours) = (daily(&ledger, 10), hourly(&ledger, 23));
+    charge(&ledger, &days, at(start), 10, 10).unwrap();
+    charge(&ledger, &hours, at(start), 10, 10).unwrap();
+    clock.advance(HOUR);
+    release(&ledger, &days, later);
+    release(&ledger, &hours, later);
+    drop((days, hours));
+    assert!(ledger.close());
+
+    let (ledger, clock) = place.open_by(start);
+    let (days, hours) = (daily(&ledger, 10), hourly(&ledger, 23));
+    // Of the day and the hour that stay begun, or refused until they come.
+    let day = charge(&ledger, &days, at(start), 10, 10).map(|_| 10);
+    let hour = charge(&ledger, &hours, at(start), 10, 10).map(|_| 10);
+    assert!(matches!(hour, Err(Refused::Denied(_))), "{hour:?}");
+    clock.advance(HOUR);
+    let answer = charge(&ledger, &days, later, 11 - day.unwrap_or(0), 10);
+    assert!(answer.is_err(), "the day before was admitted twice");
+    charge(&ledger, &hours, later, 10, 10).unwrap();
+}
+
 #[test]
 fn debt_is_kept_and_paid_by_the_days_that_pass() {
     let place = Place::new();

@@ -3,15 +3,18 @@
 //! What every model asks at its end, of each period that somebody could charge: the record covers all that was admitted in it, *and*
 //! all that can still be without another report.
 
-use super::lease::{NoDesk, cost};
-use crate::{bounded, exhaustive};
+use super::lease::NoDesk;
+use crate::{
+    bounded, exhaustive,
+    scenarios::{beside, both_ways, cost, end, go},
+};
 use std::{
     sync::{Arc as Shared, Mutex},
     time::Duration,
 };
 use tollgate_core::{Meter, Moment, Nanos, Standing, Wall};
 use tollgate_quota::lease::{Leased, LeasedAccount};
-use tollgate_sync::{Arc, thread};
+use tollgate_sync::Arc;
 use tollgate_window::FixedWindow;
 
 const CEILING: u64 = 9;
@@ -150,30 +153,14 @@ fn lent_ahead(plan: Plan, units: u64) -> Arc<World> {
     world
 }
 
-/// Spawns `call` beside `other`, and returns what both answer.
-fn beside<T: Send + 'static>(
-    world: &Arc<World>,
-    call: impl FnOnce(&World) -> T + Send + 'static,
-    other: impl FnOnce(&World),
-) -> T {
-    let theirs = Arc::clone(world);
-    let caller = thread::spawn(move || call(&theirs));
-    other(world);
-    caller.join().unwrap()
-}
-
 /// Property: two who begin the period take what was lent of it once, and nothing of the one before.
 /// Shape: two callers of cost 2 in the next hour, 3 lent ahead. Exhaustive, milliseconds.
 #[test]
 fn period_is_begun_once() {
     exhaustive(|| {
         let world = lent_ahead(Plan::Right, 3);
-        let mut own = 0;
-        let theirs = beside(
-            &world,
-            |world| world.charge(hour(1), 2),
-            |world| own = world.charge(hour(1), 2),
-        );
+        let charge = |world: &World| world.charge(hour(1), 2);
+        let (own, theirs) = beside(&world, charge, charge);
         assert_eq!(own + theirs, 2);
         assert_eq!(world.account.used(hour(1)), 2);
         assert_eq!(world.account.holder().stock(), Some((1, 1)));
@@ -183,14 +170,16 @@ fn period_is_begun_once() {
 
 /// Charges twice in the next hour beside a report, which has either hour.
 fn report_beside_a_rollover(plan: Plan, reported: u64) {
-    bounded(3, move || {
-        let world = lent_ahead(plan, 2);
-        let used = beside(
-            &world,
-            |world| world.charge(hour(1), 1) + world.charge(hour(1), 2),
-            |world| world.report(hour(reported), 3, Some(2)),
-        );
-        world.judge_at_rest(1, used);
+    both_ways(|| {
+        bounded(3, move || {
+            let world = lent_ahead(plan, 2);
+            let (used, ()) = beside(
+                &world,
+                |world| world.charge(hour(1), 1) + world.charge(hour(1), 2),
+                move |world| world.report(hour(reported), 3, Some(2)),
+            );
+            world.judge_at_rest(1, used);
+        });
     });
 }
 
@@ -209,19 +198,21 @@ fn report_in_the_new_period_beside_a_rollover_covers_both() {
 
 /// Prefetches beside charges of the next hour.
 fn prefetch_beside_a_rollover(plan: Plan) {
-    bounded(3, move || {
-        let world = World::new(plan);
-        let used = beside(
-            &world,
-            |world| world.charge(hour(1), 1) + world.charge(hour(1), 1),
-            |world| world.report(hour(0), 2, Some(2)),
-        );
-        world.judge_at_rest(1, used);
+    both_ways(|| {
+        bounded(3, move || {
+            let world = World::new(plan);
+            let (used, ()) = beside(
+                &world,
+                |world| world.charge(hour(1), 1) + world.charge(hour(1), 1),
+                |world| world.report(hour(0), 2, Some(2)),
+            );
+            world.judge_at_rest(1, used);
+        });
     });
 }
 
 /// Property: what is lent ahead beside the rollover itself is on record, or not there.
-/// Shape: one charges twice in the next hour, one reports and lends 2 ahead. Three preemptions, a second.
+/// Shape: one charges twice in the next hour, one reports and lends 2 ahead. Three preemptions, seconds.
 #[test]
 fn prefetch_beside_a_rollover_is_on_record() {
     prefetch_beside_a_rollover(Plan::Right);
@@ -229,14 +220,16 @@ fn prefetch_beside_a_rollover_is_on_record() {
 
 /// Takes back beside charges of the next hour.
 fn return_beside_a_rollover(plan: Plan) {
-    bounded(3, move || {
-        let world = lent_ahead(plan, 2);
-        let used = beside(
-            &world,
-            |world| world.charge(hour(1), 1),
-            |world| world.report(hour(0), 2, None),
-        );
-        world.judge_at_rest(1, used);
+    both_ways(|| {
+        bounded(3, move || {
+            let world = lent_ahead(plan, 2);
+            let (used, ()) = beside(
+                &world,
+                |world| world.charge(hour(1), 1),
+                |world| world.report(hour(0), 2, None),
+            );
+            world.judge_at_rest(1, used);
+        });
     });
 }
 
@@ -251,20 +244,22 @@ fn return_beside_a_rollover_takes_back_what_nobody_spent() {
 /// Shape: one charges 2 in the next hour, gives them back and charges 2 again; one reports there. Two preemptions, seconds.
 #[test]
 fn report_beside_a_refund_of_the_first_charge_covers_what_comes_back() {
-    bounded(2, || {
-        let world = lent_ahead(Plan::Right, 2);
-        let used = beside(
-            &world,
-            |world| {
-                let Ok(charged) = world.account.charge(hour(1), cost(2), CEILING) else {
-                    return 0;
-                };
-                world.account.refund(hour(1), &charged.receipt, 2);
-                world.charge(hour(1), 2)
-            },
-            |world| world.report(hour(1), 2, Some(1)),
-        );
-        world.judge_at_rest(1, used);
+    both_ways(|| {
+        bounded(2, || {
+            let world = lent_ahead(Plan::Right, 2);
+            let (used, ()) = beside(
+                &world,
+                |world| {
+                    let Ok(charged) = world.account.charge(hour(1), cost(2), CEILING) else {
+                        return 0;
+                    };
+                    world.account.refund(hour(1), &charged.receipt, 2);
+                    world.charge(hour(1), 2)
+                },
+                |world| world.report(hour(1), 2, Some(1)),
+            );
+            world.judge_at_rest(1, used);
+        });
     });
 }
 
@@ -272,16 +267,18 @@ fn report_beside_a_refund_of_the_first_charge_covers_what_comes_back() {
 /// Shape: of hour 1 two were lent and are spent. One charges 2 in hour 2, of which one is lent meanwhile. Exhaustive, under a second.
 #[test]
 fn less_that_is_lent_of_the_second_period_is_less() {
-    exhaustive(|| {
-        let world = lent_ahead(Plan::Right, 2);
-        assert_eq!(world.charge(hour(1), 2), 2);
-        let used = beside(
-            &world,
-            |world| world.charge(hour(2), 2),
-            |world| world.report(hour(1), 0, Some(1)),
-        );
-        world.judge_at_rest(2, used);
-        assert_eq!(used, 0);
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent_ahead(Plan::Right, 2);
+            assert_eq!(world.charge(hour(1), 2), 2);
+            let (used, ()) = beside(
+                &world,
+                |world| world.charge(hour(2), 2),
+                |world| world.report(hour(1), 0, Some(1)),
+            );
+            world.judge_at_rest(2, used);
+            assert_eq!(used, 0);
+        });
     });
 }
 
@@ -291,18 +288,13 @@ fn less_that_is_lent_of_the_second_period_is_less() {
 fn late_reader_of_what_was_lent_ahead_begins_nothing_twice() {
     bounded(2, || {
         let world = lent_ahead(Plan::Right, 2);
-        let theirs = Arc::clone(&world);
-        let late = thread::spawn(move || theirs.charge(hour(1), 1));
-        let mut used = [0; 2];
-        let first = beside(
-            &world,
-            |world| [world.charge(hour(1), 1), world.charge(hour(2), 1)],
-            |world| world.report(hour(1), 1, Some(1)),
-        );
-        used[0] += late.join().unwrap();
-        for (used, more) in used.iter_mut().zip(first) {
-            *used += more;
-        }
+        let late = go(&world, |world| world.charge(hour(1), 1));
+        let first = go(&world, |world| {
+            [world.charge(hour(1), 1), world.charge(hour(2), 1)]
+        });
+        world.report(hour(1), 1, Some(1));
+        let mut used = end(first);
+        used[0] += end(late);
         if world.record.lock().unwrap().standing.stamp <= 1 {
             world.judge_at_rest(1, used[0]);
         }

@@ -3,22 +3,21 @@
 //! What every model asks at its end: the record covers all that was admitted, *and* all that the stock still allows. Whoever
 //! is killed then, or at any later point without another report, has admitted no more than the record says.
 
-use crate::{bounded, exhaustive};
+use crate::{
+    bounded, exhaustive,
+    scenarios::{beside, both_ways, cost, end, go},
+};
 use std::sync::{Arc as Shared, Mutex};
-use tollgate_core::{Cost, Meter, Moment, Nanos, Refused, Standing, Wall};
+use tollgate_core::{Meter, Moment, Nanos, Refused, Standing, Wall};
 use tollgate_quota::{
     Calendar, CalendarMeter, Lifetime, TallyReceipt,
     calendar::CalendarPeriod,
-    lease::{Asked, Desk, Holder, Leased, LeasedAccount},
+    lease::{Asked, Desk, Holder, Lasting, Leased, LeasedAccount},
 };
-use tollgate_sync::{Arc, thread};
+use tollgate_sync::Arc;
 
 const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
 const CEILING: u64 = 9;
-
-pub(super) fn cost(units: u64) -> Cost {
-    Cost::new(units).unwrap()
-}
 
 /// Nobody comes by by himself: the models say when.
 #[derive(Debug)]
@@ -42,94 +41,102 @@ impl Record {
     }
 }
 
-/// One report, as the module's page has it.
-fn report(account: &dyn LeasedAccount, at: Moment, most: u64, record: &Mutex<Record>) {
-    let holder = account.holder();
-    let Some(begun) = holder.begin(most) else {
-        return;
-    };
-    let standing = account.standing(at);
-    holder.end();
-    let Some((now, standing)) = standing else {
-        return;
-    };
-    let unspent = match begun.ahead {
-        _ if begun.period == now => begun.stock,
-        Some((period, units)) if period == now => units,
-        _ => 0,
-    };
-    let more = most - unspent;
-    *record.lock().unwrap() = Record {
-        standing,
-        out: unspent + more,
-    };
-    holder.lend(now, more);
+/// An account and its record.
+struct World<M> {
+    account: Leased<M>,
+    record: Mutex<Record>,
 }
 
-fn leased() -> Arc<Leased<Lifetime>> {
-    Arc::new(Leased::new(
-        Lifetime::new(),
-        CEILING,
-        0,
-        0,
-        Shared::new(NoDesk),
-    ))
+impl<M: Lasting + 'static> World<M> {
+    /// With a stock of `stock`.
+    fn lent(meter: M, stock: u64) -> Arc<Self> {
+        let world = Self {
+            account: Leased::new(meter, CEILING, 0, 0, Shared::new(NoDesk)),
+            record: Mutex::default(),
+        };
+        world.report(AT, stock);
+        Arc::new(world)
+    }
+
+    fn charge(&self, at: Moment, units: u64) -> Result<M::Receipt, Refused> {
+        let charged = self.account.charge(at, cost(units), CEILING);
+        charged.map(|charged| charged.receipt)
+    }
+
+    /// One report, as the module's page has it.
+    fn report(&self, at: Moment, most: u64) {
+        let holder = self.account.holder();
+        let Some(begun) = holder.begin(most) else {
+            return;
+        };
+        let standing = self.account.standing(at);
+        holder.end();
+        let Some((now, standing)) = standing else {
+            return;
+        };
+        let unspent = match begun.ahead {
+            _ if begun.period == now => begun.stock,
+            Some((period, units)) if period == now => units,
+            _ => 0,
+        };
+        let more = most - unspent;
+        *self.record.lock().unwrap() = Record {
+            standing,
+            out: unspent + more,
+        };
+        holder.lend(now, more);
+    }
+
+    fn assert_covered(&self, at: Moment) {
+        let (_, stock) = self.account.holder().stock().unwrap();
+        let spendable = self.account.used(at) + stock;
+        let spent = self.record.lock().unwrap().spent();
+        assert!(
+            spendable <= spent,
+            "{spendable} may be spent, {spent} on record"
+        );
+    }
 }
 
-/// A leased budget with a stock of `stock`, and its record.
-fn lent(stock: u64) -> (Arc<Leased<Lifetime>>, Shared<Mutex<Record>>) {
-    let (account, record) = (leased(), Shared::default());
-    report(&*account, AT, stock, &record);
-    (account, record)
-}
-
-fn assert_covered(account: &Leased<Lifetime>, record: &Mutex<Record>) {
-    let (_, stock) = account.holder().stock().unwrap();
-    let (spendable, spent) = (account.used(AT) + stock, record.lock().unwrap().spent());
-    assert!(
-        spendable <= spent,
-        "{spendable} may be spent, {spent} on record"
-    );
+/// A leased budget with a stock of `stock`.
+fn lent(stock: u64) -> Arc<World<Lifetime>> {
+    World::lent(Lifetime::new(), stock)
 }
 
 /// Property: a report beside charges leaves none out.
-/// Shape: one charges 2 and 1 of a stock of 3, one reports and lends up to 3. Exhaustive, milliseconds.
+/// Shape: one charges 2 and 1 of a stock of 3, one reports and lends up to 3. Exhaustive, seconds.
 #[test]
 fn report_beside_charges_covers_them() {
-    exhaustive(|| {
-        let (account, record) = lent(3);
-        let charger = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || {
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(3);
+            let charge = |world: &World<_>| {
                 for units in [2, 1] {
-                    assert!(account.charge(AT, cost(units), CEILING).is_ok());
+                    assert!(world.charge(AT, units).is_ok());
                 }
-            })
-        };
-        report(&*account, AT, 3, &record);
-        charger.join().unwrap();
-        assert_eq!(account.used(AT), 3);
-        assert_covered(&account, &record);
+            };
+            beside(&world, charge, |world| world.report(AT, 3));
+            assert_eq!(world.account.used(AT), 3);
+            world.assert_covered(AT);
+        });
     });
 }
 
 /// Property: what comes back while a report is made is not spent twice.
-/// Shape: one refunds 2 of a charge of before, then charges 2; one reports. Exhaustive, under a second.
+/// Shape: one refunds 2 of a charge of before, then charges 2; one reports. Exhaustive, seconds.
 #[test]
 fn report_beside_a_refund_covers_what_comes_back() {
-    exhaustive(|| {
-        let (account, record) = lent(3);
-        let receipt = account.charge(AT, cost(3), CEILING).unwrap().receipt;
-        let caller = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || {
-                assert_eq!(account.refund(AT, &receipt, 2), 2);
-                let _ = account.charge(AT, cost(2), CEILING);
-            })
-        };
-        report(&*account, AT, 1, &record);
-        caller.join().unwrap();
-        assert_covered(&account, &record);
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(3);
+            let receipt = world.charge(AT, 3).unwrap();
+            let call = move |world: &World<_>| {
+                assert_eq!(world.account.refund(AT, &receipt, 2), 2);
+                let _ = world.charge(AT, 2);
+            };
+            beside(&world, call, |world| world.report(AT, 1));
+            world.assert_covered(AT);
+        });
     });
 }
 
@@ -138,25 +145,17 @@ fn report_beside_a_refund_covers_what_comes_back() {
 #[test]
 fn report_beside_a_charge_and_a_refund_covers_both() {
     bounded(2, || {
-        let (account, record) = lent(4);
-        let receipt = account.charge(AT, cost(2), CEILING).unwrap().receipt;
-        let charger = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || {
-                let _ = account.charge(AT, cost(2), CEILING);
-            })
-        };
-        let caller = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || {
-                account.refund(AT, &receipt, 2);
-                let _ = account.charge(AT, Cost::ONE, CEILING);
-            })
-        };
-        report(&*account, AT, 2, &record);
-        charger.join().unwrap();
-        caller.join().unwrap();
-        assert_covered(&account, &record);
+        let world = lent(4);
+        let receipt = world.charge(AT, 2).unwrap();
+        let charger = go(&world, |world| world.charge(AT, 2).is_ok());
+        let caller = go(&world, move |world| {
+            world.account.refund(AT, &receipt, 2);
+            let _ = world.charge(AT, 1);
+        });
+        world.report(AT, 2);
+        end(charger);
+        end(caller);
+        world.assert_covered(AT);
     });
 }
 
@@ -165,22 +164,19 @@ fn report_beside_a_charge_and_a_refund_covers_both() {
 #[test]
 fn stock_is_taken_once_and_dry_charges_are_backed_out() {
     exhaustive(|| {
-        let (account, _) = lent(3);
-        let charge = |account: &Leased<Lifetime>| match account.charge(AT, cost(2), CEILING) {
+        let world = lent(3);
+        let charge = |world: &World<_>| match world.charge(AT, 2) {
             Ok(_) => 2,
             Err(refused) => {
                 assert_eq!(refused, Refused::Dry);
                 0
             }
         };
-        let other = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || charge(&account))
-        };
-        let own = charge(&account);
-        assert_eq!(own + other.join().unwrap(), 2);
-        assert_eq!(account.used(AT), 2);
-        assert_eq!(account.holder().stock(), Some((0, 1)));
+        let other = go(&world, charge);
+        let own = charge(&world);
+        assert_eq!(own + end(other), 2);
+        assert_eq!(world.account.used(AT), 2);
+        assert_eq!(world.account.holder().stock(), Some((0, 1)));
     });
 }
 
@@ -188,17 +184,13 @@ fn stock_is_taken_once_and_dry_charges_are_backed_out() {
 /// Shape: one charges 2 beyond its estimate with a stock of 3, one reports. Exhaustive, milliseconds.
 #[test]
 fn debt_within_the_stock_is_covered() {
-    exhaustive(|| {
-        let (account, record) = lent(3);
-        let debtor = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || {
-                let _ = account.charge_anyway(AT, cost(2), CEILING);
-            })
-        };
-        report(&*account, AT, 3, &record);
-        debtor.join().unwrap();
-        assert_covered(&account, &record);
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(3);
+            let owe = |world: &World<_>| world.account.charge_anyway(AT, cost(2), CEILING).is_ok();
+            beside(&world, owe, |world| world.report(AT, 3));
+            world.assert_covered(AT);
+        });
     });
 }
 
@@ -207,21 +199,15 @@ fn debt_within_the_stock_is_covered() {
 #[test]
 fn eviction_beside_a_report_loses_no_charge() {
     bounded(3, || {
-        let (account, record) = lent(2);
-        let charger = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || account.charge(AT, cost(2), CEILING).is_ok())
-        };
-        let evictor = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || account.close_at_rest(AT))
-        };
-        report(&*account, AT, 2, &record);
-        let (admitted, is_closed) = (charger.join().unwrap(), evictor.join().unwrap());
+        let world = lent(2);
+        let charger = go(&world, |world| world.charge(AT, 2).is_ok());
+        let evictor = go(&world, |world| world.account.close_at_rest(AT));
+        world.report(AT, 2);
+        let (admitted, is_closed) = (end(charger), end(evictor));
         assert!(!(admitted && is_closed));
-        assert_eq!(account.is_evicted(), is_closed);
+        assert_eq!(world.account.is_evicted(), is_closed);
         if !is_closed {
-            assert_covered(&account, &record);
+            world.assert_covered(AT);
         }
     });
 }
@@ -231,26 +217,19 @@ fn eviction_beside_a_report_loses_no_charge() {
 #[test]
 fn rollover_beside_a_report_admits_nothing_off_the_record() {
     const DAY: Moment = Moment::new(Nanos::ZERO, Wall(86_400_000_000_000));
-    bounded(2, || {
-        let days = Arc::new(Calendar::new(CalendarPeriod::Day, "UTC").unwrap());
-        let meter = CalendarMeter::new(days, CEILING);
-        let account = Arc::new(Leased::new(meter, CEILING, 0, 0, Shared::new(NoDesk)));
-        let record = Mutex::default();
-        report(&*account, AT, 2, &record);
-        let caller = {
-            let account = Arc::clone(&account);
-            thread::spawn(move || {
-                let charged = |at| account.charge(at, cost(2), CEILING).is_ok();
-                [charged(AT), charged(DAY)]
-            })
-        };
-        report(&*account, DAY, 2, &record);
-        let [_, admitted] = caller.join().unwrap();
-        let record = record.into_inner().unwrap();
-        assert_eq!(record.standing.stamp, DAY.wall.0);
-        let (_, stock) = account.holder().stock().unwrap();
-        assert!(account.used(DAY) + stock <= record.spent());
-        assert!(!admitted || account.used(DAY) == 2);
+    both_ways(|| {
+        bounded(2, || {
+            let days = Arc::new(Calendar::new(CalendarPeriod::Day, "UTC").unwrap());
+            let world = World::lent(CalendarMeter::new(days, CEILING), 2);
+            let ([_, admitted], ()) = beside(
+                &world,
+                |world| [AT, DAY].map(|at| world.charge(at, 2).is_ok()),
+                |world| world.report(DAY, 2),
+            );
+            assert_eq!(world.record.lock().unwrap().standing.stamp, DAY.wall.0);
+            world.assert_covered(DAY);
+            assert!(!admitted || world.account.used(DAY) == 2);
+        });
     });
 }
 
@@ -337,22 +316,14 @@ fn parts(preemptions: usize, plan: Plan) {
         });
         parts.holder.lend(0, 4);
         let receipt = parts.charge(2).unwrap();
-        let caller = {
-            let parts = Arc::clone(&parts);
-            thread::spawn(move || {
-                parts.refund(&receipt, 2);
-                parts.charge(2);
-            })
-        };
-        let charger = {
-            let parts = Arc::clone(&parts);
-            thread::spawn(move || {
-                let _ = parts.charge(2);
-            })
-        };
+        let caller = go(&parts, move |parts| {
+            parts.refund(&receipt, 2);
+            parts.charge(2);
+        });
+        let charger = go(&parts, |parts| parts.charge(2).is_some());
         let spent = parts.report(2);
-        caller.join().unwrap();
-        charger.join().unwrap();
+        end(caller);
+        end(charger);
         let (_, stock) = parts.holder.stock().unwrap();
         assert!(parts.meter.used(AT) + stock <= spent, "not on record");
     });

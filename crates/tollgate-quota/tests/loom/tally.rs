@@ -1,28 +1,22 @@
 //! Lifetime budgets and concurrency.
 
-use crate::{bounded, exhaustive};
+use crate::{
+    bounded, exhaustive,
+    scenarios::{both_ways, cost, end, go, race},
+};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tollgate_core::{Cost, Meter, Moment, Refused, Wait};
 use tollgate_quota::{Concurrency, Lifetime};
-use tollgate_sync::{Arc, thread};
+use tollgate_sync::Arc;
 
 const AT: Moment = Moment {
     now: tollgate_core::Nanos::ZERO,
     wall: tollgate_core::Wall(0),
 };
 
-fn cost(units: u64) -> Cost {
-    Cost::new(units).unwrap()
-}
-
-/// Charges `units` under `ceiling` as another thread; joins to the units it got.
-fn charger<M: Meter + 'static>(
-    meter: &Arc<M>,
-    units: u64,
-    ceiling: u64,
-) -> thread::JoinHandle<u64> {
-    let meter = Arc::clone(meter);
-    thread::spawn(move || match meter.charge(AT, cost(units), ceiling) {
+/// Charges `units` under `ceiling`, and returns the units it got.
+fn charged<M: Meter>(meter: &M, units: u64, ceiling: u64) -> u64 {
+    match meter.charge(AT, cost(units), ceiling) {
         Ok(charged) => {
             assert_eq!(charged.after - charged.before, u128::from(units));
             assert!(charged.after <= charged.full);
@@ -37,7 +31,7 @@ fn charger<M: Meter + 'static>(
             0
         }
         Err(Refused::Closed | Refused::Dry) => 0,
-    })
+    }
 }
 
 /// Property: two callers after one unit take it once.
@@ -46,9 +40,8 @@ fn charger<M: Meter + 'static>(
 fn two_callers_take_one_unit_once() {
     exhaustive(|| {
         let budget = Arc::new(Lifetime::new());
-        let other = charger(&budget, 1, 1);
-        let own = u64::from(budget.charge(AT, Cost::ONE, 1).is_ok());
-        assert_eq!(own + other.join().unwrap(), 1);
+        let other = go(&budget, |budget| charged(budget, 1, 1));
+        assert_eq!(charged(&*budget, 1, 1) + end(other), 1);
         assert_eq!(budget.used(AT), 1);
     });
 }
@@ -59,13 +52,8 @@ fn two_callers_take_one_unit_once() {
 fn three_callers_never_pass_the_ceiling() {
     bounded(3, || {
         let budget = Arc::new(Lifetime::new());
-        let others = [charger(&budget, 2, 3), charger(&budget, 1, 3)];
-        let own = u64::from(budget.charge(AT, Cost::ONE, 3).is_ok());
-        let taken = own
-            + others
-                .map(|other| other.join().unwrap())
-                .iter()
-                .sum::<u64>();
+        let others = [2, 1].map(|units| go(&budget, move |budget| charged(budget, units, 3)));
+        let taken = charged(&*budget, 1, 3) + others.map(end).iter().sum::<u64>();
         assert!(taken == 2 || taken == 3, "{taken}");
         assert_eq!(budget.used(AT), taken);
     });
@@ -75,13 +63,18 @@ fn three_callers_never_pass_the_ceiling() {
 /// Shape: one refunds 2 of 3, one charges 2, which fits before and after. Exhaustive, a millisecond.
 #[test]
 fn refund_beside_a_charge_is_kept() {
-    exhaustive(|| {
-        let budget = Arc::new(Lifetime::new());
-        let receipt = budget.charge(AT, cost(3), 3).unwrap().receipt;
-        let other = charger(&budget, 2, 5);
-        assert_eq!(budget.refund(AT, &receipt, 2), 2);
-        assert_eq!(other.join().unwrap(), 2);
-        assert_eq!(budget.used(AT), 3);
+    both_ways(|| {
+        exhaustive(|| {
+            let budget = Arc::new(Lifetime::new());
+            let receipt = budget.charge(AT, cost(3), 3).unwrap().receipt;
+            let both = race(
+                &budget,
+                |budget| charged(budget, 2, 5),
+                move |budget| budget.refund(AT, &receipt, 2),
+            );
+            assert_eq!(both, (2, 2));
+            assert_eq!(budget.used(AT), 3);
+        });
     });
 }
 
@@ -89,16 +82,19 @@ fn refund_beside_a_charge_is_kept() {
 /// Shape: one charges 4 beyond the ceiling, one refunds 1. Exhaustive, a millisecond.
 #[test]
 fn debt_beside_a_refund_is_kept() {
-    exhaustive(|| {
-        let budget = Arc::new(Lifetime::new());
-        let receipt = budget.charge(AT, cost(2), 3).unwrap().receipt;
-        let spender = {
-            let budget = Arc::clone(&budget);
-            thread::spawn(move || budget.charge_anyway(AT, cost(4), 3).unwrap().after)
-        };
-        assert_eq!(budget.refund(AT, &receipt, 1), 1);
-        assert!([5, 6].contains(&spender.join().unwrap()));
-        assert_eq!(budget.used(AT), 5);
+    both_ways(|| {
+        exhaustive(|| {
+            let budget = Arc::new(Lifetime::new());
+            let receipt = budget.charge(AT, cost(2), 3).unwrap().receipt;
+            let (after, refunded) = race(
+                &budget,
+                |budget| budget.charge_anyway(AT, cost(4), 3).unwrap().after,
+                move |budget| budget.refund(AT, &receipt, 1),
+            );
+            assert_eq!(refunded, 1);
+            assert!([5, 6].contains(&after));
+            assert_eq!(budget.used(AT), 5);
+        });
     });
 }
 
@@ -106,17 +102,20 @@ fn debt_beside_a_refund_is_kept() {
 /// Shape: one resets and charges 2, one refunds 2 of before. Exhaustive, a millisecond.
 #[test]
 fn refund_beside_a_reset_leaves_later_charges() {
-    exhaustive(|| {
-        let budget = Arc::new(Lifetime::new());
-        let receipt = budget.charge(AT, cost(2), 9).unwrap().receipt;
-        let late = {
-            let budget = Arc::clone(&budget);
-            thread::spawn(move || budget.refund(AT, &receipt, 2))
-        };
-        budget.reset(AT);
-        budget.charge(AT, cost(2), 9).unwrap();
-        late.join().unwrap();
-        assert_eq!(budget.used(AT), 2);
+    both_ways(|| {
+        exhaustive(|| {
+            let budget = Arc::new(Lifetime::new());
+            let receipt = budget.charge(AT, cost(2), 9).unwrap().receipt;
+            race(
+                &budget,
+                move |budget| budget.refund(AT, &receipt, 2),
+                |budget| {
+                    budget.reset(AT);
+                    budget.charge(AT, cost(2), 9).unwrap();
+                },
+            );
+            assert_eq!(budget.used(AT), 2);
+        });
     });
 }
 
@@ -138,12 +137,12 @@ fn never_more_is_open_than_the_ceiling() {
             }
         };
         let others = [0, 1].map(|_| {
-            let (places, open) = (Arc::clone(&places), std::sync::Arc::clone(&open));
-            thread::spawn(move || visit(&places, &open))
+            let open = std::sync::Arc::clone(&open);
+            go(&places, move |places| visit(places, &open))
         });
         visit(&places, &open);
         for other in others {
-            other.join().unwrap();
+            end(other);
         }
         assert_eq!(places.used(AT), 0);
     });
@@ -153,11 +152,16 @@ fn never_more_is_open_than_the_ceiling() {
 /// Shape: one opens, one closes the meter. Exhaustive, a millisecond.
 #[test]
 fn close_at_rest_and_a_charge_exclude_each_other() {
-    exhaustive(|| {
-        let places = Arc::new(Concurrency::new());
-        let other = charger(&places, 1, 1);
-        let is_closed = places.close_at_rest(AT);
-        assert_ne!(is_closed, other.join().unwrap() == 1);
+    both_ways(|| {
+        exhaustive(|| {
+            let places = Arc::new(Concurrency::new());
+            let (units, is_closed) = race(
+                &places,
+                |places| charged(places, 1, 1),
+                |places| places.close_at_rest(AT),
+            );
+            assert_ne!(is_closed, units == 1);
+        });
     });
 }
 
@@ -167,17 +171,14 @@ fn close_at_rest_and_a_charge_exclude_each_other() {
 fn closed_meter_loses_nothing_that_is_open() {
     bounded(3, || {
         let places = Arc::new(Concurrency::new());
-        let brief = {
-            let places = Arc::clone(&places);
-            thread::spawn(move || match places.charge(AT, Cost::ONE, 2) {
-                Ok(charged) => assert_eq!(places.refund(AT, &charged.receipt, 1), 1),
-                Err(refused) => assert_eq!(refused, Refused::Closed),
-            })
-        };
-        let stays = charger(&places, 1, 2);
+        let brief = go(&places, |places| match places.charge(AT, Cost::ONE, 2) {
+            Ok(charged) => assert_eq!(places.refund(AT, &charged.receipt, 1), 1),
+            Err(refused) => assert_eq!(refused, Refused::Closed),
+        });
+        let stays = go(&places, |places| charged(places, 1, 2));
         let is_closed = places.close_at_rest(AT);
-        brief.join().unwrap();
-        let is_open = stays.join().unwrap() == 1;
+        end(brief);
+        let is_open = end(stays) == 1;
         assert!(!(is_closed && is_open));
         assert_eq!(places.close_at_rest(AT), !is_open);
     });

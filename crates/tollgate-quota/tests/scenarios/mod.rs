@@ -11,7 +11,7 @@ pub(crate) mod rate;
 pub(crate) mod tally;
 
 #[cfg(model_loom)]
-pub(crate) use parties::both_ways;
+pub(crate) use parties::{beside, both_ways};
 pub(crate) use parties::{end, go, race};
 
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
