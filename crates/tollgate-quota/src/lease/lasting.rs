@@ -30,6 +30,8 @@ pub struct NextPeriod {
     pub begins_in: Duration,
     /// How long the one before it takes in all.
     pub after: Duration,
+    /// Whether it begins by the wall clock. Else it begins by the clock that rates go by, whatever happens to the wall's.
+    pub follows_wall: bool,
 }
 
 /// What became of units that a process before had lent ahead.
@@ -169,6 +171,7 @@ impl Lasting for CalendarMeter {
             stamp: start.0,
             begins_in: start.since(at.wall),
             after,
+            follows_wall: true,
         })
     }
 
@@ -229,6 +232,7 @@ impl Lasting for FixedWindow<()> {
             stamp: frame.saturating_add_unsigned(next),
             begins_in: between(at.now.0),
             after: between(begins),
+            follows_wall: false,
         })
     }
 

@@ -6,7 +6,7 @@ use super::{
     desk::Shared,
     file::{Store, guarded},
     told::Teller,
-    visit::{Outcome, Visit},
+    visit::{Due, Outcome, Visit, ns},
 };
 use redb::Durability;
 use std::{
@@ -16,7 +16,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tollgate_core::{Clock, Moment, Wall};
+use tollgate_core::{Clock, Moment};
 
 /// Most accounts written with one commit.
 const BATCH_MAX: usize = 65_536;
@@ -38,8 +38,8 @@ pub(super) struct Clerk {
     backoff: Option<Duration>,
     rounds: u64,
     teller: Teller,
-    /// Accounts to come by before their period ends, the first one first.
-    due: BinaryHeap<Reverse<(Wall, u64)>>,
+    /// Accounts to come by before their period ends, the first one first: by the clock that rates go by, and by the wall's.
+    due: [BinaryHeap<Reverse<(i64, u64)>>; 2],
 }
 
 /// What was written of an account, and is to be done when that is on disk.
@@ -66,7 +66,7 @@ impl Clerk {
             leases: None,
             backoff: None,
             rounds: 0,
-            due: BinaryHeap::new(),
+            due: Default::default(),
         }
     }
 
@@ -108,24 +108,29 @@ impl Clerk {
             asked.extend(left.into_iter().filter(|number| seen.insert(*number)));
         }
         self.forget_gone();
-        let now = self.clock.moment().wall;
-        while asked.len() < BATCH_MAX
-            && let Some(due) = self.due.peek_mut()
-            && due.0.0 <= now
-        {
-            let Reverse((_, number)) = PeekMut::pop(due);
-            self.shared.change(number, |entry| entry.is_due = false);
-            asked.extend(Some(number).filter(|number| seen.insert(*number)));
+        let at = self.clock.moment();
+        for (by_wall, due) in [false, true].into_iter().zip(&mut self.due) {
+            let now = ns(at, by_wall);
+            while asked.len() < BATCH_MAX
+                && let Some(first) = due.peek_mut()
+                && first.0.0 <= now
+            {
+                let Reverse((_, number)) = PeekMut::pop(first);
+                self.shared.change(number, |entry| entry.is_due = false);
+                asked.extend(Some(number).filter(|number| seen.insert(*number)));
+            }
         }
         self.finish(asked, false);
     }
 
     /// Forgets when to come by accounts that are gone.
     fn forget_gone(&mut self) {
-        if self.due.len() > 2 * self.shared.accounts() + GONE_DUE_MAX {
+        let due: usize = self.due.iter().map(BinaryHeap::len).sum();
+        if due > 2 * self.shared.accounts() + GONE_DUE_MAX {
             let numbers: HashSet<u64> = self.shared.numbers().into_iter().collect();
-            self.due
-                .retain(|Reverse((_, number))| numbers.contains(number));
+            for due in &mut self.due {
+                due.retain(|Reverse((_, number))| numbers.contains(number));
+            }
         }
     }
 
@@ -251,7 +256,9 @@ impl Clerk {
                     }
                     lent.hand_over(entry);
                 });
-                self.due.extend(due.map(|due| Reverse((due, number))));
+                if let Some(Due { by_wall, at }) = due {
+                    self.due[usize::from(by_wall)].push(Reverse((at, number)));
+                }
                 if let Some((key, before)) = debts {
                     self.teller.debt(&key, before, lent.debt);
                 }
@@ -306,7 +313,7 @@ mod tests {
             };
             let charged: Vec<_> = months.iter().map(charge).collect();
             clerk.round();
-            most = most.max(clerk.due.len());
+            most = most.max(clerk.due.iter().map(BinaryHeap::len).sum());
             for (month, receipt) in charged {
                 month.refund(at, &receipt, 1);
                 assert!(month.close_at_rest(at));

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tollgate_core::{Authority, LeaseId, Moment, Report, Standing, Wall};
+use tollgate_core::{Authority, LeaseId, Moment, Report, Standing};
 
 /// An account has at hand what it spends in so many intervals between commits, and at least in so long.
 const HORIZON_INTERVALS: u32 = 4;
@@ -21,6 +21,13 @@ pub(super) enum Outcome {
     Lent(Lent),
     /// Nothing is lent to it any more.
     Closed,
+}
+
+/// When to come by again, in ns of the wall clock or of the one that rates go by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    pub(super) by_wall: bool,
+    pub(super) at: i64,
 }
 
 /// What is on record of an account, and lent as soon as that is on disk.
@@ -35,7 +42,7 @@ pub(super) struct Lent {
     refused: u64,
     pub(super) debt: u64,
     /// When to come by again before the period ends.
-    pub(super) due: Option<Wall>,
+    pub(super) due: Option<Due>,
     has_taken_back: bool,
 }
 
@@ -86,7 +93,16 @@ struct Plan {
     ahead: Option<(NextPeriod, u64)>,
     /// Whether what is lent ahead is to be taken back.
     takes_back: bool,
-    due: Option<Wall>,
+    due: Option<Due>,
+}
+
+/// What one of the two clocks reads.
+pub(super) fn ns(at: Moment, by_wall: bool) -> i64 {
+    if by_wall {
+        at.wall.0
+    } else {
+        i64::try_from(at.now.0).unwrap_or(i64::MAX)
+    }
 }
 
 impl Visit<'_, '_> {
@@ -270,7 +286,9 @@ impl Visit<'_, '_> {
         if next.begins_in > lead {
             let wait = (next.begins_in - lead).as_nanos();
             let wait = i64::try_from(wait).unwrap_or(i64::MAX);
-            plan.due = Some(Wall(self.at.wall.0.saturating_add(wait)));
+            let by_wall = next.follows_wall;
+            let at = ns(self.at, by_wall).saturating_add(wait);
+            plan.due = Some(Due { by_wall, at });
         } else if entry.carried.is_none_or(|ahead| ahead.stamp == next.stamp) {
             let (target, units) = shares.with(target);
             plan.target = target;

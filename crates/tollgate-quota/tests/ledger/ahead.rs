@@ -337,6 +337,31 @@ fn window_of_an_hour_is_lent_ahead_too_and_after_a_restart() {
     ));
 }
 
+/// It came by when the wall's clock would have shown that it was time: days later.
+#[test]
+fn window_is_lent_ahead_in_time_though_the_wall_clock_is_set_back() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR_NS: i64 = 3_600_000_000_000;
+    let place = Place::new();
+    let (ledger, clock) = place.open_by(9 * DAY);
+    let window = ledger.account(&key("hourly"), terms(10, true), 10, 9 * 24, || {
+        FixedWindow::with_phase(10, HOUR, Duration::ZERO, ()).unwrap()
+    });
+    charge(&ledger, &window, at(9 * DAY), 10, 10).unwrap();
+    assert!(ledger.flush(LONG));
+    assert_eq!(record(&place).ahead, None);
+    clock.advance(HOUR - Duration::from_secs(1));
+    clock.set_wall(Wall(HOUR_NS));
+    let mut rounds = 0;
+    while record(&place).ahead.is_none() {
+        rounds += 1;
+        assert!(rounds < 100, "nobody came by");
+        ledger.wait(LONG);
+    }
+    let next = Moment::new(Nanos(HOUR_NS.cast_unsigned()), Wall(HOUR_NS));
+    assert!(window.charge(next, cost(1), 10).is_ok());
+}
+
 /// An hour's window, of which the process knows no earlier one, charged its first with what was lent of a window that had passed.
 #[test]
 fn what_was_lent_ahead_of_a_window_that_passed_without_a_process_counts_in_no_other() {
