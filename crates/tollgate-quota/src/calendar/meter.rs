@@ -56,6 +56,9 @@ pub struct CalendarMeter {
 }
 
 impl CalendarMeter {
+    #[cfg(test)]
+    pub(crate) const WORD_AT: usize = std::mem::offset_of!(Self, counter);
+
     /// A meter that has used nothing, with a max of `max` units in each period of `calendar`. A max of zero admits
     /// nothing, and pays no debt.
     #[must_use]

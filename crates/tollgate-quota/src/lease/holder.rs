@@ -83,15 +83,18 @@ pub struct Begun {
 }
 
 /// What may be spent of a lease. See the [module](super)'s page for who does what when.
+///
+/// What a take touches comes last: 40 bytes, which fit in a line with the word of the meter that follows.
+#[repr(C)]
 pub struct Holder {
+    ahead: AtomicU64,
+    wanted: AtomicU64,
+    left: AtomicU64,
+    low: AtomicU64,
+    periods: [AtomicU64; 2],
+    asked: AtomicU32,
     /// Bits 0-47: stock. Bit 48: whether something is lent ahead. Bit 49: the mark. Bits 50-63: the epoch.
     word: AtomicU64,
-    periods: [AtomicU64; 2],
-    ahead: AtomicU64,
-    left: AtomicU64,
-    asked: AtomicU32,
-    low: AtomicU64,
-    wanted: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +147,9 @@ impl State {
 impl Holder {
     /// The most units that it holds: 2.8 × 10¹⁴. What is lent beyond is never spent, and a larger cost finds no stock.
     pub const STOCK_MAX: u64 = STOCK_MASK - 1;
+
+    #[cfg(test)]
+    pub(super) const WORD_AT: usize = std::mem::offset_of!(Self, word);
 
     /// A holder without stock, in period 0.
     #[must_use]

@@ -58,27 +58,35 @@ pub trait LeasedAccount: Send + Sync + Debug {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-/// What the meters of one account share.
+/// What the meters of one account share, beside its stock.
 #[derive(Debug)]
+#[repr(C)]
 struct Till {
-    holder: Holder,
+    desk: Arc<dyn Desk>,
     account: u64,
     max: AtomicU64,
     refused: AtomicU64,
-    is_evicted: AtomicBool,
-    desk: Arc<dyn Desk>,
 }
 
 /// A meter that admits only what an authority has lent: see the [module](super)'s page.
 ///
 /// It answers as its meter does, but for [`Refused::Dry`]. A charge is two exchanges, and now and then a message to the
 /// authority's thread.
+///
+/// # Layout
+/// The end of the holder and the start of the meter share a line, with the words that these two exchanges change: a charge on another
+/// core fetches one line for both. A successor's meter is on a line of its own.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Leased<M> {
+    till: Till,
+    holder: Holder,
+    /// The first meter of the account, by whose till and holder all of its meters go; none if this is it.
+    first: Option<Arc<Self>>,
     meter: M,
+    is_evicted: AtomicBool,
     frame: i64,
     generation: u64,
-    till: Arc<Till>,
 }
 
 impl<M: Lasting> Leased<M> {
@@ -86,42 +94,50 @@ impl<M: Lasting> Leased<M> {
     /// `max`. What `frame` is, says [`Lasting`].
     #[must_use]
     pub fn new(meter: M, max: u64, frame: i64, account: u64, desk: Arc<dyn Desk>) -> Self {
+        let till = Till {
+            desk,
+            account,
+            max: AtomicU64::new(max),
+            refused: AtomicU64::new(0),
+        };
         Self {
+            first: None,
+            till,
+            holder: Holder::new(),
             meter,
+            is_evicted: AtomicBool::new(false),
             frame,
             generation: 0,
-            till: Arc::new(Till {
-                holder: Holder::new(),
-                account,
-                max: AtomicU64::new(max),
-                refused: AtomicU64::new(0),
-                is_evicted: AtomicBool::new(false),
-                desk,
-            }),
         }
     }
 
     /// The same account with another `meter`, which is to take over: see [`Self::take_over`].
     #[must_use]
-    pub fn successor(&self, meter: M) -> Self {
+    pub fn successor(self: &Arc<Self>, meter: M) -> Self {
+        let till = &self.first().till;
         Self {
-            meter,
-            frame: self.frame,
+            first: Some(Arc::clone(self.first.as_ref().unwrap_or(self))),
             generation: self.generation + 1,
-            till: Arc::clone(&self.till),
+            ..Self::new(meter, 0, self.frame, till.account, Arc::clone(&till.desk))
         }
+    }
+
+    /// The first meter of the account, whose till and holder are the account's.
+    #[inline]
+    fn first(&self) -> &Self {
+        self.first.as_deref().unwrap_or(self)
     }
 
     /// The limit admits at most `max` from now on.
     pub fn set_max(&self, max: u64) {
         // Relaxed: a figure for the next report.
-        self.till.max.store(max, Relaxed);
+        self.first().till.max.store(max, Relaxed);
     }
 
     /// Counts a request that the limit refused, for the record. Asks nobody to come by.
     pub fn count_refused(&self) {
         // Relaxed: a figure for the next report, which publishes nothing.
-        self.till.refused.fetch_add(1, Relaxed);
+        self.first().till.refused.fetch_add(1, Relaxed);
     }
 
     /// The meter itself.
@@ -143,14 +159,14 @@ impl<M: Lasting> Leased<M> {
     ) -> Result<Charged<M::Receipt>, Refused> {
         let charged = self.meter.charge(at, cost, ceiling)?;
         let period = M::period(&charged.receipt);
-        self.till.holder.take_up_to(period, cost.get());
+        self.first().holder.take_up_to(period, cost.get());
         self.ask(Asked::Now);
         Ok(charged)
     }
 
     /// Asks for `cost` to be lent, if less is at hand.
     pub fn ask_for(&self, cost: Cost) {
-        let holder = &self.till.holder;
+        let holder = &self.first().holder;
         if holder.stock().is_some_and(|(_, stock)| stock < cost.get()) {
             holder.want(cost.get());
             self.ask(Asked::Now);
@@ -158,8 +174,8 @@ impl<M: Lasting> Leased<M> {
     }
 
     fn ask(&self, asked: Asked) {
-        if self.till.holder.raise(asked) {
-            self.till.desk.ask(self.till.account, asked);
+        if self.first().holder.raise(asked) {
+            self.first().till.desk.ask(self.first().till.account, asked);
         }
     }
 
@@ -169,7 +185,7 @@ impl<M: Lasting> Leased<M> {
             // Nothing is lent to it any more. Whoever looks its account up again may find another.
             NotTaken::Revoked => {}
             NotTaken::Dry => {
-                self.till.holder.want(cost.get());
+                self.first().holder.want(cost.get());
                 self.ask(Asked::Now);
             }
         }
@@ -182,7 +198,10 @@ impl<M: Lasting + 'static> Leased<M> {
     pub fn take_over(self: &Arc<Self>, old: &Self, at: Moment) {
         // First, so that a report which finds a charge of this meter's in the stock reads this meter.
         let successor = Arc::clone(self) as Arc<dyn LeasedAccount>;
-        self.till.desk.succeed(self.till.account, successor);
+        self.first()
+            .till
+            .desk
+            .succeed(self.first().till.account, successor);
         self.meter.take_over(&old.meter, at);
     }
 }
@@ -201,13 +220,13 @@ impl<M: Lasting> Meter for Leased<M> {
         let charged = self.meter.charge(at, cost, ceiling)?;
         // After the meter: the module's page says why.
         match self
-            .till
+            .first()
             .holder
             .take(M::period(&charged.receipt), cost.get())
         {
             Ok(taken) => {
                 if let Some(asked) = taken.ask {
-                    self.till.desk.ask(self.till.account, asked);
+                    self.first().till.desk.ask(self.first().till.account, asked);
                 }
                 Ok(charged)
             }
@@ -226,11 +245,11 @@ impl<M: Lasting> Meter for Leased<M> {
     ) -> Result<Charged<M::Receipt>, Refused> {
         let charged = self.meter.charge_anyway(at, extra, ceiling)?;
         // Beyond the max nothing is lent: a record that has all stock spent stops there.
-        let max = self.till.max.load(Relaxed);
+        let max = self.first().till.max.load(Relaxed);
         let room = max.saturating_sub(self.meter.units(charged.before));
         let within = extra.get().min(room);
         let paid = self
-            .till
+            .first()
             .holder
             .take_up_to(M::period(&charged.receipt), within);
         self.ask(if paid < extra.get() {
@@ -244,7 +263,7 @@ impl<M: Lasting> Meter for Leased<M> {
     fn refund(&self, at: Moment, receipt: &M::Receipt, surplus: u64) -> u64 {
         if surplus > 0 && self.meter.gives_back_all(receipt) {
             // Before the meter: the module's page says why.
-            self.till.holder.put(M::period(receipt), surplus);
+            self.first().holder.put(M::period(receipt), surplus);
         }
         let refunded = self.meter.refund(at, receipt, surplus);
         if refunded > 0 {
@@ -265,7 +284,7 @@ impl<M: Lasting> Meter for Leased<M> {
         let is_closed = self.meter.close_at_rest(at);
         if is_closed {
             // Release: pairs with the Acquire in `is_evicted`.
-            self.till.is_evicted.store(true, Release);
+            self.first().is_evicted.store(true, Release);
             self.ask(Asked::Soon);
         }
         is_closed
@@ -281,7 +300,7 @@ impl<M: Lasting> Meter for Leased<M> {
 
 impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
     fn holder(&self) -> &Holder {
-        &self.till.holder
+        &self.first().holder
     }
 
     fn generation(&self) -> u64 {
@@ -290,7 +309,7 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 
     fn standing(&self, at: Moment) -> Option<(u64, Standing)> {
         self.meter
-            .standing(at, self.frame, self.till.max.load(Relaxed))
+            .standing(at, self.frame, self.first().till.max.load(Relaxed))
     }
 
     fn restore(&self, standing: &Standing, lent: u64, at: Moment) -> bool {
@@ -302,7 +321,7 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
     }
 
     fn place_ahead(&self, ahead: &Ahead, at: Moment) -> Option<Placed> {
-        let max = self.till.max.load(Relaxed);
+        let max = self.first().till.max.load(Relaxed);
         self.meter.place_ahead(ahead, at, self.frame, max)
     }
 
@@ -316,15 +335,30 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 
     fn refused(&self) -> u64 {
         // Relaxed: as in `count_refused`.
-        self.till.refused.load(Relaxed)
+        self.first().till.refused.load(Relaxed)
     }
 
     fn is_evicted(&self) -> bool {
         // Acquire: pairs with the Release in `close_at_rest`; all that was charged is seen to have been given back.
-        self.till.is_evicted.load(Acquire)
+        self.first().is_evicted.load(Acquire)
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::CalendarMeter;
+    use std::mem::offset_of;
+
+    #[test]
+    fn both_words_of_a_charge_share_a_line() {
+        const LINE: usize = 64;
+        let holder = offset_of!(Leased<CalendarMeter>, holder) + Holder::WORD_AT;
+        let meter = offset_of!(Leased<CalendarMeter>, meter) + CalendarMeter::WORD_AT;
+        assert_eq!((holder / LINE, meter), (meter / LINE, 112));
     }
 }
