@@ -64,12 +64,14 @@ fn a_reload_keeps_the_units() {
     bounded(2, || scenarios::a_reload_keeps_the_units(1, 2, 1));
 }
 
-/// An owner who asks once, one who evicts it, a reload. Two preemptions.
+/// One who evicts it and a reload, two preemptions; with an owner who asks once beside them, one.
 #[test]
 fn a_reload_beside_an_eviction_forgets_nothing() {
-    bounded(2, || {
-        scenarios::a_reload_beside_an_eviction_forgets_nothing(1)
-    });
+    for (bound, calls) in [(2, 0), (1, 1)] {
+        bounded(bound, move || {
+            scenarios::a_reload_beside_an_eviction_forgets_nothing(calls);
+        });
+    }
 }
 
 /// Two callers and a reload. Two preemptions.
