@@ -446,7 +446,8 @@ impl RateMeter {
     }
 
     /// Gives back what the meter that this one took over from handed on, as far as this one's own backlog since then
-    /// allows, and returns how many units' worth, rounded down.
+    /// allows, and returns how many units' worth, rounded down. What comes back is rounded down to a quantum of this meter, which at
+    /// rates of a unit a nanosecond may be a whole unit.
     ///
     /// # Errors
     /// What this meter hands on, if it was frozen too.
