@@ -210,14 +210,13 @@ fn a_refusal_that_evicts_may_be_stricter_to_rows_that_step_back() {
     let limits = "[[limit]]\nname = \"all\"\nunit = \"input_tokens\"\nmax = 1\nper = \"86ms\"\nalgorithm = \"window\"\n\
                   [[limit]]\nname = \"each\"\nby = [\"agent\"]\nunit = \"usd\"\nmax = 0.00001\ncapacity = 0.000002\nper = \"26ms\"\n";
     let trace = "TIMESTAMP,ContextTokens,GeneratedTokens,CostMicroUsd,agent\n\
-                 2024-04-01 01:53:23,9,0,0,c\n2024-05-01 01:53:23,9,0,1,b\n2024-05-01 01:52:26,2,0,0,a\n\
-                 2024-05-01 01:53:26,9,0,1,c\n2024-05-01 01:52:26,1,0,9,b\n";
+                 2024-04-01 01:53:23,9,0,0,c\n2024-05-01 01:52:26,0,0,1,d\n2024-04-01 01:53:23,0,0,1,c\n";
     let verdict = |policy: &str| {
         let report = judged_on(trace, policy, policy, "1", AT_ONCE);
         report.laws.denial_changes_nothing
     };
     assert_eq!(verdict(limits), Verdict::Held);
-    let evicting = verdict(&format!("max_accounts = 3\n{limits}"));
+    let evicting = verdict(&format!("max_accounts = 2\n{limits}"));
     assert!(
         matches!(&evicting, Verdict::NotChecked(why) if why.contains("step back")),
         "{evicting:?}"
