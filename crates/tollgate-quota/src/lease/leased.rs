@@ -160,7 +160,7 @@ impl<M: Lasting> Leased<M> {
         let charged = self.meter.charge(at, cost, ceiling)?;
         let period = M::period(&charged.receipt);
         self.first().holder.take_up_to(period, cost.get());
-        self.ask(Asked::Now);
+        self.first().ask(Asked::Now);
         Ok(charged)
     }
 
@@ -169,13 +169,15 @@ impl<M: Lasting> Leased<M> {
         let holder = &self.first().holder;
         if holder.stock().is_some_and(|(_, stock)| stock < cost.get()) {
             holder.want(cost.get());
-            self.ask(Asked::Now);
+            self.first().ask(Asked::Now);
         }
     }
 
+    /// To be called on the first meter of the account.
+    #[inline]
     fn ask(&self, asked: Asked) {
-        if self.first().holder.raise(asked) {
-            self.first().till.desk.ask(self.first().till.account, asked);
+        if self.holder.raise(asked) {
+            self.till.desk.ask(self.till.account, asked);
         }
     }
 
@@ -186,7 +188,7 @@ impl<M: Lasting> Leased<M> {
             NotTaken::Revoked => {}
             NotTaken::Dry => {
                 self.first().holder.want(cost.get());
-                self.ask(Asked::Now);
+                self.first().ask(Asked::Now);
             }
         }
         Refused::Dry
@@ -218,15 +220,12 @@ impl<M: Lasting> Meter for Leased<M> {
     #[inline]
     fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<M::Receipt>, Refused> {
         let charged = self.meter.charge(at, cost, ceiling)?;
+        let Self { till, holder, .. } = self.first();
         // After the meter: the module's page says why.
-        match self
-            .first()
-            .holder
-            .take(M::period(&charged.receipt), cost.get())
-        {
+        match holder.take(M::period(&charged.receipt), cost.get()) {
             Ok(taken) => {
                 if let Some(asked) = taken.ask {
-                    self.first().till.desk.ask(self.first().till.account, asked);
+                    till.desk.ask(till.account, asked);
                 }
                 Ok(charged)
             }
@@ -261,13 +260,14 @@ impl<M: Lasting> Meter for Leased<M> {
     }
 
     fn refund(&self, at: Moment, receipt: &M::Receipt, surplus: u64) -> u64 {
+        let first = self.first();
         if surplus > 0 && self.meter.gives_back_all(receipt) {
             // Before the meter: the module's page says why.
-            self.first().holder.put(M::period(receipt), surplus);
+            first.holder.put(M::period(receipt), surplus);
         }
         let refunded = self.meter.refund(at, receipt, surplus);
         if refunded > 0 {
-            self.ask(Asked::Soon);
+            first.ask(Asked::Soon);
         }
         refunded
     }
@@ -285,7 +285,7 @@ impl<M: Lasting> Meter for Leased<M> {
         if is_closed {
             // Release: pairs with the Acquire in `is_evicted`.
             self.first().is_evicted.store(true, Release);
-            self.ask(Asked::Soon);
+            self.first().ask(Asked::Soon);
         }
         is_closed
     }
@@ -294,7 +294,7 @@ impl<M: Lasting> Meter for Leased<M> {
     /// the next report.
     fn reset(&self, at: Moment) {
         self.meter.reset(at);
-        self.ask(Asked::Now);
+        self.first().ask(Asked::Now);
     }
 }
 
