@@ -139,16 +139,21 @@ fn a_fixed_window_answers_as_one_caller_at_a_time_would_hear() {
 
 const BATCH: u16 = 3;
 
-/// For each call under way at most a batch, or what was in one shard, is not seen.
+const SHARDS: u64 = 2;
+const COST_MAX: u64 = 6;
+
+/// For each call under way what was in the shards is not seen: it may have found that there is enough in all, and gather. Whoever looks at
+/// the ring before some of it is back there, and at a shard after the rest was taken out, sees neither. A shard holds a
+/// batch, and what did not suffice for a cost before that was drawn.
 fn in_hand(around: &Around<'_, Ask, Heard>) -> u64 {
-    around.overlapping().count() as u64 * u64::from(BATCH)
+    around.overlapping().count() as u64 * SHARDS * (u64::from(BATCH) + COST_MAX - 1)
 }
 
 #[test]
 fn a_sharded_ring_denies_only_for_what_is_taken_or_in_hand() {
     held("ShardedRing", |seed| {
         let ring = ShardedRing::builder(MAX * 3, WINDOW, SLOTS)
-            .shards(2)
+            .shards(usize::try_from(SHARDS).expect("few"))
             .batch(BATCH)
             .build_with_clock(ManualClock::new())
             .expect("a small ring");
@@ -157,7 +162,7 @@ fn a_sharded_ring_denies_only_for_what_is_taken_or_in_hand() {
             ..Rounds::new(STEP, Instants::Rounds)
         };
         let calls = rounds.run(seed, |scribe, chance, id, at| {
-            let units = 1 + chance.below(6);
+            let units = 1 + chance.below(COST_MAX);
             scribe.call(
                 Ask::Acquire {
                     id,

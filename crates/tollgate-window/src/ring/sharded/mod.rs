@@ -51,7 +51,7 @@ use tollgate_sync::thread_number;
 /// 1. **Never over**, exactly, as of a `SlottedRing`.
 /// 2. **Never needlessly under**, as of a `SlottedRing`: units drawn ahead are found by whoever needs them, whichever
 ///    shard they are in, and those that were not used in their slot are given back. Only what other callers move
-///    at that very instant is not seen: at most a batch, or what was in one shard, for each of them. Who is denied for
+///    meanwhile is not seen: of each of them at most a batch or, if it gathers before a denial, what was in the shards. Who is denied for
 ///    that finds it by asking again.
 /// 3. **A denial changes nothing**, and writes nothing, but to give back what shards still hold of earlier slots.
 ///
