@@ -351,8 +351,35 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
-    use crate::CalendarMeter;
+    use crate::{CalendarMeter, Lifetime};
     use std::mem::offset_of;
+    use tollgate_core::{Nanos, Wall};
+
+    #[derive(Debug)]
+    struct NoDesk;
+
+    impl Desk for NoDesk {
+        fn ask(&self, _: u64, _: Asked) {}
+        fn succeed(&self, _: u64, _: Arc<dyn LeasedAccount>) {}
+    }
+
+    /// Else the stock would have more than is on record.
+    #[test]
+    fn receipt_of_before_a_reset_gives_the_stock_nothing_back() {
+        let at = Moment::new(Nanos::ZERO, Wall(0));
+        let account = Leased::new(Lifetime::new(), 10, 0, 0, Arc::new(NoDesk));
+        account.holder().lend(0, 10);
+        let charge = || {
+            let charged = account.charge(at, Cost::new(4).unwrap(), 10);
+            charged.unwrap().receipt
+        };
+        let (before, stays) = (charge(), charge());
+        assert_eq!(account.refund(at, &stays, 3), 3);
+        assert_eq!(account.holder().stock(), Some((0, 5)));
+        account.reset(at);
+        assert_eq!(account.refund(at, &before, 4), 0);
+        assert_eq!(account.holder().stock(), Some((0, 5)));
+    }
 
     #[test]
     fn both_words_of_a_charge_share_a_line() {
