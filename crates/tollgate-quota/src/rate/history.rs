@@ -332,6 +332,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_level_has_eight_groups_of_the_one_below_in_one() {
+        assert!(SHIFT.windows(2).all(|pair| pair[1] == pair[0] + RATIO_BITS));
+        assert_eq!((SHIFT[0], 1 << RATIO_BITS), (0, 8));
+    }
+
+    #[test]
     fn an_old_charge_is_bound_by_its_group_and_by_no_charge_before_that() {
         let history = History::new(Depth::Short);
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
