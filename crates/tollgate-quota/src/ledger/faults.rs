@@ -57,6 +57,18 @@ enum Fault {
     ReadOnly(usize),
 }
 
+impl Fault {
+    /// Each of them at operation `at`.
+    const fn each(at: usize) -> [Self; 4] {
+        [
+            Self::Once(at),
+            Self::From(at),
+            Self::Full(at),
+            Self::ReadOnly(at),
+        ]
+    }
+}
+
 /// What an operation does to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
@@ -211,25 +223,35 @@ struct World {
     open: Vec<(Charged<crate::TallyReceipt>, u64)>,
 }
 
+/// A ledger's thread, its desk, and the disk beneath that has a fault from now on.
+fn over(fault: Option<Fault>, clock: Arc<dyn Clock>) -> (Disk, Arc<Shared>, Clerk) {
+    let disk = Disk::formatted();
+    let store = Store::open(Box::new(disk.clone())).unwrap();
+    disk.state().count = 0;
+    disk.state().fault = fault;
+    let shared = Arc::new(Shared::new("memory".into(), Vec::new()));
+    let (interval, history) = (Duration::from_millis(1), Duration::from_secs(1));
+    let clerk = Clerk::new(store, Arc::clone(&shared), clock, interval, history);
+    (disk, shared, clerk)
+}
+
+/// The budget's account, of a meter that was just made.
+fn budget_of(shared: &Arc<Shared>) -> Arc<Leased<Lifetime>> {
+    let terms = Terms {
+        lease: LEASE,
+        initial: 0,
+        has_periods: false,
+    };
+    let desk = Arc::clone(shared) as _;
+    shared.account(KEY, terms, |number| {
+        Arc::new(Leased::new(Lifetime::new(), MAX, 0, number, desk))
+    })
+}
+
 impl World {
     fn new(fault: Option<Fault>) -> Self {
-        let disk = Disk::formatted();
-        let store = Store::open(Box::new(disk.clone())).unwrap();
-        disk.state().count = 0;
-        disk.state().fault = fault;
-        let shared = Arc::new(Shared::new("memory".into(), Vec::new()));
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
-        let (interval, history) = (Duration::from_millis(1), Duration::from_secs(1));
-        let clerk = Clerk::new(store, Arc::clone(&shared), clock, interval, history);
-        let terms = Terms {
-            lease: LEASE,
-            initial: 0,
-            has_periods: false,
-        };
-        let desk = Arc::clone(&shared) as _;
-        let budget = shared.account(KEY, terms, |number| {
-            Arc::new(Leased::new(Lifetime::new(), MAX, 0, number, desk))
-        });
+        let (disk, shared, clerk) = over(fault, Arc::new(ManualClock::new()));
+        let budget = budget_of(&shared);
         Self {
             disk,
             shared,
@@ -414,12 +436,7 @@ fn disk_that_fails_at_every_point_recovers_by_itself() {
     assert!(operations > 30, "{operations}");
     let mut failures = 0;
     for at in 0..operations {
-        for fault in [
-            Fault::Once(at),
-            Fault::From(at),
-            Fault::Full(at),
-            Fault::ReadOnly(at),
-        ] {
+        for fault in Fault::each(at) {
             let mut world = World::new(Some(fault));
             world.history(|world| {
                 // What a restart would find, on a copy: the fault is the process's own.
@@ -477,15 +494,7 @@ fn account_that_is_gone_is_closed_before_one_of_its_key_that_came_after() {
     disk.state().fault = None;
     let gone = shared.asked(9);
     assert_eq!(gone.len(), 1);
-    let terms = Terms {
-        lease: LEASE,
-        initial: 0,
-        has_periods: false,
-    };
-    let desk = Arc::clone(&shared) as _;
-    let budget = shared.account(KEY, terms, |number| {
-        Arc::new(Leased::new(Lifetime::new(), MAX, 0, number, desk))
-    });
+    let budget = budget_of(&shared);
     // It asked while the disk was about to fail.
     budget.ask_for(Cost::new(5).unwrap());
     shared.ask_again(&gone);

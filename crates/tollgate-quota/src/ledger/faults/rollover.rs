@@ -40,20 +40,8 @@ struct Days {
 
 impl Days {
     fn new(fault: Option<Fault>) -> Self {
-        let disk = Disk::formatted();
-        let store = Store::open(Box::new(disk.clone())).unwrap();
-        disk.state().count = 0;
-        disk.state().fault = fault;
-        let shared = Arc::new(Shared::new("memory".into(), Vec::new()));
         let clock = Arc::new(ManualClock::new());
-        let (interval, history) = (Duration::from_millis(1), Duration::from_secs(1));
-        let clerk = Clerk::new(
-            store,
-            Arc::clone(&shared),
-            Arc::clone(&clock) as _,
-            interval,
-            history,
-        );
+        let (disk, shared, clerk) = over(fault, Arc::clone(&clock) as _);
         let terms = Terms {
             lease: LEASE,
             initial: 0,
@@ -240,12 +228,7 @@ fn disk_that_fails_at_every_point_of_a_rollover_recovers_by_itself() {
     let operations = sound.disk.state().count;
     let mut failures = 0;
     for at in 0..operations {
-        for fault in [
-            Fault::Once(at),
-            Fault::From(at),
-            Fault::Full(at),
-            Fault::ReadOnly(at),
-        ] {
+        for fault in Fault::each(at) {
             let mut world = Days::new(Some(fault));
             world.history(|world| {
                 let copy = Disk::of(world.disk.state().image.clone());
