@@ -134,6 +134,11 @@ impl<M: Lasting> Leased<M> {
         self.first().till.max.store(max, Relaxed);
     }
 
+    fn max(&self) -> u64 {
+        // Relaxed: as in `set_max`.
+        self.first().till.max.load(Relaxed)
+    }
+
     /// Counts a request that the limit refused, for the record. Asks nobody to come by.
     pub fn count_refused(&self) {
         // Relaxed: a figure for the next report, which publishes nothing.
@@ -244,8 +249,7 @@ impl<M: Lasting> Meter for Leased<M> {
     ) -> Result<Charged<M::Receipt>, Refused> {
         let charged = self.meter.charge_anyway(at, extra, ceiling)?;
         // Beyond the max nothing is lent: a record that has all stock spent stops there.
-        let max = self.first().till.max.load(Relaxed);
-        let room = max.saturating_sub(self.meter.units(charged.before));
+        let room = self.max().saturating_sub(self.meter.units(charged.before));
         let within = extra.get().min(room);
         let paid = self
             .first()
@@ -308,8 +312,7 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
     }
 
     fn standing(&self, at: Moment) -> Option<(u64, Standing)> {
-        self.meter
-            .standing(at, self.frame, self.first().till.max.load(Relaxed))
+        self.meter.standing(at, self.frame, self.max())
     }
 
     fn restore(&self, standing: &Standing, lent: u64, at: Moment) -> bool {
@@ -321,8 +324,7 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
     }
 
     fn place_ahead(&self, ahead: &Ahead, at: Moment) -> Option<Placed> {
-        let max = self.first().till.max.load(Relaxed);
-        self.meter.place_ahead(ahead, at, self.frame, max)
+        self.meter.place_ahead(ahead, at, self.frame, self.max())
     }
 
     fn next(&self, period: u64, at: Moment) -> Option<NextPeriod> {
