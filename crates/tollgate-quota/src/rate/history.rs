@@ -337,6 +337,34 @@ mod tests {
         assert_eq!((SHIFT[0], 1 << RATIO_BITS), (0, 8));
     }
 
+    /// An account of few charges, each settled, is to cost half a KiB, not that on each of five levels.
+    #[test]
+    fn a_refund_makes_no_slot_of_a_level_before_its_charge_is_one_of_it() {
+        for depth in [Depth::Short, Depth::Long] {
+            for level in 1..LEVELS {
+                let history = History::new(depth);
+                history.refunded(history.first(level) - 1, 1);
+                assert!(history.levels[level].get().is_none(), "{depth:?}, {level}");
+            }
+        }
+    }
+
+    /// The slot of its group is made when the group is complete, unless a refund comes sooner.
+    #[test]
+    fn a_refund_counts_in_its_group_before_the_group_is_complete() {
+        for (level, shift) in (0..).zip(SHIFT).skip(1) {
+            let history = History::new(Depth::Long);
+            let first = history.first(level);
+            for seq in [first, first + (1 << shift)] {
+                let group = seq >> shift;
+                history.refunded(seq, 7);
+                let slot = history.slot(level, group);
+                let counted = slot.map(|slot| slot.refunds(group + 1));
+                assert_eq!(counted, Some(7), "level {level}, charge {seq}");
+            }
+        }
+    }
+
     #[test]
     fn an_old_charge_is_bound_by_its_group_and_by_no_charge_before_that() {
         let history = History::new(Depth::Short);
