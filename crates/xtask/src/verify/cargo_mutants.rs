@@ -11,7 +11,7 @@ use super::{
     program::lines_of,
 };
 use serde::Deserialize;
-use std::{collections::BTreeSet, env, fs, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, env, fs, mem, path::Path, process::Command, time::Duration};
 
 pub(crate) const PART: Part = Part {
     name: "cargo-mutants",
@@ -68,6 +68,7 @@ const SUBJECTS: [Subject; 5] = [
         files: &[
             "rate/*.rs",
             "lease/*.rs",
+            "ledger/{ahead,books,clerk,desk,told,visit}.rs",
             "{concurrency,lifetime,tally}.rs",
             "calendar/{cache,meter}.rs",
             "threshold/mod.rs",
@@ -88,7 +89,7 @@ const SUBJECTS: [Subject; 5] = [
         package: "tollgate-core",
         files: &[
             "{gcra,turn}.rs",
-            "clock/coarse.rs",
+            "clock/{coarse,manual,quanta}.rs",
             "limiter/{cell,cells,mod}.rs",
             "sharded/{guess,hand,handle,mod,parent,stock,supply}.rs",
         ],
@@ -137,12 +138,13 @@ fn run(run: &Run) -> Outcome {
 }
 
 /// Some mutants of one crate.
-struct Share {
+struct Share<'a> {
     subject: &'static Subject,
+    /// Those of the crate.
+    all: &'a [String],
     /// Which part it is, of how many: every so manieth mutant.
     number: u64,
     of: u64,
-    mutants: usize,
 }
 
 fn all(run: &Run) -> Result<Outcome, String> {
@@ -175,17 +177,14 @@ fn all(run: &Run) -> Result<Outcome, String> {
     let only = env::var(ONLY).unwrap_or_default();
     let shares = (0..AT_ONCE).flat_map(|part| {
         let number = round * AT_ONCE + part;
-        let share = |(subject, list): (&'static Subject, &Vec<String>)| Share {
+        let asked = |(subject, _): &(&Subject, _)| subject.package.contains(&only);
+        let asked = SUBJECTS.iter().zip(&lists).filter(asked);
+        let shares = asked.map(|(subject, all)| Share {
             subject,
+            all,
             number,
             of,
-            mutants: (0..)
-                .zip(list)
-                .filter(|(place, _)| place % of == number)
-                .count(),
-        };
-        let asked = |(subject, _): &(&Subject, _)| subject.package.contains(&only);
-        let shares = SUBJECTS.iter().zip(&lists).filter(asked).map(share);
+        });
         shares.collect::<Vec<_>>()
     });
     let limit = if rounds == 1 { LIMIT_ALL } else { LIMIT };
@@ -208,17 +207,19 @@ fn all(run: &Run) -> Result<Outcome, String> {
     }
     let Found {
         caught,
+        hung,
         missed,
         unviable,
     } = sums;
-    let tried = caught + missed.len();
+    let tried = caught + hung + missed.len();
     let part = if rounds == 1 {
         "all".to_owned()
     } else {
         format!("round {round} of {ROUNDS}")
     };
     let explored = format!(
-        "{caught} of {tried} mutants caught ({part} of {}; {unviable} do not build; {} argued in all)",
+        "{} of {tried} mutants caught, {hung} of them as a test did not end ({part} of {}; {unviable} do not build; {} argued in all)",
+        caught + hung,
         there.len(),
         equal.len()
     );
@@ -240,8 +241,10 @@ fn all(run: &Run) -> Result<Outcome, String> {
 /// What became of mutants.
 #[derive(Debug, Default)]
 struct Found {
-    /// By a test that failed or that did not end.
+    /// By a test that failed.
     caught: usize,
+    /// By one that did not end.
+    hung: usize,
     missed: Vec<String>,
     unviable: usize,
 }
@@ -254,18 +257,20 @@ impl Found {
             text.lines().map(str::to_owned).collect::<Vec<_>>()
         };
         Self {
-            caught: list("caught.txt").len() + list("timeout.txt").len(),
+            caught: list("caught.txt").len(),
+            hung: list("timeout.txt").len(),
             missed: list("missed.txt"),
             unviable: list("unviable.txt").len(),
         }
     }
 
     fn all(&self) -> usize {
-        self.caught + self.missed.len() + self.unviable
+        self.caught + self.hung + self.missed.len() + self.unviable
     }
 
     fn add(&mut self, other: Self) {
         self.caught += other.caught;
+        self.hung += other.hung;
         self.missed.extend(other.missed);
         self.unviable += other.unviable;
     }
@@ -293,54 +298,100 @@ impl Subject {
     }
 }
 
-impl Share {
-    /// Tries all of them.
-    fn tried(&self, copy: &Copy, limit: Duration, each: impl FnMut(&str)) -> Result<Found, String> {
-        let (subject, expected) = (self.subject, self.mutants);
-        let part = format!("{}/{}", self.number, self.of);
-        if expected == 0 {
+impl Share<'_> {
+    /// How many they are.
+    fn count(&self) -> usize {
+        let places = (0..self.of).cycle().zip(self.all);
+        places.filter(|(place, _)| *place == self.number).count()
+    }
+
+    /// Tries all of them: first against the unit tests alone, which are soon built and catch most; what they miss, against all tests.
+    fn tried(
+        &self,
+        copy: &Copy,
+        limit: Duration,
+        mut each: impl FnMut(&str),
+    ) -> Result<Found, String> {
+        let count = self.count();
+        if count == 0 {
             return Ok(Found::default());
         }
         let folder = copy.root().parent().unwrap_or(copy.root());
-        let out = folder.join(format!("{}-{}", subject.package, part.replace('/', "-of-")));
+        let out = folder.join(format!(
+            "{}-{}-of-{}",
+            self.subject.package, self.number, self.of
+        ));
         // What an earlier run found is not of this one.
         let _ = fs::remove_dir_all(&out);
         fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
-        let mut tool = subject.tool(copy.root());
+        let mut tool = self.tool(copy, &out);
         // Not by name: the tool tries fields that are left out whatever `--re` says.
-        tool.args(["--sharding", "round-robin", "--shard", &part]);
-        tool.args(["--in-place", "--cap-lints", "true", "--colors", "never"])
-            // Of a mutant that hangs.
-            .args(["--timeout-multiplier", "2", "--minimum-test-timeout", "20"])
-            .arg("--output")
-            .arg(&out)
-            .arg("--cargo-arg=--lib");
+        let part = format!("{}/{}", self.number, self.of);
+        tool.args(["--sharding", "round-robin", "--shard", &part])
+            .args(["--minimum-test-timeout", "10"]);
+        let mut found = self.ended(tool, &out, count, limit, &mut each)?;
+        let missed = mem::take(&mut found.missed);
+        if missed.is_empty() {
+            return Ok(found);
+        }
+        // The tool leaves out what it finds on its list of the caught.
+        let others = self.all.iter().filter(|name| !missed.contains(name));
+        let others: String = others.flat_map(|name| [name, "\n"]).collect();
+        let caught = out.join("mutants.out/caught.txt");
+        fs::write(&caught, others).map_err(|error| format!("{}: {error}", caught.display()))?;
+        let mut tool = self.tool(copy, &out);
+        tool.arg("--iterate").args(["--minimum-test-timeout", "20"]);
         // Not as the tool's own option, which does not say what is tried unmutated.
-        for package in subject.beside {
+        for package in self.subject.beside {
             tool.arg(format!("--cargo-arg=--package={package}"));
         }
-        for test in subject.tests {
+        for test in self.subject.tests {
             tool.arg(format!("--cargo-arg=--test={test}"));
         }
-        tool.env("CARGO_TARGET_DIR", folder.join("target"))
+        found.add(self.ended(tool, &out, missed.len(), limit, &mut each)?);
+        Ok(found)
+    }
+
+    /// The tool as it runs here, over the unit tests.
+    fn tool(&self, copy: &Copy, out: &Path) -> Command {
+        let mut tool = self.subject.tool(copy.root());
+        tool.args(["--in-place", "--cap-lints", "true", "--colors", "never"])
+            // Of a mutant that hangs.
+            .args(["--timeout-multiplier", "2"])
+            .arg("--output")
+            .arg(out)
+            .arg("--cargo-arg=--lib")
+            .env("CARGO_TARGET_DIR", out.with_file_name("target"))
+            // Nobody looks into what is built.
+            .env("CARGO_PROFILE_TEST_DEBUG", "false")
             // Of each race: what it takes many to see is for the models.
             .env("TOLLGATE_EXECUTIONS", EXECUTIONS.to_string());
+        tool
+    }
+
+    /// What `tool` finds, of so many mutants.
+    fn ended(
+        &self,
+        mut tool: Command,
+        out: &Path,
+        expected: usize,
+        limit: Duration,
+        each: impl FnMut(&str),
+    ) -> Result<Found, String> {
+        // It fails if a mutant was missed too.
         let ended = lines_of(&mut tool, limit, each);
         let found = Found::read(&out.join("mutants.out"));
-        // It fails if a mutant was missed too.
-        match ended {
-            _ if found.all() == expected => Ok(found),
-            Ok(_) => Err(format!(
-                "{}: only {} of {expected} mutants were tried",
-                subject.package,
-                found.all()
-            )),
-            Err(why) => Err(format!(
-                "{}: {} of {expected} mutants were tried: {why}",
-                subject.package,
-                found.all()
-            )),
+        if found.all() == expected {
+            return Ok(found);
         }
+        let package = self.subject.package;
+        let why = ended
+            .err()
+            .map_or_else(String::new, |why| format!(": {why}"));
+        Err(format!(
+            "{package}: {} of {expected} mutants were tried{why}",
+            found.all()
+        ))
     }
 }
 

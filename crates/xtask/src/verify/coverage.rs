@@ -65,6 +65,12 @@ fn run(run: &Run) -> Outcome {
         Ok(report) => read(&report, production_lines),
         Err(why) => return Outcome::failed("", None, why),
     };
+    let bare = CRATES
+        .iter()
+        .find(|name| !files.keys().any(|path| is_of(path, name)));
+    if let Some(bare) = bare {
+        return Outcome::failed("", None, format!("the report has nothing of {bare}"));
+    }
     let (table, all) = table(&files);
     run.show(&table);
     run.show(&uncovered(&files));
@@ -161,6 +167,11 @@ fn read(report: &str, lines_of: impl Fn(&Path) -> usize) -> BTreeMap<PathBuf, Co
     files
 }
 
+/// Whether the file is of that crate.
+fn is_of(path: &Path, name: &str) -> bool {
+    path.to_string_lossy().contains(&format!("/{name}/src/"))
+}
+
 /// By crate, and in a line.
 fn table(files: &BTreeMap<PathBuf, Covered>) -> (String, String) {
     let mut table = String::new();
@@ -173,10 +184,7 @@ fn table(files: &BTreeMap<PathBuf, Covered>) -> (String, String) {
         }
     };
     for name in CRATES {
-        let folder = format!("/{name}/src/");
-        let of_crate = files
-            .iter()
-            .filter(|(path, _)| path.to_string_lossy().contains(&folder));
+        let of_crate = files.iter().filter(|(path, _)| is_of(path, name));
         let mut sums = [0; 4];
         for (_, covered) in of_crate {
             let figures = [

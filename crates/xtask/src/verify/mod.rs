@@ -33,6 +33,7 @@ mod mutants;
 mod oracles;
 mod outcome;
 mod peers;
+mod plain;
 mod program;
 mod sanitizers;
 mod soak;
@@ -53,6 +54,7 @@ use std::{
 
 /// All parts, in the order of the table.
 const PARTS: &[Part] = &[
+    plain::PART,
     models::PART,
     mixes::SHUTTLE,
     mixes::THREADS,

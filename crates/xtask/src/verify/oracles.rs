@@ -49,7 +49,7 @@ fn run(run: &Run) -> Outcome {
     }
 }
 
-/// The tests that tell how much they tried; random ones try other inputs each time.
+/// The tests that tell how much they tried. Random ones try the same in every run: new inputs are the search's to find.
 fn properties(run: &Run) -> Result<Vec<Ran>, String> {
     let build = Build::plain(&["fuzzed"]);
     let mut cases = Vec::new();
