@@ -286,15 +286,12 @@ impl Lasting for RateMeter {
     }
 
     fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
-        let committed = self.used(at);
-        (!self.is_closed()).then_some((
-            ALWAYS,
-            Standing {
-                stamp: at.wall.0,
-                committed,
-                max,
-            },
-        ))
+        let standing = Standing {
+            stamp: at.wall.0,
+            committed: self.committed(at)?,
+            max,
+        };
+        Some((ALWAYS, standing))
     }
 
     fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) -> bool {

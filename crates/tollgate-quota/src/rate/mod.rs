@@ -181,8 +181,16 @@ impl RateMeter {
     /// True if the meter was closed, frozen or not yet filled.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        // Acquire: as in `commit`.
-        Word(self.word.load(Acquire)).is_mark()
+        // Relaxed: the word is the whole answer.
+        Word(self.word.load(Relaxed)).is_mark()
+    }
+
+    /// Units committed as of `at`, rounded up. None if the meter was closed, frozen or not yet filled.
+    pub(crate) fn committed(&self, at: Moment) -> Option<u64> {
+        // Relaxed: the word is the whole answer. Loaded once: a meter that is filled in between would have committed nothing.
+        let word = Word(self.word.load(Relaxed));
+        let backlog = word.tat().saturating_sub(self.scale.quanta(at.now));
+        (!word.is_mark()).then(|| self.scale.units_up(backlog))
     }
 
     /// Takes over what `old` has committed, keeping the units: `old` is frozen, and this meter, made by
@@ -608,13 +616,7 @@ impl Meter for RateMeter {
     }
 
     fn used(&self, at: Moment) -> u64 {
-        // Relaxed: the word is the whole answer.
-        let word = Word(self.word.load(Relaxed));
-        if word.is_mark() {
-            return 0;
-        }
-        self.scale
-            .units_up(word.tat().saturating_sub(self.scale.quanta(at.now)))
+        self.committed(at).unwrap_or(0)
     }
 
     fn close_at_rest(&self, at: Moment) -> bool {

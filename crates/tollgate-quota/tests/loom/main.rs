@@ -8,6 +8,8 @@ mod ahead;
 mod crossing;
 mod lease;
 mod rate;
+mod record;
+mod reload;
 #[path = "../scenarios/mod.rs"]
 mod scenarios;
 mod tally;

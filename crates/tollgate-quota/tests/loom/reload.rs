@@ -1,0 +1,153 @@
+//! A leased meter whose limit changes, beside charges and the report of an authority.
+
+use crate::{
+    bounded, exhaustive,
+    scenarios::{beside, both_ways, cost, end, go},
+};
+use std::{
+    sync::{Arc as Shared, Mutex},
+    time::Duration,
+};
+use tollgate_core::{Limit, Meter, Moment, Nanos, Refused, Standing, Wall};
+use tollgate_quota::{
+    Depth, RateMeter, RefundRule, Scale,
+    lease::{Asked, Desk, Leased, LeasedAccount},
+};
+use tollgate_sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
+const CEILING: u64 = 9;
+
+/// Knows which meter of its account is the newest. It orders nothing, so that no report sees more than what the stock shows.
+#[derive(Debug)]
+struct Newest(AtomicU64);
+
+impl Desk for Newest {
+    fn ask(&self, _: u64, _: Asked) {}
+
+    fn succeed(&self, _: u64, successor: Shared<dyn LeasedAccount>) {
+        self.0.fetch_max(successor.generation(), Relaxed);
+    }
+}
+
+/// An account of two meters, of which the second is to take over; what is on record of it, and what is lent on top.
+struct World {
+    newest: Shared<Newest>,
+    meters: [Shared<Leased<RateMeter>>; 2],
+    record: Mutex<(Standing, u64)>,
+}
+
+impl World {
+    /// One unit is used, and the stock is 3.
+    fn new() -> Arc<Self> {
+        let limit = Limit::new(1, Duration::from_nanos(1)).unwrap();
+        let limit = limit.with_capacity(CEILING);
+        let meter = RateMeter::new(&limit, Depth::Short, RefundRule::Exact).unwrap();
+        let scale = Scale::new(&limit).unwrap();
+        let newest = Shared::new(Newest(AtomicU64::new(0)));
+        let desk = Shared::clone(&newest);
+        let old = Shared::new(Leased::new(meter, CEILING, 0, 0, desk));
+        let new = RateMeter::pending(scale, Depth::Short, RefundRule::Exact);
+        let new = Shared::new(old.successor(new));
+        let world = Self {
+            newest,
+            meters: [old, new],
+            record: Mutex::default(),
+        };
+        world.report(4);
+        assert_eq!(world.charge(1), 1);
+        Arc::new(world)
+    }
+
+    fn change(&self) {
+        let [old, new] = &self.meters;
+        new.take_over(old, AT);
+    }
+
+    /// As the Gate does: by the newest meter that is open.
+    fn charge(&self, units: u64) -> u64 {
+        let [old, new] = &self.meters;
+        let mut answer = old.charge(AT, cost(units), CEILING);
+        if answer.as_ref().err() == Some(&Refused::Closed) {
+            self.change();
+            answer = new.charge(AT, cost(units), CEILING);
+        }
+        answer.map_or(0, |_| units)
+    }
+
+    /// Charges the second meter, if that has taken over.
+    fn charge_new(&self, units: u64) -> u64 {
+        let answer = self.meters[1].charge(AT, cost(units), CEILING);
+        answer.map_or(0, |_| units)
+    }
+
+    /// One report, as the ledger makes them.
+    fn report(&self, most: u64) {
+        let holder = self.meters[0].holder();
+        let begun = holder.begin(most).unwrap();
+        let newest = usize::from(self.newest.0.load(Relaxed) > 0);
+        let standing = self.meters[newest].standing(AT);
+        holder.end();
+        // Else it is about to be taken over: next time.
+        if let Some((period, standing)) = standing {
+            *self.record.lock().unwrap() = (standing, most);
+            holder.lend(period, most - begun.stock);
+        }
+    }
+
+    fn assert_covered(&self, used: u64) {
+        let (_, stock) = self.meters[0].holder().stock().unwrap();
+        let (standing, out) = *self.record.lock().unwrap();
+        let spent = standing.committed + out;
+        assert!(
+            used + stock <= spent,
+            "{used} used and {stock} to spend, {spent} on record"
+        );
+        let of_meters: u64 = self.meters.iter().map(|meter| meter.used(AT)).sum();
+        assert_eq!(of_meters, used);
+    }
+}
+
+/// Property: what the new meter has taken over is never taken for nothing while it does so.
+/// Shape: one changes the limit, one reports. Exhaustive, a second.
+#[test]
+fn report_beside_a_change_forgets_nothing_that_was_used() {
+    both_ways(|| {
+        exhaustive(|| {
+            let world = World::new();
+            beside(&world, World::change, |world| world.report(2));
+            world.assert_covered(1);
+        });
+    });
+}
+
+/// Property: what is charged to either meter beside a change is on record, once.
+/// Shape: one changes the limit, one charges by whichever meter is open, one reports. Two preemptions, seconds.
+#[test]
+fn charge_beside_a_change_and_a_report_is_covered() {
+    bounded(2, || {
+        let world = World::new();
+        let change = go(&world, World::change);
+        let charge = go(&world, |world| world.charge(2));
+        world.report(2);
+        end(change);
+        world.assert_covered(1 + end(charge));
+    });
+}
+
+/// Property: a report that finds a charge of the new meter's in the stock goes by no reading of the old one.
+/// Shape: one changes the limit, one charges the new meter if it is open, one reports. Three preemptions, seconds.
+#[test]
+fn report_that_finds_a_charge_of_the_new_meter_reads_no_old_one() {
+    bounded(3, || {
+        let world = World::new();
+        let change = go(&world, World::change);
+        let charge = go(&world, |world| world.charge_new(2));
+        world.report(2);
+        end(change);
+        world.assert_covered(1 + end(charge));
+    });
+}
