@@ -19,8 +19,8 @@
 //!   it, for the mark that reads S₀ (M₁ then has that charge). Taking the mark off releases the reading of M₁, for
 //!   the put that follows (whose refund of the meter then comes later than that reading). The mark releases that nobody is asked
 //!   any more, for the takes that follow (who then ask again). The bit, and the epoch, release what lies beside. Nothing stronger: all of
-//!   these edges go through this word. Acquire for all loads and on failure: pairs with the exchange that put the bit on or raised
-//!   the epoch.
+//!   these edges go through this word. Acquire for the loads and on failure: pairs with the exchange that put the bit on or raised
+//!   the epoch. The exchange acquires too, since the word that it finds may be one that came back.
 //! - `periods`, `ahead`: the periods of two epochs, and the units that are lent ahead. The authority alone writes them, at the place of the
 //!   next epoch, while the bit is off. Relaxed: ordered by the word, as said.
 //! - `left`: what the stock still had that died when the next period was begun. Whoever began it writes it after, and the authority
@@ -269,8 +269,8 @@ impl Holder {
     /// Lends `units` of `next`, the period after `period`, which are on record. If the stock is of another period by now, they die.
     /// To be called once in a `period`, by who reports.
     pub fn lend_ahead(&self, period: u64, next: u64, units: u64) {
-        // Acquire, as ever.
-        let state = State::unpack(self.word.load(Acquire));
+        // Relaxed: who reports is who writes what lies beside.
+        let state = State::unpack(self.word.load(Relaxed));
         let is_clear = |state: State| self.period(state) == period && !state.is_ahead;
         let Some(state) = state.filter(|state| is_clear(*state)) else {
             return;

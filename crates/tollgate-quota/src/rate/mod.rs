@@ -20,7 +20,10 @@
 //!
 //! # Synchronization
 //! - `word`: exchanged by chargers (Release: publishes their record) and by refunders (Release: publishes `started`).
-//!   Loaded with Acquire by both, so that all records of charges numbered in it, and all refunds in its TAT, are seen.
+//!   Loaded with Acquire by both, so that all records of charges numbered in it, and all refunds in its TAT, are seen. By a reset
+//!   (Release: publishes `forgotten`), and by who closes, freezes or fills the meter (Release: publishes what they did before). All
+//!   of these go on with the release sequences of those before, and so do the rest, which publish nothing (Relaxed).
+//! - `forgotten`: raised by a reset before its exchange. Read after `word`: a receipt of before any reset in it is known as that.
 //! - `started`: raised by a refunder before its exchange and lowered if that fails. Read after `word`: at least all
 //!   refunds in it.
 //! - `done`: raised after the exchange, and read before that of a charge (Relaxed, both): at most the refunds in the word that
@@ -218,15 +221,16 @@ impl RateMeter {
     }
 
     fn fill(&self, word: Word) {
-        // AcqRel: as any exchange of the word. A failure means that another filled it: all the same.
+        // Release: whoever finds it filled finds the old one frozen, and what came before. Relaxed on failure: it means that another
+        // filled it, all the same.
         let _ = self
             .word
-            .compare_exchange(Word::PENDING.0, word.0, AcqRel, Relaxed);
+            .compare_exchange(Word::PENDING.0, word.0, Release, Relaxed);
     }
 
     fn freeze(&self) -> Option<Frozen> {
-        // Acquire: as in `commit`.
-        let mut word = Word(self.word.load(Acquire));
+        // Relaxed, here and on failure: what is taken over is in the word. What its records say is asked by `hand_on`.
+        let mut word = Word(self.word.load(Relaxed));
         loop {
             if word == Word::CLOSED || word == Word::PENDING {
                 return None;
@@ -238,10 +242,11 @@ impl RateMeter {
             if word.is_mark() {
                 return Some(frozen);
             }
-            // AcqRel: as any exchange of the word.
+            // Release: whoever finds it frozen, and acquires that, finds what whoever froze it did before: a gate puts the account
+            // that takes over in its place.
             match self
                 .word
-                .compare_exchange_weak(word.0, word.frozen().0, AcqRel, Acquire)
+                .compare_exchange_weak(word.0, word.frozen().0, Release, Relaxed)
             {
                 Ok(_) => return Some(frozen),
                 Err(held) => word = Word(held),
@@ -387,9 +392,9 @@ impl RateMeter {
         let tat = before.tat().max(charged_at).saturating_add(worth);
         let after = before.charged(tat, before.tat() <= charged_at);
         let back = after.with_tat(before.tat());
-        // AcqRel: as any exchange of the word.
+        // Relaxed: nothing is read after it, and it publishes nothing of its own.
         self.word
-            .compare_exchange(after.0, back.0, AcqRel, Relaxed)
+            .compare_exchange(after.0, back.0, Relaxed, Relaxed)
             .ok()?;
         let now = self.scale.quanta(at.now);
         if back.tat() >= now {
@@ -473,8 +478,8 @@ impl RateMeter {
             RefundRule::Exact => self.refund_exact(at, &receipt, surplus, None),
             RefundRule::Eager => self.refund_eager(at, &receipt, surplus),
         };
-        // Acquire: as in `hand_on_quanta`.
-        if amount == 0 && Word(self.word.load(Acquire)).is_frozen() {
+        // Relaxed: `hand_on_quanta` looks again.
+        if amount == 0 && Word(self.word.load(Relaxed)).is_frozen() {
             return Err(self.hand_on_quanta(&receipt, surplus));
         }
         Ok(self.scale.units_down(amount))
@@ -539,7 +544,7 @@ impl RateMeter {
 
     fn refund_eager(&self, at: Moment, receipt: &RateReceipt, surplus: u128) -> u128 {
         let now = self.scale.quanta(at.now);
-        // Acquire: as in `commit`.
+        // Acquire, here and on failure: pairs with the Release of a reset.
         let mut word = Word(self.word.load(Acquire));
         loop {
             let amount = surplus.min(word.tat().saturating_sub(now));
@@ -551,10 +556,10 @@ impl RateMeter {
                 return 0;
             }
             let next = word.with_tat(word.tat() - amount);
-            // AcqRel: as any exchange of the word.
+            // Relaxed on success: as in `back_out`.
             match self
                 .word
-                .compare_exchange_weak(word.0, next.0, AcqRel, Acquire)
+                .compare_exchange_weak(word.0, next.0, Relaxed, Acquire)
             {
                 Ok(_) => return amount,
                 Err(held) => word = Word(held),
@@ -621,8 +626,8 @@ impl Meter for RateMeter {
 
     fn close_at_rest(&self, at: Moment) -> bool {
         let now = self.scale.quanta(at.now);
-        // Acquire: as in `commit`.
-        let mut word = Word(self.word.load(Acquire));
+        // Relaxed, here and on failure: the word alone decides.
+        let mut word = Word(self.word.load(Relaxed));
         loop {
             if word.is_mark() {
                 return word == Word::CLOSED;
@@ -630,10 +635,11 @@ impl Meter for RateMeter {
             if word.tat() > now {
                 return false;
             }
-            // AcqRel: as any exchange of the word.
+            // Release: whoever finds it closed, and acquires that, finds what whoever closed it did before: a gate tells until when it
+            // may have been used.
             match self
                 .word
-                .compare_exchange_weak(word.0, Word::CLOSED.0, AcqRel, Acquire)
+                .compare_exchange_weak(word.0, Word::CLOSED.0, Release, Relaxed)
             {
                 Ok(_) => return true,
                 Err(held) => word = Word(held),
@@ -642,18 +648,18 @@ impl Meter for RateMeter {
     }
 
     fn reset(&self, _at: Moment) {
-        // Acquire: as in `commit`.
-        let mut word = Word(self.word.load(Acquire));
+        // Relaxed, here and on failure: nothing beside the word is read.
+        let mut word = Word(self.word.load(Relaxed));
         while !word.is_mark() {
             // An exact refund finds no backlog of its own any more; an eager one asks for this. Raised too far by a
             // failed exchange, it only forfeits. Relaxed: published by the exchange.
             self.forgotten.fetch_max(word.next_seq(), Relaxed);
-            // AcqRel: as any exchange of the word.
+            // Release: publishes `forgotten`.
             match self.word.compare_exchange_weak(
                 word.0,
                 Word::new(0, word.next_seq()).0,
-                AcqRel,
-                Acquire,
+                Release,
+                Relaxed,
             ) {
                 Ok(_) => return,
                 Err(held) => word = Word(held),

@@ -233,6 +233,151 @@ fn rollover_beside_a_report_admits_nothing_off_the_record() {
     });
 }
 
+/// Property: a charge that is on no record is asked for, whoever asked before the report.
+/// Shape: one charges, one reports; somebody asked before. Exhaustive, seconds.
+#[test]
+fn charge_beside_a_report_is_on_record_or_asked_for() {
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(3);
+            assert!(world.charge(AT, 1).is_ok());
+            let charge = |world: &World<_>| assert!(world.charge(AT, 1).is_ok());
+            beside(&world, charge, |world| world.report(AT, 2));
+            let on_record = world.record.lock().unwrap().standing.committed;
+            let is_asked = !world.account.holder().raise(Asked::Soon);
+            assert!(on_record == 2 || is_asked, "{on_record} of 2 on record");
+            world.assert_covered(AT);
+        });
+    });
+}
+
+/// Property: who is revoked has all on record that he has taken, and takes nothing after.
+/// Shape: one refunds 2 of a charge of before, then charges 2; one revokes and records what is used. Exhaustive, seconds.
+#[test]
+fn revocation_beside_a_refund_and_a_charge_covers_both() {
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(3);
+            let receipt = world.charge(AT, 3).unwrap();
+            let call = move |world: &World<_>| {
+                world.account.refund(AT, &receipt, 2);
+                let _ = world.charge(AT, 2);
+            };
+            let revoke = |world: &World<Lifetime>| {
+                world.account.holder().revoke().expect("nobody else does");
+                world.account.used(AT)
+            };
+            let ((), spent) = beside(&world, call, revoke);
+            let used = world.account.used(AT);
+            assert!(used <= spent, "{used} used, {spent} on record");
+            assert_eq!(world.charge(AT, 1).err(), Some(Refused::Dry));
+        });
+    });
+}
+
+/// Property: whoever finds an account evicted finds its meter closed.
+/// Shape: one evicts it, one asks. Exhaustive, a millisecond.
+#[test]
+fn evicted_account_is_closed() {
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(2);
+            beside(
+                &world,
+                |world| assert!(world.account.close_at_rest(AT)),
+                |world| {
+                    if world.account.is_evicted() {
+                        let answer = world.account.look(AT, cost(1), CEILING);
+                        assert_eq!(answer, Err(Refused::Closed));
+                    }
+                },
+            );
+        });
+    });
+}
+
+/// Property: every request that was refused is counted.
+/// Shape: two callers. Exhaustive, a millisecond.
+#[test]
+fn refused_requests_all_count() {
+    exhaustive(|| {
+        let world = lent(1);
+        let count = |world: &World<_>| world.account.count_refused();
+        beside(&world, count, count);
+        assert_eq!(world.account.refused(), 2);
+    });
+}
+
+/// A holder with a stock of 3 in period 1.
+fn holder() -> Arc<Holder> {
+    let holder = Holder::new();
+    holder.lend(1, 3);
+    Arc::new(holder)
+}
+
+/// Property: a take of one period, however late, spends nothing of a later one.
+/// Shape: one takes of period 1, one lends of periods 2 and 3. Exhaustive, a millisecond.
+#[test]
+fn late_take_spends_nothing_of_a_later_period() {
+    both_ways(|| {
+        exhaustive(|| {
+            let holder = holder();
+            beside(
+                &holder,
+                |holder| holder.take(1, 1).is_ok(),
+                |holder| (2..=3).for_each(|period| holder.lend(period, 3)),
+            );
+            assert_eq!(holder.stock(), Some((3, 3)));
+        });
+    });
+}
+
+/// Property: the stock is told with its own period.
+/// Shape: one lends of period 2, one asks. Exhaustive, a millisecond.
+#[test]
+fn stock_is_told_with_its_period() {
+    both_ways(|| {
+        exhaustive(|| {
+            let holder = holder();
+            let ((), told) = beside(&holder, |holder| holder.lend(2, 5), Holder::stock);
+            assert!([Some((1, 3)), Some((2, 5))].contains(&told), "{told:?}");
+        });
+    });
+}
+
+/// Property: the largest cost that was not there is told, once.
+/// Shape: one wants 5 and then 3, one wants 4, one asks. Three preemptions, a millisecond.
+#[test]
+fn largest_that_was_wanted_is_told_once() {
+    bounded(3, || {
+        let holder = holder();
+        let other = go(&holder, |holder| holder.want(4));
+        let asker = go(&holder, Holder::take_wanted);
+        holder.want(5);
+        holder.want(3);
+        end(other);
+        let (told, then) = (end(asker), holder.take_wanted());
+        assert_eq!(told.max(then), 5, "{told}, then {then}");
+        assert!(told < 5 || then < 5);
+        assert_eq!(holder.take_wanted(), 0);
+    });
+}
+
+/// Property: however many ask, one asks at once, and nobody takes that back.
+/// Shape: two ask at once and one when it suits. Three preemptions, a millisecond.
+#[test]
+fn authority_is_asked_at_once_by_one() {
+    bounded(3, || {
+        let holder = holder();
+        let other = go(&holder, |holder| holder.raise(Asked::Now));
+        let calm = go(&holder, |holder| holder.raise(Asked::Soon));
+        let own = holder.raise(Asked::Now);
+        assert_ne!(own, end(other));
+        end(calm);
+        assert!(!holder.raise(Asked::Now));
+    });
+}
+
 /// The same steps on the two words themselves, with one of them done wrongly.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Plan {

@@ -1,7 +1,14 @@
 //! The rate meter: charge, refund, extension, debt, take-over and eviction.
 
 use super::{bounded, exhaustive};
-use crate::scenarios::{both_ways, rate};
+use crate::scenarios::{
+    both_ways,
+    rate::{
+        self,
+        Change::{Closes, Fills, Freezes},
+    },
+};
+use tollgate_quota::RefundRule::{Eager, Exact};
 
 /// Two callers of two charges with room for 3. Exhaustive; a second.
 #[test]
@@ -29,6 +36,93 @@ fn a_charge_without_backlog_ends_what_comes_back() {
         both_ways(|| {
             exhaustive(move || rate::a_charge_without_backlog_ends_what_comes_back(capacity))
         });
+    }
+}
+
+/// One who finds no backlog and one who follows with an old `now`, beside another with an old `now`; then a refund. Three
+/// preemptions; seconds.
+#[test]
+fn what_is_said_of_a_later_charge_without_backlog_stands() {
+    both_ways(|| {
+        bounded(
+            3,
+            rate::what_is_said_of_a_later_charge_without_backlog_stands,
+        );
+    });
+}
+
+/// A charge, one with an old `now`; then a refund. Exhaustive; under a second.
+#[test]
+fn a_charge_of_the_past_leaves_what_a_later_one_saw() {
+    both_ways(|| exhaustive(rate::a_charge_of_the_past_leaves_what_a_later_one_saw));
+}
+
+/// Two refunds of one charge; then a charge, and a refund that the record of the first or the last of them bounds. Exhaustive;
+/// seconds.
+#[test]
+fn two_refunds_of_one_charge_both_count() {
+    for then in [2, 8] {
+        exhaustive(move || rate::two_refunds_of_one_charge_both_count(then));
+    }
+}
+
+/// An eager refund and a charge. Exhaustive; under a second.
+#[test]
+fn an_eager_refund_beside_a_charge_gives_back_what_there_is() {
+    both_ways(|| exhaustive(rate::an_eager_refund_beside_a_charge_gives_back_what_there_is));
+}
+
+/// Two eager refunds and a charge. Three preemptions; seconds.
+#[test]
+fn eager_refunds_and_a_charge_add_up() {
+    bounded(3, || rate::eager_refunds_and_a_charge_add_up(2));
+}
+
+/// A refund beside a reset with a charge after it, by either rule. Exhaustive; seconds.
+#[test]
+fn a_reset_beside_a_refund_leaves_later_charges() {
+    for rule in [Exact, Eager] {
+        both_ways(|| exhaustive(move || rate::a_reset_beside_a_refund_leaves_later_charges(rule)));
+    }
+}
+
+/// A reset beside a charge and a refund, by either rule. Exhaustive; seconds.
+#[test]
+fn a_reset_forgets_receipts_with_their_units() {
+    for rule in [Exact, Eager] {
+        both_ways(|| exhaustive(move || rate::a_reset_forgets_receipts_with_their_units(rule)));
+    }
+}
+
+/// A reset beside two charges, by either rule. Exhaustive; under a second.
+#[test]
+fn a_reset_forgets_all_charges_before_it() {
+    for rule in [Exact, Eager] {
+        both_ways(|| exhaustive(move || rate::a_reset_forgets_all_charges_before_it(rule)));
+    }
+}
+
+/// A reset beside one who takes over, by either rule. Exhaustive; under a second.
+#[test]
+fn a_reset_beside_a_change_of_rate_reopens_nothing() {
+    for rule in [Exact, Eager] {
+        both_ways(|| {
+            exhaustive(move || rate::a_reset_beside_a_change_of_rate_reopens_nothing(rule))
+        });
+    }
+}
+
+/// One who closes, freezes or fills a meter, one who finds it so. Exhaustive; under a second.
+#[test]
+fn what_came_before_a_change_is_seen_by_who_finds_it() {
+    for change in [Closes, Freezes, Fills] {
+        for looks in [true, false] {
+            both_ways(|| {
+                exhaustive(move || {
+                    rate::what_came_before_a_change_is_seen_by_who_finds_it(change, looks);
+                });
+            });
+        }
     }
 }
 
@@ -98,4 +192,10 @@ fn a_change_of_rate_keeps_the_units() {
 #[test]
 fn a_change_of_rate_hands_receipts_on() {
     bounded(2, || rate::a_change_of_rate_hands_receipts_on(2));
+}
+
+/// One who gives a unit back, one who charges and takes over. Exhaustive; seconds.
+#[test]
+fn a_change_of_rate_after_a_charge_hands_all_on() {
+    both_ways(|| exhaustive(rate::a_change_of_rate_after_a_charge_hands_all_on));
 }
