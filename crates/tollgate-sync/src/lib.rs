@@ -7,12 +7,14 @@
 //!
 //! Neither checker knows 128-bit atomics: [`atomic::AtomicU128`] is then a 64-bit atomic that holds the number
 //! of an interned value. Interning is one to one, so an exchange of numbers is an exchange of values: one
-//! modelled operation with the real orderings. The pointer types are a checked mutex there: they are trusted,
-//! not modelled.
+//! modelled operation with the real orderings. [`SwapArc`] and [`OnceArc`] are an atomic number of a value there, with
+//! the orderings that the real ones promise: how those keep them is trusted, not modelled.
 
 pub mod atomic;
 #[cfg(any(model_loom, model_shuttle))]
 pub mod model;
+#[cfg(any(model_loom, model_shuttle))]
+mod numbered;
 mod once_arc;
 mod swap_arc;
 mod thread_number;
@@ -29,17 +31,17 @@ pub use unique::unique;
 pub use loom::{
     hint,
     sync::{Arc, Mutex, MutexGuard},
-    thread,
+    thread, thread_local,
 };
 #[cfg(all(model_shuttle, not(model_loom)))]
 pub use shuttle::{
     hint,
     sync::{Arc, Mutex, MutexGuard},
-    thread,
+    thread, thread_local,
 };
 #[cfg(not(any(model_loom, model_shuttle)))]
 pub use std::{
     hint,
     sync::{Arc, Mutex, MutexGuard},
-    thread,
+    thread, thread_local,
 };

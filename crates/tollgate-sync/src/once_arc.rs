@@ -6,7 +6,7 @@ pub struct OnceArc<T> {
     #[cfg(not(any(model_loom, model_shuttle)))]
     place: std::sync::OnceLock<Arc<T>>,
     #[cfg(any(model_loom, model_shuttle))]
-    place: crate::Mutex<Option<Arc<T>>>,
+    place: crate::numbered::Numbered<T>,
 }
 
 impl<T> OnceArc<T> {
@@ -24,12 +24,7 @@ impl<T> OnceArc<T> {
         #[cfg(not(any(model_loom, model_shuttle)))]
         return self.place.get().map(Arc::clone);
         #[cfg(any(model_loom, model_shuttle))]
-        return self
-            .place
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .as_ref()
-            .map(Arc::clone);
+        return self.place.load();
     }
 
     /// Fills the place; false if it was filled before, and then nothing changes.
@@ -37,17 +32,7 @@ impl<T> OnceArc<T> {
         #[cfg(not(any(model_loom, model_shuttle)))]
         return self.place.set(value).is_ok();
         #[cfg(any(model_loom, model_shuttle))]
-        {
-            let mut place = self
-                .place
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            if place.is_some() {
-                return false;
-            }
-            *place = Some(value);
-            true
-        }
+        return self.place.fill(value);
     }
 }
 

@@ -6,7 +6,7 @@ pub struct SwapArc<T> {
     #[cfg(not(any(model_loom, model_shuttle)))]
     place: arc_swap::ArcSwap<T>,
     #[cfg(any(model_loom, model_shuttle))]
-    place: crate::Mutex<Arc<T>>,
+    place: crate::numbered::Numbered<T>,
 }
 
 impl<T> SwapArc<T> {
@@ -19,7 +19,7 @@ impl<T> SwapArc<T> {
         };
         #[cfg(any(model_loom, model_shuttle))]
         return Self {
-            place: crate::Mutex::new(value),
+            place: crate::numbered::Numbered::filled(value),
         };
     }
 
@@ -29,12 +29,7 @@ impl<T> SwapArc<T> {
         #[cfg(not(any(model_loom, model_shuttle)))]
         return self.place.load_full();
         #[cfg(any(model_loom, model_shuttle))]
-        return Arc::clone(
-            &*self
-                .place
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        return self.place.load().expect("it is filled from the start");
     }
 
     /// Runs `read` on the value held now, without counting a reference where that can be avoided.
@@ -50,11 +45,6 @@ impl<T> SwapArc<T> {
         #[cfg(not(any(model_loom, model_shuttle)))]
         self.place.store(value);
         #[cfg(any(model_loom, model_shuttle))]
-        {
-            *self
-                .place
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner) = value;
-        }
+        self.place.store(value);
     }
 }
