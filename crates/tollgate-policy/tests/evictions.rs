@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use std::{collections::HashMap, time::Duration};
-use tollgate_core::{Nanos, Wall};
+use tollgate_core::{ManualClock, Nanos, Wall};
 use tollgate_policy::{Gate, Refusal, Request, Usage};
 
 const SECOND: u64 = 1_000_000_000;
@@ -84,6 +84,26 @@ fn a_request_of_more_limits_than_there_are_places_is_refused() {
         assert_eq!(asked.is_ok(), places == 3, "{asked:?}");
         assert_eq!(gate.accounts(), places);
     }
+}
+
+/// Somebody waits for an account and leaves: it is in use as long as that, and no longer.
+#[test]
+fn an_account_whose_line_was_left_is_evicted() {
+    let clock = ManualClock::new();
+    let gate = Gate::builder().clock(clock.clone());
+    let gate = gate.build(&policy("gcra", 1)).unwrap();
+    let at = |now: u64, agent: &str| ask(&gate, agent, now, now);
+    (0..MAX).for_each(|_| at(0, "x").unwrap());
+    let request = Request::new().with("agent", "x").input_tokens(1);
+    let place = gate
+        .stand_in_line(&request, Duration::from_secs(9 * 86_400))
+        .unwrap();
+    assert!(matches!(
+        at(2 * DAY, "y"),
+        Err(Refusal::TooManyAccounts { .. })
+    ));
+    drop(place);
+    at(2 * DAY, "y").unwrap();
 }
 
 /// A call may take longer than its charge counts. What it owes in the end, and what it asks for on top, goes by an account of its key

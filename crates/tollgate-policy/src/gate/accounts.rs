@@ -180,7 +180,8 @@ impl Account {
         let is_closed = self.meter.as_deref().is_some_and(closed);
         if is_closed {
             // Acquire: pairs with the Release of the exchange that froze the meter, which came after the replacement was
-            // written: whoever finds the meter frozen finds that too.
+            // written: whoever finds the meter frozen finds that too. And with the fence in `evicted`: whoever finds it closed
+            // finds the floor raised.
             fence(Acquire);
         }
         is_closed
@@ -489,13 +490,11 @@ impl Accounts {
         account
     }
 
-    /// Takes a place among the accounts if one is free.
+    /// Takes a place among the accounts if one is free. Who finds none takes none, not even for a moment: another, who has just
+    /// made room, would find it taken.
     fn takes_place(&self, max: usize) -> bool {
-        let free = self.count.fetch_add(1, Relaxed) < max;
-        if !free {
-            self.count.fetch_sub(1, Relaxed);
-        }
-        free
+        let one_more = |count| (count < max).then_some(count + 1);
+        self.count.fetch_update(Relaxed, Relaxed, one_more).is_ok()
     }
 
     /// Takes a place among the accounts, evicting one at rest if all are taken.
@@ -507,8 +506,10 @@ impl Accounts {
             Nanos(at.now.0.saturating_sub(GRACE_NS)),
             Wall(at.wall.0.saturating_sub_unsigned(GRACE_NS)),
         );
+        // None is looked at twice.
+        let most = EVICTION_TRIES.min(self.clock.len());
         let mut tries = 0;
-        while tries < EVICTION_TRIES {
+        while tries < most {
             let Some(key) = self.clock.pop() else {
                 return false;
             };
@@ -534,10 +535,13 @@ impl Accounts {
         if !account.starts_whole || account.line.waiting.load(Relaxed) > 0 {
             return false;
         }
-        // Raised first, so that whoever finds the account gone finds the floor raised. Raised in vain, it only makes
-        // new accounts stricter to callers of the past. Relaxed: published by the map's removal.
+        // Raised first, so that whoever finds the account closed or gone finds the floor raised. Raised in vain, it only makes
+        // new accounts stricter to callers of the past. Relaxed: published by the map's removal, and by the fence.
         self.floor_now.fetch_max(rested.now.0, Relaxed);
         self.floor_wall.fetch_max(rested.wall.0, Relaxed);
+        // Release: pairs with the Acquire fence in `is_closed`. Whoever finds the meter closed takes the account off the map
+        // itself, and makes another one under the floor raised above.
+        fence(Release);
         account
             .committed()
             .is_none_or(|meter| meter.close_at_rest(rested))
@@ -545,7 +549,7 @@ impl Accounts {
 
     /// The latest instants as of which an account was evicted.
     fn floor(&self) -> Moment {
-        // Relaxed: made visible by the map, in which the evicted account was not found.
+        // Relaxed: made visible by the map, in which the evicted account was not found, or by `is_closed`.
         Moment::new(
             Nanos(self.floor_now.load(Relaxed)),
             Wall(self.floor_wall.load(Relaxed)),

@@ -10,45 +10,35 @@
 //!   in a process, so that what is at hand of one gate is never taken for another's.
 
 use super::policy::Policy;
+use std::cell::Cell;
 use tollgate_sync::{
     Arc, SwapArc,
     atomic::{AtomicU64, Ordering::*},
-    unique,
+    thread_local, unique,
 };
 
+type AtHand = Cell<Option<(u64, Arc<Policy>)>>;
+
 #[cfg(not(any(model_loom, model_shuttle)))]
-mod at_hand {
-    use super::{Arc, Policy};
-    use std::cell::Cell;
-
-    thread_local! {
-        /// The policy that this thread used last, and its number. It lives until the thread uses another or ends.
-        static AT_HAND: Cell<Option<(u64, Arc<Policy>)>> = const { Cell::new(None) };
-    }
-
-    /// Takes what is at hand, which nobody else finds until it is [kept](keep) again.
-    pub(super) fn take() -> Option<(u64, Arc<Policy>)> {
-        AT_HAND.try_with(Cell::take).unwrap_or_default()
-    }
-
-    pub(super) fn keep(number: u64, policy: Arc<Policy>) {
-        // A thread that ends keeps nothing at hand.
-        let _ = AT_HAND.try_with(|place| place.set(Some((number, policy))));
-    }
+thread_local! {
+    /// The policy that this thread used last, and its number. It lives until the thread uses another or ends.
+    static AT_HAND: AtHand = const { Cell::new(None) };
 }
 
-/// The threads of a model are one thread to the system, and none of them has anything at hand.
+// The same in models, whose macros know no constants.
 #[cfg(any(model_loom, model_shuttle))]
-mod at_hand {
-    use super::{Arc, Policy};
+thread_local! {
+    static AT_HAND: AtHand = Cell::new(None);
+}
 
-    pub(super) const fn take() -> Option<(u64, Arc<Policy>)> {
-        None
-    }
+/// Takes what is at hand, which nobody else finds until it is [kept](keep) again.
+fn take() -> Option<(u64, Arc<Policy>)> {
+    AT_HAND.try_with(Cell::take).unwrap_or_default()
+}
 
-    pub(super) fn keep(_: u64, policy: Arc<Policy>) {
-        drop(policy);
-    }
+fn keep(number: u64, policy: Arc<Policy>) {
+    // A thread that ends keeps nothing at hand.
+    let _ = AT_HAND.try_with(|place| place.set(Some((number, policy))));
 }
 
 /// The policy in force.
@@ -83,12 +73,12 @@ impl Current {
         // Acquire: pairs with the Release in `put`.
         let number = self.number.load(Acquire);
         // Taken while it is used: `ask` may call whoever is told of crossings, who may ask a gate.
-        let at_hand = match at_hand::take() {
+        let at_hand = match take() {
             Some((known, policy)) if known == number => policy,
             _ => self.policy.load(),
         };
         let answer = ask(&at_hand);
-        at_hand::keep(number, at_hand);
+        keep(number, at_hand);
         answer
     }
 }

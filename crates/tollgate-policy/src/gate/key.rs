@@ -2,7 +2,12 @@
 
 use super::policy::CompiledLimit;
 use crate::{Refusal, Request};
-use foldhash::quality::{FoldHasher, RandomState};
+use foldhash::quality::FoldHasher;
+// Models are run again and again, and must go through the accounts in one order each time.
+#[cfg(any(model_loom, model_shuttle))]
+use foldhash::quality::FixedState as State;
+#[cfg(not(any(model_loom, model_shuttle)))]
+use foldhash::quality::RandomState as State;
 use papaya::Equivalent;
 use smallvec::SmallVec;
 use std::{
@@ -31,7 +36,7 @@ pub(super) struct Wanted<'v, 'a> {
 
 /// The secret by which values are hashed, so that nobody can choose values of one hash.
 #[derive(Debug, Default)]
-pub(super) struct Seed(RandomState);
+pub(super) struct Seed(State);
 
 /// A request's values, as its limits are looked up: each hashed once, and those of limits that count by the same scopes,
 /// which often follow each other, collected once.

@@ -13,6 +13,11 @@ macro_rules! mixes {
             }
 
             #[test]
+            fn a_refused_request_takes_nothing_from_others() {
+                $run(scenarios::a_refused_request_takes_nothing_from_others);
+            }
+
+            #[test]
             fn extensions_are_settled_under_all_limits() {
                 $run(|| scenarios::extensions_are_settled_under_all_limits(3));
             }
@@ -20,12 +25,32 @@ macro_rules! mixes {
             #[test]
             fn debt_is_kept_beside_an_admission() {
                 $run(scenarios::debt_is_kept_beside_an_admission);
-                $run(scenarios::debt_is_kept_beside_a_reload);
+                $run(|| scenarios::debt_is_kept_beside_a_reload("fixed"));
+                $run(|| scenarios::debt_is_kept_beside_a_reload("gcra"));
+            }
+
+            #[test]
+            fn a_surplus_comes_back_beside_a_reload() {
+                $run(|| scenarios::a_surplus_comes_back_beside_a_reload("fixed"));
+                $run(|| scenarios::a_surplus_comes_back_beside_a_reload("gcra"));
             }
 
             #[test]
             fn a_new_account_is_made_once() {
                 $run(|| scenarios::a_new_account_is_made_once(6, 4));
+            }
+
+            #[test]
+            fn places_are_counted() {
+                $run(|| scenarios::places_are_counted(5));
+                $run(|| scenarios::a_refused_request_keeps_no_account(4));
+            }
+
+            #[test]
+            fn an_eviction_never_lowers_the_floor() {
+                $run(|| scenarios::an_eviction_never_lowers_the_floor("fixed"));
+                $run(|| scenarios::an_eviction_never_lowers_the_floor("calendar"));
+                $run(|| scenarios::an_evicted_accounts_floor_is_found("fixed"));
             }
 
             #[test]
@@ -47,14 +72,23 @@ macro_rules! mixes {
             }
 
             #[test]
+            fn a_reload_is_in_force_when_it_returns() {
+                $run(scenarios::a_reload_is_in_force_when_it_returns);
+                $run(scenarios::reloads_take_turns);
+            }
+
+            #[test]
             fn a_crossing_is_told_once() {
                 $run(|| scenarios::a_crossing_is_told_once(6));
             }
 
             #[test]
             fn no_wake_is_lost() {
-                $run(|| scenarios::no_wake_is_lost(false));
-                $run(|| scenarios::no_wake_is_lost(true));
+                for back in [scenarios::Back::Released, scenarios::Back::Settled] {
+                    $run(move || scenarios::no_wake_is_lost(back, false));
+                    $run(move || scenarios::no_wake_is_lost(back, true));
+                }
+                $run(scenarios::a_reload_wakes_who_waits);
             }
         }
     };
