@@ -171,5 +171,7 @@ fn no_wake_is_lost() {
 /// One who waits and a reload. Two preemptions.
 #[test]
 fn a_reload_wakes_who_waits() {
-    bounded(2, scenarios::a_reload_wakes_who_waits);
+    for (max, share) in [(4, "0.5"), (2, "1.0")] {
+        bounded(2, move || scenarios::a_reload_wakes_who_waits(max, share));
+    }
 }

@@ -330,8 +330,9 @@ impl Place {
         inner.lines.wake_by(self.number, waker);
         // Loaded after the waker is there: whoever puts another policy in force wakes this caller, or is seen here.
         let policy = inner.policy.load();
-        // Relaxed: only this caller reads it.
-        if self.version.swap(policy.version, Relaxed) != policy.version {
+        // Relaxed: only this caller reads it, and only this caller writes it.
+        if self.version.load(Relaxed) != policy.version {
+            self.version.store(policy.version, Relaxed);
             // What held it back may do so no more, and what did not may do so now. Places in other lines are kept.
             let lines = inner.lines.of(self.number);
             let held = inner.held_back(&policy, request, at, &lines)?;

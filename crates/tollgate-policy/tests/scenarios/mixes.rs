@@ -88,7 +88,8 @@ macro_rules! mixes {
                     $run(move || scenarios::no_wake_is_lost(back, false));
                     $run(move || scenarios::no_wake_is_lost(back, true));
                 }
-                $run(scenarios::a_reload_wakes_who_waits);
+                $run(|| scenarios::a_reload_wakes_who_waits(4, "0.5"));
+                $run(|| scenarios::a_reload_wakes_who_waits(2, "1.0"));
             }
         }
     };

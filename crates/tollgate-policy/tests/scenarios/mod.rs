@@ -406,15 +406,14 @@ impl Wake for Woken {
     }
 }
 
-/// Enters the line of `x` and asks: what to do then, unless it was admitted, and whether it was woken.
-fn waits(gate: &Gate) -> Option<(Place, Nanos, Arc<Woken>)> {
+/// Enters a line for `request` and asks: what to do then, unless it was admitted, and whether it was woken.
+fn waits(gate: &Gate, request: &Request<'_>) -> Option<(Place, Nanos, Arc<Woken>)> {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
-    let request = by("x").input_tokens(1);
     let place = gate
-        .stand_in_line(&request, Duration::from_secs(86_400))
+        .stand_in_line(request, Duration::from_secs(86_400))
         .expect("there is room in the line");
-    match place.poll(&request, &waker).expect("it may wait") {
+    match place.poll(request, &waker).expect("it may wait") {
         Waiting::Admitted(reservation) => {
             reservation.release();
             None
@@ -445,7 +444,9 @@ pub(crate) fn no_wake_is_lost(back: Back, leaves: bool) {
     let gate = gate(&limit("all", 1, "1d").replace("requests", "tokens"));
     let request = || by("x").input_tokens(1);
     let open = gate.admit(&request()).expect("it is fresh");
-    let waiter = go(&gate, move |gate| waits(gate).filter(|_| !leaves));
+    let waiter = go(&gate, move |gate| {
+        waits(gate, &request()).filter(|_| !leaves)
+    });
     let giver = thread::spawn(move || match back {
         Back::Released => open.release(),
         Back::Settled => open.settle(Usage::default()),
@@ -455,12 +456,19 @@ pub(crate) fn no_wake_is_lost(back: Back, leaves: bool) {
     assert!(gate.admit(&request()).is_ok(), "the unit is there");
 }
 
-/// A caller enters the line and asks, while a reload makes room: it is admitted, or told to ask again at once, or woken.
-pub(crate) fn a_reload_wakes_who_waits() {
-    let gate = gate(&limit("all", 1, "1d"));
-    assert!(passes(&gate, "x"));
-    let waiter = go(&gate, waits);
-    gate.reload(&limit("all", 2, "1d")).expect("a policy");
+/// A caller enters the line and asks, while a reload sets the max and the share of its class so that it fits: it is admitted, or told
+/// to ask again at once, or woken.
+pub(crate) fn a_reload_wakes_who_waits(max: u64, share: &str) {
+    let policy = |max, share: &str| {
+        let class = format!("[[priority]]\nname = \"some\"\nshare = {share}\n");
+        tokens_by("fixed", max) + &class
+    };
+    let gate = gate(&policy(2, "0.5"));
+    let request = || by("x").input_tokens(1).class("some");
+    let passes = |gate: &Gate| gate.admit(&request()).map(drop).is_ok();
+    assert!(passes(&gate), "it is fresh");
+    let waiter = go(&gate, move |gate| waits(gate, &request()));
+    gate.reload(&policy(max, share)).expect("a policy");
     end(waiter).into_iter().for_each(knows);
-    assert!(passes(&gate, "x"), "the unit is there");
+    assert!(passes(&gate), "the unit is there");
 }
