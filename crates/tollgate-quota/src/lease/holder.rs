@@ -303,10 +303,10 @@ impl Holder {
         let mut word = self.word.load(Acquire);
         loop {
             let state = State::unpack(word)?;
-            // AcqRel: as a mark does.
+            // Acquire: as a mark does. Nobody goes by what came before a revocation.
             match self
                 .word
-                .compare_exchange_weak(word, REVOKED, AcqRel, Acquire)
+                .compare_exchange_weak(word, REVOKED, Acquire, Acquire)
             {
                 Ok(_) => return Some(self.found(state)),
                 Err(held) => word = held,

@@ -3,7 +3,7 @@
 //! Accounts ask through a lock-free queue. The mutexes are taken by those who make an account, who wait, and the
 //! ledger's thread; never while that is inside a disk call.
 
-use super::{Status, Terms, lock, told::Unrecorded};
+use super::{Status, Terms, flags::Urgency, lock, told::Unrecorded};
 use crate::lease::{Ahead, Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
 use redb::Database;
@@ -12,7 +12,7 @@ use std::{
     fmt,
     sync::{
         Arc, Condvar, Mutex, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering::*},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::Thread,
     time::{Duration, Instant},
@@ -74,9 +74,7 @@ pub(super) struct Shared {
     registry: Mutex<Registry>,
     rounds: Mutex<Rounds>,
     round_ended: Condvar,
-    /// Callers that wait for a round.
-    pub(super) waiting: AtomicU64,
-    is_urgent: AtomicBool,
+    urgency: Urgency,
     is_stopping: AtomicBool,
     thread: OnceLock<Thread>,
     status: Mutex<Status>,
@@ -89,13 +87,12 @@ impl Shared {
         super::told::opened(&name, &notices);
         Self {
             name,
-            unrecorded: Unrecorded::default(),
+            unrecorded: Unrecorded::new(),
             inbox: SegQueue::new(),
             registry: Mutex::default(),
             rounds: Mutex::default(),
             round_ended: Condvar::new(),
-            waiting: AtomicU64::new(0),
-            is_urgent: AtomicBool::new(false),
+            urgency: Urgency::new(),
             is_stopping: AtomicBool::new(false),
             thread: OnceLock::new(),
             status: Mutex::new(Status {
@@ -245,25 +242,17 @@ impl Shared {
         }
     }
 
-    /// Whether somebody is in a hurry; not any more, after this.
-    pub(super) fn take_urgent(&self) -> bool {
-        // Acquire: pairs with the Release in `hurry`; what was asked before is in the queue.
-        self.is_urgent.swap(false, Acquire) || self.waiting.load(Relaxed) > 0
+    /// Nobody is in a hurry any more: what was asked before this is in the queue.
+    pub(super) fn take_urgent(&self) {
+        self.urgency.take();
     }
 
     pub(super) fn is_urgent(&self) -> bool {
-        self.is_urgent.load(Relaxed) || self.waiting.load(Relaxed) > 0
+        self.urgency.is_urgent()
     }
 
     pub(super) fn is_stopping(&self) -> bool {
         self.is_stopping.load(Relaxed)
-    }
-
-    fn hurry(&self) {
-        // Release: pairs with the Acquire in `take_urgent`. Only the first of a round wakes the thread.
-        if !self.is_urgent.swap(true, Release) {
-            self.wake();
-        }
     }
 
     fn wake(&self) {
@@ -323,13 +312,12 @@ impl Shared {
     fn wait_for(&self, most: Duration, which: impl Fn(&Rounds) -> u64) -> bool {
         let rounds = lock(&self.rounds);
         let which = which(&rounds);
-        // Relaxed: under the mutex, which the thread takes before it sleeps.
-        self.waiting.fetch_add(1, Relaxed);
+        self.urgency.begin_wait();
         self.wake();
         let goes_on = |rounds: &mut Rounds| rounds.ended < which && !rounds.is_over;
         let waited = self.round_ended.wait_timeout_while(rounds, most, goes_on);
         let (rounds, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        self.waiting.fetch_sub(1, Relaxed);
+        self.urgency.end_wait();
         rounds.ended >= which && !rounds.has_failed
     }
 
@@ -361,8 +349,8 @@ impl Shared {
 impl Desk for Shared {
     fn ask(&self, account: u64, asked: Asked) {
         self.inbox.push(account);
-        if asked == Asked::Now {
-            self.hurry();
+        if asked == Asked::Now && self.urgency.hurry() {
+            self.wake();
         }
     }
 

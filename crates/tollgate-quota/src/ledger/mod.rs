@@ -88,6 +88,7 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod file;
+mod flags;
 mod key;
 mod row;
 mod told;

@@ -3,15 +3,12 @@
 //! Without a subscriber and a recorder, each costs a load. But for what goes on unrecorded, all are told by the ledger's thread, and none
 //! while a lock is held.
 
-use super::{AccountKey, LedgerError};
+use super::{AccountKey, LedgerError, flags::Row};
 use metrics::{counter, gauge, histogram};
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tracing::{error, info, warn};
@@ -41,20 +38,20 @@ pub(super) fn refused(path: &Path, error: &LedgerError) {
 }
 
 /// Requests that are admitted although no record of them can be made.
-#[derive(Debug, Default)]
-pub(super) struct Unrecorded {
-    count: AtomicU64,
-    is_told: AtomicBool,
-}
+#[derive(Debug)]
+pub(super) struct Unrecorded(Row);
 
 impl Unrecorded {
+    pub(super) fn new() -> Self {
+        Self(Row::new())
+    }
+
     /// One more, under `limit`. The first since the disk was well is an event.
     pub(super) fn count(&self, ledger: &Arc<str>, limit: &Arc<str>) {
-        // Relaxed, here and below: figures that publish nothing.
-        self.count.fetch_add(1, Relaxed);
+        let is_first = self.0.count();
         counter!("tollgate_ledger_unrecorded_total", "ledger" => Arc::clone(ledger), "limit" => Arc::clone(limit))
             .increment(1);
-        if !self.is_told.swap(true, Relaxed) {
+        if is_first {
             warn!(
                 target: TARGET,
                 ledger = &**ledger,
@@ -65,12 +62,12 @@ impl Unrecorded {
     }
 
     pub(super) fn so_far(&self) -> u64 {
-        self.count.load(Relaxed)
+        self.0.so_far()
     }
 
     /// The disk is well: the next one is an event again.
     fn end(&self) {
-        self.is_told.store(false, Relaxed);
+        self.0.end();
     }
 }
 

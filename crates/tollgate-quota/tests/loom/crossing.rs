@@ -29,6 +29,12 @@ fn rollover_admits_each_days_ceiling_once() {
     both_ways(|| exhaustive(crossing::rollover_admits_each_days_ceiling_once));
 }
 
+/// One charges on day 1, one on day 0 and then day 1. Exhaustive, a second.
+#[test]
+fn a_charge_counts_in_no_other_day() {
+    both_ways(|| exhaustive(crossing::a_charge_counts_in_no_other_day));
+}
+
 /// One gives back what it had on day 0, the other charges on day 1. Exhaustive, under a second.
 #[test]
 fn a_refund_at_the_days_end_touches_no_other_day() {

@@ -264,12 +264,14 @@ fn revocation_beside_a_refund_and_a_charge_covers_both() {
                 let _ = world.charge(AT, 2);
             };
             let revoke = |world: &World<Lifetime>| {
-                world.account.holder().revoke().expect("nobody else does");
-                world.account.used(AT)
+                let revoked = world.account.holder().revoke();
+                let left = revoked.expect("nobody else does").stock;
+                (left, world.account.used(AT))
             };
-            let ((), spent) = beside(&world, call, revoke);
+            let ((), (left, spent)) = beside(&world, call, revoke);
             let used = world.account.used(AT);
             assert!(used <= spent, "{used} used, {spent} on record");
+            assert!(used + left <= 3, "{used} used, {left} left of 3");
             assert_eq!(world.charge(AT, 1).err(), Some(Refused::Dry));
         });
     });

@@ -6,6 +6,7 @@
 
 mod ahead;
 mod crossing;
+mod flags;
 mod lease;
 mod rate;
 mod record;

@@ -132,16 +132,16 @@ fn a_refund_beside_a_charge_bounds_the_next_refund() {
     both_ways(|| exhaustive(rate::a_refund_beside_a_charge_bounds_the_next_refund));
 }
 
-/// A refund, and two charges with a refund. One preemption; a second.
+/// A refund, and two charges with a refund. Three preemptions; ten seconds.
 #[test]
 fn a_refund_knows_the_refunds_that_its_charge_counted() {
-    both_ways(|| bounded(1, rate::a_refund_knows_the_refunds_that_its_charge_counted));
+    both_ways(|| bounded(3, rate::a_refund_knows_the_refunds_that_its_charge_counted));
 }
 
-/// Two callers. Two preemptions; a second.
+/// Two callers. Exhaustive; under a second.
 #[test]
 fn a_group_is_rolled_up_with_its_last_charge() {
-    bounded(2, rate::a_group_is_rolled_up_with_its_last_charge);
+    exhaustive(rate::a_group_is_rolled_up_with_its_last_charge);
 }
 
 /// Two refunds and a charge. Three preemptions; seconds.
@@ -198,4 +198,10 @@ fn a_change_of_rate_hands_receipts_on() {
 #[test]
 fn a_change_of_rate_after_a_charge_hands_all_on() {
     both_ways(|| exhaustive(rate::a_change_of_rate_after_a_charge_hands_all_on));
+}
+
+/// Two receipts that are handed on at once. Exhaustive; under a second.
+#[test]
+fn receipts_that_are_handed_on_share_what_was_left() {
+    both_ways(|| exhaustive(rate::receipts_that_are_handed_on_share_what_was_left));
 }

@@ -68,6 +68,23 @@ pub(crate) fn rollover_admits_each_days_ceiling_once() {
     assert_eq!(admitted(1), 1, "{periods:?}");
 }
 
+/// Two callers cross a day's end: each charge counts in the day that it came in, or in the next if that was begun before.
+pub(crate) fn a_charge_counts_in_no_other_day() {
+    let meter = daily(9);
+    let day_of = |meter: &CalendarMeter, day| {
+        let charged = meter.charge(on_day(day), Cost::ONE, 9);
+        charged.expect("there is room").receipt.period()
+    };
+    let (other, own) = race(
+        &meter,
+        move |meter| day_of(meter, 1),
+        move |meter| [0, 1].map(|day| day_of(meter, day)),
+    );
+    let next = (1 << 63) + 86_400_000_000_000;
+    assert_eq!((other, own[1]), (next, next));
+    assert!([1 << 63, next].contains(&own[0]), "{own:?}");
+}
+
 /// A charge of one day is given back while another caller opens the next day: of that day nothing is given back.
 pub(crate) fn a_refund_at_the_days_end_touches_no_other_day() {
     let meter = daily(2);

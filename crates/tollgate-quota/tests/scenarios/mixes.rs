@@ -54,6 +54,7 @@ macro_rules! mixes {
                 $run(|| rate::a_change_of_rate_keeps_the_units(5));
                 $run(|| rate::a_change_of_rate_hands_receipts_on(5));
                 $run(rate::a_change_of_rate_after_a_charge_hands_all_on);
+                $run(rate::receipts_that_are_handed_on_share_what_was_left);
                 for change in [
                     rate::Change::Closes,
                     rate::Change::Freezes,
@@ -77,6 +78,7 @@ macro_rules! mixes {
                 $run(|| crossing::tells_once(&[(7, 1), (7, 1), (7, 2), (7, 1)]));
                 $run(|| crossing::tells_once(&[(7, 1), (7, 1), (8, 2), (8, 1)]));
                 $run(crossing::rollover_admits_each_days_ceiling_once);
+                $run(crossing::a_charge_counts_in_no_other_day);
                 $run(crossing::a_refund_at_the_days_end_touches_no_other_day);
             }
         }

@@ -496,8 +496,8 @@ pub(crate) fn a_change_of_rate_keeps_the_units(charges: usize) {
     assert_eq!(new.used(at(0)), 1 + charges as u64);
 }
 
-/// One caller charges one of two units more and takes over, another gives one back beside it: no time passes, so it comes back,
-/// from whichever meter.
+/// One caller charges one more to two units and takes over, another gives one back beside it, to the meter that he finds open: no time
+/// passes, so it comes back.
 pub(crate) fn a_change_of_rate_after_a_charge_hands_all_on() {
     let meters = Arc::new((
         meter_by(RefundRule::Exact, 8),
@@ -506,7 +506,13 @@ pub(crate) fn a_change_of_rate_after_a_charge_hands_all_on() {
     let [receipt, _] = [1, 1].map(|units| charge(&meters.0, 0, units, 8).expect("it is fresh"));
     let (given, charged) = race(
         &meters,
-        move |(old, new)| give(old, new, &receipt),
+        move |(old, new)| {
+            if old.is_closed() {
+                hand_on(old, new, &receipt)
+            } else {
+                give(old, new, &receipt)
+            }
+        },
         |(old, new)| {
             let charged = charge(old, 0, 1, 8);
             new.take_over(old, at(0));
@@ -523,10 +529,37 @@ fn give(old: &RateMeter, new: &RateMeter, receipt: &RateReceipt) -> u64 {
     if given > 0 || !old.is_closed() {
         return given;
     }
+    hand_on(old, new, receipt)
+}
+
+/// The same of a meter that was found closed.
+fn hand_on(old: &RateMeter, new: &RateMeter, receipt: &RateReceipt) -> u64 {
     new.take_over(old, at(0));
     let carried = old.hand_on(receipt, 1);
-    new.refund_carried(at(0), carried)
-        .expect("it is not frozen")
+    let given = new.refund_carried(at(0), carried);
+    given.expect("it is not frozen")
+}
+
+/// Two units are charged at 0 by each of two callers, and five at 3, when one of these four is left; then another meter takes over.
+/// Both give all back, and one unit comes back.
+pub(crate) fn receipts_that_are_handed_on_share_what_was_left() {
+    let meters = Arc::new((
+        meter_by(RefundRule::Exact, 8),
+        faster_by(RefundRule::Exact, 8),
+    ));
+    let (old, new) = &*meters;
+    let [first, second] = [2, 2].map(|units| charge(old, 0, units, 8).expect("it is fresh"));
+    charge(old, 3, 5, 8).expect("there is room");
+    new.take_over(old, at(3));
+    let give = |receipt: RateReceipt| {
+        move |(old, new): &(RateMeter, RateMeter)| {
+            let given = new.refund_carried(at(3), old.hand_on(&receipt, 2));
+            given.expect("it is not frozen")
+        }
+    };
+    let (one, other) = race(&meters, give(first), give(second));
+    assert_eq!(one + other, 1, "{one} and {other}");
+    assert_eq!(new.used(at(3)), 5);
 }
 
 /// What receipts of before a change of rate give back is taken off the new meter, once each, and off no other.
