@@ -497,4 +497,21 @@ mod tests {
         assert_eq!(argued("if x < y {").as_deref(), Ok(&there[..]));
         assert!(argued("if x < z {").is_err());
     }
+
+    #[test]
+    fn every_argument_of_the_tree_is_of_a_line_that_is_there_and_stands_once() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let text = fs::read_to_string(root.join(EQUAL)).expect("the list is there");
+        let mut seen = BTreeSet::new();
+        for argued in Equal::read(&text).expect("it is right").equal {
+            let file = fs::read_to_string(root.join(&argued.file)).expect("the file is there");
+            let is_it = |line: &str| line.trim() == argued.line;
+            assert!(file.lines().any(is_it), "{argued:?}");
+            let Argued {
+                file, line, mutant, ..
+            } = argued;
+            let new = seen.insert((file.clone(), line.clone(), mutant.clone()));
+            assert!(new, "{file}: {line}: {mutant}: twice");
+        }
+    }
 }
