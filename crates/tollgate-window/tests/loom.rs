@@ -97,6 +97,14 @@ fn fixed_refund_of_before_a_reset_is_void() {
     both_ways(|| exhaustive(|| scenarios::refund_of_before_a_reset_is_void(fixed::fresh(), 0)));
 }
 
+/// A reset, and a charge and a reset; exhaustive.
+#[test]
+fn fixed_reset_that_ends_late_brings_nothing_back() {
+    both_ways(|| {
+        exhaustive(|| scenarios::reset_that_ends_late_brings_nothing_back(fixed::fresh(), 0, 0))
+    });
+}
+
 /// Two callers of one charge, or of one and two, exhaustive; of two each, to 3. 14 s.
 #[test]
 fn log_charges_take_exactly_the_max() {
@@ -235,6 +243,14 @@ fn log_refund_of_before_a_reset_is_void() {
     both_ways(|| exhaustive(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0)));
 }
 
+/// A reset, and a charge and a reset; exhaustive.
+#[test]
+fn log_reset_that_ends_late_brings_nothing_back() {
+    both_ways(|| {
+        exhaustive(|| scenarios::reset_that_ends_late_brings_nothing_back(log::fresh(2), 0, 0))
+    });
+}
+
 /// Two callers of two charges, on one slot and on two, at every max that matters; to 3. 0.7 s.
 #[test]
 fn ring_rotation_loses_no_charge() {
@@ -302,6 +318,12 @@ fn ring_closing_loses_no_charge() {
 #[test]
 fn ring_refund_of_before_a_reset_is_void() {
     both_ways(|| exhaustive(|| scenarios::refund_of_before_a_reset_is_void(ring::fresh(2, 1), 0)));
+}
+
+/// A reset, and a charge and a reset; exhaustive.
+#[test]
+fn ring_reset_that_ends_late_brings_nothing_back() {
+    both_ways(|| exhaustive(ring::reset_that_ends_late_brings_nothing_back));
 }
 
 /// A late caller and one of two ticks later; exhaustive.

@@ -265,8 +265,8 @@ impl PeriodCounter {
     ///
     /// What was admitted under the larger of the two is never debt: in the period of the change that larger one holds.
     pub fn take_over_in(&self, old: &Self, period: impl PeriodNumber) {
-        // Acquire: as in `exchange`.
-        if self.word.load(Acquire) != PENDING {
+        // Relaxed: who finds it filled reads nothing else here, and loads the word anew for what comes next.
+        if self.word.load(Relaxed) != PENDING {
             return;
         }
         let Some(state) = old.freeze(period) else {

@@ -235,10 +235,10 @@ impl Cell {
             if view.committed > 0 {
                 return false;
             }
-            // Release, as every exchange of `hot`; it loses to any charge that came first.
+            // Relaxed: who finds the ring closed reads nothing else of it. It loses to any charge that came first.
             if self
                 .hot
-                .compare_exchange(word, CLOSED, Release, Relaxed)
+                .compare_exchange(word, CLOSED, Relaxed, Relaxed)
                 .is_ok()
             {
                 return true;

@@ -24,6 +24,7 @@ macro_rules! mixes {
                 $run(|| fixed::change_of_max_has_one_period(1));
                 $run(|| scenarios::closing_loses_no_charge(fixed::fresh(), 0));
                 $run(|| scenarios::refund_of_before_a_reset_is_void(fixed::fresh(), 0));
+                $run(|| scenarios::reset_that_ends_late_brings_nothing_back(fixed::fresh(), 0, 0));
             }
 
             #[test]
@@ -57,6 +58,7 @@ macro_rules! mixes {
                 $run(log::next_level_keeps_what_was_given_back);
                 $run(|| scenarios::closing_loses_no_charge(log::fresh(1), 0));
                 $run(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0));
+                $run(|| scenarios::reset_that_ends_late_brings_nothing_back(log::fresh(2), 0, 0));
             }
 
             /// Charges that fill the first level of a log.
@@ -75,6 +77,7 @@ macro_rules! mixes {
                 $run(ring::reset_meets_rotation);
                 $run(|| scenarios::closing_loses_no_charge(ring::fresh(1, 1), 0));
                 $run(|| scenarios::refund_of_before_a_reset_is_void(ring::fresh(2, 1), 0));
+                $run(ring::reset_that_ends_late_brings_nothing_back);
             }
 
             #[test]

@@ -158,6 +158,11 @@ pub(crate) fn reset_meets_rotation() {
     assert_eq!(ring.count_at(Nanos(tick(2))), now);
 }
 
+/// As for all meters, over two ticks: what the later reset forgets of the earlier tick stays forgotten.
+pub(crate) fn reset_that_ends_late_brings_nothing_back() {
+    super::reset_that_ends_late_brings_nothing_back(fresh(3, 2), tick(0), tick(1));
+}
+
 /// A late caller, for whom the first units have not left yet, and one of a later tick, for whom they have: the late one
 /// finds them, whether the other has opened its tick, sealed the one before or not come yet.
 pub(crate) fn late_caller_sees_what_has_left_since() {
