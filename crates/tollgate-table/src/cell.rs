@@ -7,8 +7,8 @@
 //!
 //! Two things lower a TAT: backing out, and a reset. After one of these, a later owner may come to the very TAT that
 //! somebody read long before. So the hash is looked at once more after the exchange; a charge on a stranger is taken back
-//! at once, and the key is looked for anew. So is a reset of a stranger, who was whole until then: this alone may let somebody in
-//! beyond a limit, and the public page says so.
+//! at once, and the key is looked for anew. So is a reset of a stranger, who was whole until then, and a back-out of one, who had so much
+//! more: these alone may let somebody in beyond a limit, and the public pages say so.
 //!
 //! A *back-out* exchanges the TAT that its charge left for the one that it replaced. If others charged since, the charge
 //! is subtracted instead, less the time that has passed since it was made: no more of it can have been refilled.
@@ -201,10 +201,11 @@ impl<'t> Charge<'t> {
         if storing {
             return word.store(self.before, Relaxed);
         }
-        // Linearization point of a whole back-out.
-        // Acquire on failure: the hash is looked at below. Relaxed on success: nothing is published.
-        let Err(mut seen) = word.compare_exchange(self.own, self.before, Relaxed, Acquire) else {
-            return;
+        // Linearization point of a whole back-out. Acquire, both: the hash is looked at after it.
+        let mut seen = match word.compare_exchange(self.own, self.before, Acquire, Acquire) {
+            Ok(_) if self.cell.is_own() => return,
+            Ok(_) => return self.cell.spare_stranger(self.before, self.own),
+            Err(seen) => seen,
         };
         let now = now().quanta().max(self.made_at);
         let need = self.own - self.before.max(self.made_at);
@@ -224,3 +225,6 @@ impl<'t> Charge<'t> {
         }
     }
 }
+
+#[cfg(model_loom)]
+pub mod models;

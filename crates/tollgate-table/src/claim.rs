@@ -163,15 +163,15 @@ impl Table {
             let (mut room, mut first) = (0, None);
             for (number, slot) in slots(line).enumerate() {
                 let position = way * SLOTS + number;
-                // Acquire, both: see the head of `cell`. A hash that does not belong to this word belongs to a later
-                // one, and whatever is exchanged then fails.
+                // Acquire: the hash that is read next is that of the word's owner, or of a later one. Then whatever is exchanged
+                // fails, so that needs no more than to be looked at: Relaxed. A hit looks at both anew.
                 let raw = slot.word.load(Acquire);
                 let word = Word::of(raw);
                 match word {
-                    Word::Tat(_) if slot.hash.load(Acquire) == ask.hash => {
+                    Word::Tat(_) if slot.hash.load(Relaxed) == ask.hash => {
                         return Sight::Active(slot);
                     }
-                    Word::Claimed(number) if slot.hash.load(Acquire) == ask.hash => {
+                    Word::Claimed(number) if slot.hash.load(Relaxed) == ask.hash => {
                         claim = claim.or(Some(Claim {
                             position,
                             slot,
@@ -273,9 +273,11 @@ impl Table {
             if position == target.position {
                 continue;
             }
-            match Word::of(slot.word.load(Acquire)) {
-                Word::Tat(_) if slot.hash.load(Acquire) == hash => return None,
-                Word::Claimed(number) if slot.hash.load(Acquire) == hash => {
+            // Relaxed, all: after the fence one sees what those whose fence came first had seen, or later. A hash that is later
+            // than its word only fails an exchange, or sends one back.
+            match Word::of(slot.word.load(Relaxed)) {
+                Word::Tat(_) if slot.hash.load(Relaxed) == hash => return None,
+                Word::Claimed(number) if slot.hash.load(Relaxed) == hash => {
                     let other = Claim {
                         position,
                         slot,

@@ -129,4 +129,4 @@ pub use view::KeyedClass;
 pub use word::GRACE;
 #[cfg(model_loom)]
 #[doc(hidden)]
-pub use {claim::models, planted::Flaw};
+pub use {cell::models as back_outs, claim::models, planted::Flaw};

@@ -1,6 +1,6 @@
 //! Every interleaving of a few callers on one table. Built and run with `RUSTFLAGS="--cfg model_loom"` only.
 //!
-//! What must hold is said at each race, in `scenarios` or in `tollgate_table::models`; here are its shape, how far it is
+//! What must hold is said at each race, in `scenarios`, in `tollgate_table::models` or in `back_outs`; here are its shape, how far it is
 //! searched and how long that takes in an optimised build. A line has one slot here, so that a table of three lines is
 //! three slots, which all keys see in the same order. After that come mistakes, each of which has to be found.
 #![cfg(model_loom)]
@@ -10,7 +10,7 @@ mod scenarios;
 use scenarios::{Plan, both_ways};
 use tollgate_sync::model::{bounded, exhaustive};
 use tollgate_table::{
-    Flaw,
+    Flaw, back_outs,
     models::{
         self,
         Start::{self, Dead, Outside, Published, Reserved},
@@ -177,6 +177,22 @@ fn two_limits_back_out_side_by_side() {
     bounded(2, || {
         scenarios::two_limits_are_charged_both_or_none(3, true, sound);
     });
+}
+
+/// Somebody who backs out late of a key that is gone, and three calls of the key that has its slot. Exhaustive.
+#[test]
+fn a_late_back_out_never_lowers_the_next_owner() {
+    for units in 1..=2 {
+        exhaustive(move || back_outs::never_lowers_the_next_owner(units));
+    }
+}
+
+/// Somebody who backs out late, beside a reset and a call of the next owner. Exhaustive.
+#[test]
+fn a_late_back_out_leaves_a_tat_that_comes_back() {
+    for units in 1..=2 {
+        exhaustive(move || back_outs::leaves_a_tat_that_comes_back(units));
+    }
 }
 
 /// A reset beside a caller. Exhaustive, 10 ms.

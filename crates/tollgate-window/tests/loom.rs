@@ -101,7 +101,7 @@ fn fixed_refund_of_before_a_reset_is_void() {
 #[test]
 fn fixed_reset_that_ends_late_brings_nothing_back() {
     both_ways(|| {
-        exhaustive(|| scenarios::reset_that_ends_late_brings_nothing_back(fixed::fresh(), 0, 0))
+        exhaustive(|| scenarios::reset_that_ends_late_brings_nothing_back(fixed::fresh(), [0; 3]))
     });
 }
 
@@ -247,7 +247,7 @@ fn log_refund_of_before_a_reset_is_void() {
 #[test]
 fn log_reset_that_ends_late_brings_nothing_back() {
     both_ways(|| {
-        exhaustive(|| scenarios::reset_that_ends_late_brings_nothing_back(log::fresh(2), 0, 0))
+        exhaustive(|| scenarios::reset_that_ends_late_brings_nothing_back(log::fresh(2), [0; 3]))
     });
 }
 

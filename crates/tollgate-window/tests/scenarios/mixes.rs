@@ -24,7 +24,9 @@ macro_rules! mixes {
                 $run(|| fixed::change_of_max_has_one_period(1));
                 $run(|| scenarios::closing_loses_no_charge(fixed::fresh(), 0));
                 $run(|| scenarios::refund_of_before_a_reset_is_void(fixed::fresh(), 0));
-                $run(|| scenarios::reset_that_ends_late_brings_nothing_back(fixed::fresh(), 0, 0));
+                $run(|| {
+                    scenarios::reset_that_ends_late_brings_nothing_back(fixed::fresh(), [0; 3])
+                });
             }
 
             #[test]
@@ -58,7 +60,7 @@ macro_rules! mixes {
                 $run(log::next_level_keeps_what_was_given_back);
                 $run(|| scenarios::closing_loses_no_charge(log::fresh(1), 0));
                 $run(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0));
-                $run(|| scenarios::reset_that_ends_late_brings_nothing_back(log::fresh(2), 0, 0));
+                $run(|| scenarios::reset_that_ends_late_brings_nothing_back(log::fresh(2), [0; 3]));
             }
 
             /// Charges that fill the first level of a log.

@@ -83,12 +83,11 @@ pub(crate) fn refund_of_before_a_reset_is_void<M: Meter + 'static>(fresh: M, now
     assert_eq!(meter.used(moment(now)), 2);
 }
 
-/// A reset, and another of `later` after a charge of then: whoever made the later one finds nothing used after it, though the first may
-/// end long after.
+/// A reset, and another of the second instant after a charge of then: whoever made that one finds nothing used after it, as of the third,
+/// though the first may end long after.
 pub(crate) fn reset_that_ends_late_brings_nothing_back<M: Meter + 'static>(
     fresh: M,
-    now: u64,
-    later: u64,
+    [now, later, then]: [u64; 3],
 ) {
     let meter = Arc::new(fresh);
     charge(&*meter, now, 1, 3).expect("it is fresh");
@@ -98,9 +97,9 @@ pub(crate) fn reset_that_ends_late_brings_nothing_back<M: Meter + 'static>(
         move |meter| {
             charge(meter, later, 1, 3).expect("there is room");
             meter.reset(moment(later));
-            meter.used(moment(later))
+            meter.used(moment(then))
         },
     );
     assert_eq!(used, 0);
-    assert_eq!(meter.used(moment(later)), 0);
+    assert_eq!(meter.used(moment(then)), 0);
 }

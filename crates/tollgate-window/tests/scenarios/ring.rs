@@ -158,9 +158,9 @@ pub(crate) fn reset_meets_rotation() {
     assert_eq!(ring.count_at(Nanos(tick(2))), now);
 }
 
-/// As for all meters, over two ticks: what the later reset forgets of the earlier tick stays forgotten.
+/// As for all meters, over three ticks: what the later reset forgets of the first one is not counted in the last.
 pub(crate) fn reset_that_ends_late_brings_nothing_back() {
-    super::reset_that_ends_late_brings_nothing_back(fresh(3, 2), tick(0), tick(1));
+    super::reset_that_ends_late_brings_nothing_back(fresh(3, 2), [0, 1, 2].map(tick));
 }
 
 /// A late caller, for whom the first units have not left yet, and one of a later tick, for whom they have: the late one
