@@ -48,7 +48,8 @@
 //!    [`GRACE`], or callers beyond all count who race for the same new key, may be denied what would have passed.
 //! 3. **A denial changes nothing** and writes nothing, but for a back-out where a key under two limits lost a race. That
 //!    gives back the whole charge if nobody charged the key in between, and else all but `rate × d`, d being the
-//!    time since the charge: what may have been refilled meanwhile.
+//!    time since the charge: what may have been refilled meanwhile. A back-out that is late by a [reset](KeyedLimiter::reset) and a new
+//!    owner of the slot is undone, as that says of resets.
 //!
 //! What holds them: `each_key_has_a_limiter_of_its_own`, `the_wait_for_a_slot_is_the_least`, `two_limits_agree` and
 //! `a_now_older_than_the_grace_adds_at_most_what_is_declared` of [`properties.rs`],
@@ -101,7 +102,7 @@ mod claim;
 mod class;
 mod decision;
 mod error;
-#[cfg(not(any(model_loom, model_shuttle)))]
+#[cfg(not(model_shuttle))]
 mod exact;
 mod hash;
 mod keyed;
@@ -129,4 +130,4 @@ pub use view::KeyedClass;
 pub use word::GRACE;
 #[cfg(model_loom)]
 #[doc(hidden)]
-pub use {cell::models as back_outs, claim::models, planted::Flaw};
+pub use {cell::models as back_outs, claim::models, exact::models as exact_models, planted::Flaw};

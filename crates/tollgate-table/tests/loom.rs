@@ -10,7 +10,7 @@ mod scenarios;
 use scenarios::{Plan, both_ways};
 use tollgate_sync::model::{bounded, exhaustive};
 use tollgate_table::{
-    Flaw, back_outs,
+    Flaw, back_outs, exact_models,
     models::{
         self,
         Start::{self, Dead, Outside, Published, Reserved},
@@ -177,6 +177,34 @@ fn two_limits_back_out_side_by_side() {
     bounded(2, || {
         scenarios::two_limits_are_charged_both_or_none(3, true, sound);
     });
+}
+
+/// Two callers of a unit, and of two, of an entry in the exact map. Exhaustive.
+#[test]
+fn exact_callers_take_exactly_the_capacity() {
+    for units in 1..=4 {
+        exhaustive(move || exact_models::callers_take_exactly(units));
+    }
+}
+
+/// Who closes an entry, and who charges it. Exhaustive.
+#[test]
+fn exact_closing_loses_no_charge() {
+    exhaustive(exact_models::closing_loses_no_charge);
+}
+
+/// Who closes an entry, twice, and who resets it. Exhaustive.
+#[test]
+fn exact_reset_opens_nothing() {
+    exhaustive(exact_models::reset_opens_nothing);
+}
+
+/// Two callers of a place, one of whom gives it back. Exhaustive.
+#[test]
+fn exact_places_are_taken_once() {
+    for max in 1..=2 {
+        exhaustive(move || exact_models::places_are_taken_once(max));
+    }
 }
 
 /// Somebody who backs out late of a key that is gone, and three calls of the key that has its slot. Exhaustive.

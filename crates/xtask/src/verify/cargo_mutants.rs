@@ -79,7 +79,8 @@ const SUBJECTS: [Subject; 5] = [
     Subject {
         package: "tollgate-table",
         files: &[
-            "{batch,cell,choice,claim,class,exact,hash,keyed,lines}.rs",
+            "{batch,cell,choice,claim,class,hash,keyed,lines}.rs",
+            "exact/{entry,limiter,places}.rs",
             "{occupancy,pair,place,table,view,word}.rs",
         ],
         tests: &["exact", "properties", "threads"],

@@ -1,23 +1,11 @@
-//! Keys told apart by themselves rather than by their hashes, in a concurrent map.
-//!
-//! # Protocol
-//! An entry is one word of 128 bits: a TAT for each limit that the key may have, so that several limits are charged by one
-//! exchange, all or none. A caller looks its key up, steps each TAT, and exchanges the word. A new key takes a place in the
-//! count of keys, or, when all are taken, that of a key whose every TAT is expired by the grace: that entry is *closed*
-//! by exchanging its word for one that is no pair of TATs, which only one caller can do, and taken out of the map.
-//! Whoever meets a closed entry takes it out too and looks again.
-//!
-//! # Synchronization
-//! - `tats`: written by exchange only, Relaxed: the word is the whole state and publishes nothing else. Entries are published
-//!   by the map.
-//! - `taken`: places in use, never above the maximum. Relaxed: it guards no other memory.
+//! The limiter: its map, its order of eviction, its face.
 
+use super::{
+    entry::{Entry, snapshot, step},
+    places::Places,
+};
 use crate::{
-    Class, FastHash, GRACE, KeyedDecision,
-    class::Rule,
-    decision::Full,
-    error::TableError,
-    pair::{longer, scarcer},
+    Class, FastHash, GRACE, KeyedDecision, class::Rule, decision::Full, error::TableError,
     word::Now,
 };
 use crossbeam::queue::SegQueue;
@@ -26,14 +14,8 @@ use std::{
     fmt,
     hash::{BuildHasher, Hash},
 };
-use tollgate_core::{
-    Clock, Cost, CostExceedsCapacity, Nanos, QuantaClock, Snapshot,
-    gcra::{Gcra, Step},
-};
-use tollgate_sync::atomic::{AtomicU128, AtomicUsize, Ordering::Relaxed};
+use tollgate_core::{Clock, Cost, CostExceedsCapacity, Nanos, QuantaClock, Snapshot};
 
-/// No pair of TATs: each would be a mark.
-const CLOSED: u128 = u128::MAX;
 /// Entries that are looked at for one to take the place of.
 const EVICTION_TRIES: usize = 32;
 /// Rounds of one call. Each but the first is owed to another caller who closed or made the key's entry.
@@ -59,17 +41,9 @@ pub struct ExactKeyedLimiter<K: ToOwned + ?Sized, C = QuantaClock, S = FastHash>
     entries: papaya::HashMap<K::Owned, Entry, S>,
     /// Keys in the order in which they are looked at for eviction.
     order: SegQueue<K::Owned>,
-    taken: AtomicUsize,
-    keys_max: usize,
+    places: Places,
     rules: Box<[Rule]>,
     clock: C,
-}
-
-/// The cell of one key.
-#[derive(Debug, Default)]
-struct Entry {
-    /// Low half: the TAT of the first limit; high half: of the second.
-    tats: AtomicU128,
 }
 
 impl<K> ExactKeyedLimiter<K>
@@ -120,8 +94,7 @@ where
         Ok(Self {
             entries,
             order: SegQueue::new(),
-            taken: AtomicUsize::new(0),
-            keys_max,
+            places: Places::new(keys_max),
             rules,
             clock,
         })
@@ -194,7 +167,7 @@ where
     /// Keys that have a place: all in use, and those not in use whose place nobody needed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.taken.load(Relaxed)
+        self.places.taken()
     }
 
     /// Whether no key has a place.
@@ -237,9 +210,7 @@ where
             match entries.try_insert(owned.clone(), Entry::default()) {
                 Ok(_) => self.order.push(owned),
                 // Another caller brought the key meanwhile.
-                Err(_) => {
-                    self.taken.fetch_sub(1, Relaxed);
-                }
+                Err(_) => self.places.give_back(),
             }
         }
         Ok(KeyedDecision::Full(Full::new(GRACE)))
@@ -247,8 +218,7 @@ where
 
     /// Takes a free place, or that of a key which is not in use.
     fn take_place(&self, now: Now) -> Result<(), Full> {
-        let free = |taken| (taken < self.keys_max).then_some(taken + 1);
-        if self.taken.fetch_update(Relaxed, Relaxed, free).is_ok() {
+        if self.places.take() {
             return Ok(());
         }
         let entries = self.entries.pin();
@@ -326,128 +296,18 @@ where
     /// What is left for `key` at `now`, by the limit that has less left. Takes nothing and makes no entry.
     #[must_use]
     pub fn peek_at(&self, key: &K, now: Nanos) -> Snapshot {
-        let entries = self.limiter.entries.pin();
-        let tats = entries.get(key).map_or(0, |entry| entry.tats.load(Relaxed));
-        // A closed entry was whole.
-        let (first, second) = unpack(if tats == CLOSED { 0 } else { tats });
-        let (now, rule) = (Now::new(now).nanos(), self.rule);
-        let held = rule.first.snapshot(first, now);
-        match rule.second.map(|limit| limit.snapshot(second, now)) {
-            Some(other) if other.remaining() < held.remaining() => other,
-            _ => held,
+        let (entries, now) = (self.limiter.entries.pin(), Now::new(now));
+        match entries.get(key) {
+            Some(entry) => entry.peek(self.rule, now),
+            None => snapshot(self.rule, 0, now),
         }
     }
-}
-
-impl Entry {
-    fn is_closed(&self) -> bool {
-        self.tats.load(Relaxed) == CLOSED
-    }
-
-    /// Charges all limits of the rule or none; none if the entry is closed.
-    fn charge(
-        &self,
-        rule: &Rule,
-        cost: Cost,
-        now: Now,
-    ) -> Result<Option<KeyedDecision>, CostExceedsCapacity> {
-        // Relaxed, all: see above. Linearization point of a denial: the load that it was read by.
-        let mut tats = self.tats.load(Relaxed);
-        // Lock-free: an exchange fails only if another's succeeded.
-        while tats != CLOSED {
-            let (next, decision) = step(rule, tats, cost, now)?;
-            if next == tats {
-                return Ok(Some(decision));
-            }
-            // Linearization point of `Allowed`.
-            match self
-                .tats
-                .compare_exchange_weak(tats, next, Relaxed, Relaxed)
-            {
-                Ok(_) => return Ok(Some(decision)),
-                Err(seen) => tats = seen,
-            }
-        }
-        Ok(None)
-    }
-
-    /// Closes the entry if every TAT is expired; else says when they are.
-    fn close(&self, now: Now) -> Result<(), u64> {
-        let tats = self.tats.load(Relaxed);
-        let (first, second) = unpack(tats);
-        let latest = first.max(second);
-        if tats == CLOSED || latest > now.horizon() {
-            return Err(latest);
-        }
-        self.tats
-            .compare_exchange(tats, CLOSED, Relaxed, Relaxed)
-            .map(drop)
-            .map_err(|_| latest)
-    }
-
-    fn reset(&self) {
-        let mut tats = self.tats.load(Relaxed);
-        while tats != CLOSED {
-            match self.tats.compare_exchange_weak(tats, 0, Relaxed, Relaxed) {
-                Ok(_) => return,
-                Err(seen) => tats = seen,
-            }
-        }
-    }
-}
-
-/// The TATs after `cost`, the same if it is denied, and the answer.
-fn step(
-    rule: &Rule,
-    tats: u128,
-    cost: Cost,
-    now: Now,
-) -> Result<(u128, KeyedDecision), CostExceedsCapacity> {
-    let (first, second) = unpack(tats);
-    let one = |gcra: &Gcra, tat| gcra.step(tat, now.nanos(), cost);
-    let own = one(&rule.first, first)?;
-    let Some(other) = &rule.second else {
-        return Ok(match own {
-            // What a second limit of another class holds stays.
-            Step::Take { tat, allowed } => (pack(tat, second), KeyedDecision::Allowed(allowed)),
-            Step::Deny(denied) => (tats, KeyedDecision::Denied(denied)),
-        });
-    };
-    Ok(match (own, one(other, second)?) {
-        (
-            Step::Take { tat, allowed },
-            Step::Take {
-                tat: second,
-                allowed: other,
-            },
-        ) => (
-            pack(tat, second),
-            KeyedDecision::Allowed(scarcer(allowed, other)),
-        ),
-        (Step::Deny(denied), Step::Deny(other)) => {
-            (tats, KeyedDecision::Denied(longer(denied, other)))
-        }
-        (Step::Deny(denied), _) | (_, Step::Deny(denied)) => (tats, KeyedDecision::Denied(denied)),
-    })
-}
-
-const fn pack(first: u64, second: u64) -> u128 {
-    (second as u128) << 64 | first as u128
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "each half is cut out as such"
-)]
-const fn unpack(tats: u128) -> (u64, u64) {
-    (tats as u64, (tats >> 64) as u64)
 }
 
 impl<K: ToOwned + ?Sized, C: fmt::Debug, S> fmt::Debug for ExactKeyedLimiter<K, C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExactKeyedLimiter")
-            .field("taken", &self.taken)
-            .field("keys_max", &self.keys_max)
+            .field("places", &self.places)
             .field("rules", &self.rules)
             .field("clock", &self.clock)
             .finish_non_exhaustive()

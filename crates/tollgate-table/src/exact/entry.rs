@@ -1,0 +1,144 @@
+//! The cell of one key: a TAT for each limit that it may have, in one word.
+
+use crate::{
+    KeyedDecision,
+    class::Rule,
+    pair::{longer, scarcer},
+    word::Now,
+};
+use tollgate_core::{
+    Cost, CostExceedsCapacity, Snapshot,
+    gcra::{Gcra, Step},
+};
+use tollgate_sync::atomic::{AtomicU128, Ordering::Relaxed};
+
+/// No pair of TATs: each would be a mark.
+const CLOSED: u128 = u128::MAX;
+
+/// The cell of one key.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// Low half: the TAT of the first limit; high half: of the second.
+    tats: AtomicU128,
+}
+
+impl Entry {
+    /// What is held as of `now`, by the limit of the rule that has less left.
+    pub(super) fn peek(&self, rule: &Rule, now: Now) -> Snapshot {
+        let tats = self.tats.load(Relaxed);
+        // A closed entry was whole.
+        snapshot(rule, if tats == CLOSED { 0 } else { tats }, now)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.tats.load(Relaxed) == CLOSED
+    }
+
+    /// Charges all limits of the rule or none; none if the entry is closed.
+    pub(super) fn charge(
+        &self,
+        rule: &Rule,
+        cost: Cost,
+        now: Now,
+    ) -> Result<Option<KeyedDecision>, CostExceedsCapacity> {
+        // Relaxed, all: see above. Linearization point of a denial: the load that it was read by.
+        let mut tats = self.tats.load(Relaxed);
+        // Lock-free: an exchange fails only if another's succeeded.
+        while tats != CLOSED {
+            let (next, decision) = step(rule, tats, cost, now)?;
+            if next == tats {
+                return Ok(Some(decision));
+            }
+            // Linearization point of `Allowed`.
+            match self
+                .tats
+                .compare_exchange_weak(tats, next, Relaxed, Relaxed)
+            {
+                Ok(_) => return Ok(Some(decision)),
+                Err(seen) => tats = seen,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Closes the entry if every TAT is expired; else says when they are.
+    pub(super) fn close(&self, now: Now) -> Result<(), u64> {
+        let tats = self.tats.load(Relaxed);
+        let (first, second) = unpack(tats);
+        let latest = first.max(second);
+        if tats == CLOSED || latest > now.horizon() {
+            return Err(latest);
+        }
+        self.tats
+            .compare_exchange(tats, CLOSED, Relaxed, Relaxed)
+            .map(drop)
+            .map_err(|_| latest)
+    }
+
+    pub(super) fn reset(&self) {
+        let mut tats = self.tats.load(Relaxed);
+        while tats != CLOSED {
+            match self.tats.compare_exchange_weak(tats, 0, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(seen) => tats = seen,
+            }
+        }
+    }
+}
+
+/// The TATs after `cost`, the same if it is denied, and the answer.
+pub(super) fn step(
+    rule: &Rule,
+    tats: u128,
+    cost: Cost,
+    now: Now,
+) -> Result<(u128, KeyedDecision), CostExceedsCapacity> {
+    let (first, second) = unpack(tats);
+    let one = |gcra: &Gcra, tat| gcra.step(tat, now.nanos(), cost);
+    let own = one(&rule.first, first)?;
+    let Some(other) = &rule.second else {
+        return Ok(match own {
+            // What a second limit of another class holds stays.
+            Step::Take { tat, allowed } => (pack(tat, second), KeyedDecision::Allowed(allowed)),
+            Step::Deny(denied) => (tats, KeyedDecision::Denied(denied)),
+        });
+    };
+    Ok(match (own, one(other, second)?) {
+        (
+            Step::Take { tat, allowed },
+            Step::Take {
+                tat: second,
+                allowed: other,
+            },
+        ) => (
+            pack(tat, second),
+            KeyedDecision::Allowed(scarcer(allowed, other)),
+        ),
+        (Step::Deny(denied), Step::Deny(other)) => {
+            (tats, KeyedDecision::Denied(longer(denied, other)))
+        }
+        (Step::Deny(denied), _) | (_, Step::Deny(denied)) => (tats, KeyedDecision::Denied(denied)),
+    })
+}
+
+const fn pack(first: u64, second: u64) -> u128 {
+    (second as u128) << 64 | first as u128
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each half is cut out as such"
+)]
+const fn unpack(tats: u128) -> (u64, u64) {
+    (tats as u64, (tats >> 64) as u64)
+}
+
+/// What `tats` holds as of `now`, by the limit of the rule that has less left.
+pub(super) fn snapshot(rule: &Rule, tats: u128, now: Now) -> Snapshot {
+    let (first, second) = unpack(tats);
+    let held = rule.first.snapshot(first, now.nanos());
+    match rule.second.map(|limit| limit.snapshot(second, now.nanos())) {
+        Some(other) if other.remaining() < held.remaining() => other,
+        _ => held,
+    }
+}
