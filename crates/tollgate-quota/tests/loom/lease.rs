@@ -141,10 +141,10 @@ fn report_beside_a_refund_covers_what_comes_back() {
 }
 
 /// Property: the same of three at once.
-/// Shape: one charges 2, one refunds 2 and charges 1, one reports. Two preemptions, seconds.
+/// Shape: one charges 2, one refunds 2 and charges 1, one reports. Three preemptions, 20 s.
 #[test]
 fn report_beside_a_charge_and_a_refund_covers_both() {
-    bounded(2, || {
+    bounded(3, || {
         let world = lent(4);
         let receipt = world.charge(AT, 2).unwrap();
         let charger = go(&world, |world| world.charge(AT, 2).is_ok());
@@ -213,12 +213,12 @@ fn eviction_beside_a_report_loses_no_charge() {
 }
 
 /// Property: stock of a period pays for no charge of another, and the record is of the latest in which one was admitted.
-/// Shape: one charges a day at midnight and one before it, one reports at midnight. Two preemptions, a second.
+/// Shape: one charges a day at midnight and one before it, one reports at midnight. Three preemptions, seconds.
 #[test]
 fn rollover_beside_a_report_admits_nothing_off_the_record() {
     const DAY: Moment = Moment::new(Nanos::ZERO, Wall(86_400_000_000_000));
     both_ways(|| {
-        bounded(2, || {
+        bounded(3, || {
             let days = Arc::new(Calendar::new(CalendarPeriod::Day, "UTC").unwrap());
             let world = World::lent(CalendarMeter::new(days, CEILING), 2);
             let ([_, admitted], ()) = beside(

@@ -188,10 +188,10 @@ fn a_change_of_rate_keeps_the_units() {
     bounded(3, || rate::a_change_of_rate_keeps_the_units(1));
 }
 
-/// Two who give a unit back each, one who takes over. Two preemptions; seconds.
+/// Two who give a unit back each, one who takes over. Three preemptions; ten seconds.
 #[test]
 fn a_change_of_rate_hands_receipts_on() {
-    bounded(2, || rate::a_change_of_rate_hands_receipts_on(2));
+    bounded(3, || rate::a_change_of_rate_hands_receipts_on(2));
 }
 
 /// One who gives a unit back, one who charges and takes over. Exhaustive; seconds.

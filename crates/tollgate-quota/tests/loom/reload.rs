@@ -125,10 +125,10 @@ fn report_beside_a_change_forgets_nothing_that_was_used() {
 }
 
 /// Property: what is charged to either meter beside a change is on record, once.
-/// Shape: one changes the limit, one charges by whichever meter is open, one reports. Two preemptions, seconds.
+/// Shape: one changes the limit, one charges by whichever meter is open, one reports. Three preemptions, seconds.
 #[test]
 fn charge_beside_a_change_and_a_report_is_covered() {
-    bounded(2, || {
+    bounded(3, || {
         let world = World::new();
         let change = go(&world, World::change);
         let charge = go(&world, |world| world.charge(2));
