@@ -221,7 +221,7 @@ fn prefetch_beside_a_rollover_is_on_record() {
 /// Takes back beside charges of the next hour.
 fn return_beside_a_rollover(plan: Plan) {
     both_ways(|| {
-        bounded(3, move || {
+        exhaustive(move || {
             let world = lent_ahead(plan, 2);
             let (used, ()) = beside(
                 &world,
@@ -234,7 +234,7 @@ fn return_beside_a_rollover(plan: Plan) {
 }
 
 /// Property: what is taken back beside the rollover is back, or is on record as spent.
-/// Shape: one charges in the next hour, one takes back what was lent of it. Three preemptions, a second.
+/// Shape: one charges in the next hour, one takes back what was lent of it. Exhaustive, a second.
 #[test]
 fn return_beside_a_rollover_takes_back_what_nobody_spent() {
     return_beside_a_rollover(Plan::Right);
