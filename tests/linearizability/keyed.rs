@@ -42,6 +42,12 @@ impl Spec for Keys {
     fn step(&mut self, around: &Around<'_, Asked, Answer>) -> bool {
         let Asked { key, cost, at } = around.call().ask;
         let limits = &mut self.0[usize::try_from(key).expect("few")];
+        // Of two limits the first may hold units of callers under way.
+        let under_way = around
+            .overlapping()
+            .filter(|(call, before)| call.ask.key == key && !(call.heard.admitted() && *before))
+            .map(|(call, _)| call.ask.cost);
+        let fuller = under_way.sum::<u64>();
         let answers = limits.iter().map(|limit| limit.look(at, cost));
         let longest = answers
             .max_by_key(|answer| answer.retry_after())
@@ -55,20 +61,30 @@ impl Spec for Keys {
             }
             (Answer::Admit, _) => false,
             (heard, Answer::Admit) => {
-                // Of two limits the first may hold units of callers under way.
-                let backing_out = around
-                    .overlapping()
-                    .filter(|(call, before)| {
-                        call.ask.key == key && !(call.heard.admitted() && *before)
-                    })
-                    .map(|(call, _)| call.ask.cost);
-                let fuller = backing_out.sum::<u64>();
                 limits.len() == 2
                     && !heard.admitted()
                     && !limits[0].look(at, cost + fuller).admitted()
             }
-            (heard, longest) => heard == longest || limits.len() == 2 && !around.alone(),
+            (heard, longest) if limits.len() == 1 || around.alone() => heard == longest,
+            // Either limit may tell its wait, the first with what callers under way may have charged to it.
+            (Answer::Wait(heard), Answer::Wait(_)) => {
+                let waits = [limits[0].look(at, cost + fuller), limits[1].look(at, cost)];
+                let most = waits.map(wait_of).into_iter().max();
+                let least = limits.iter().map(|limit| wait_of(limit.look(at, cost)));
+                let least = least.filter(|wait| *wait > 0).min();
+                least <= Some(heard) && Some(heard) <= most
+            }
+            (heard, longest) => heard == longest,
         }
+    }
+}
+
+/// In nanoseconds; the longest for what never fits.
+fn wait_of(answer: Answer) -> u128 {
+    match answer {
+        Answer::Admit => 0,
+        Answer::Wait(wait) => wait,
+        Answer::Never => u128::MAX,
     }
 }
 

@@ -4,7 +4,8 @@
 //! An admission is one that a plain limiter of the whole capacity C would give, charged with all admissions before it.
 //! A denial is one that a plain limiter of capacity `max_cost` would give, were what others have in hand taken too. In
 //! hand may be, of each call that is under way: up to k units that it drew for its shard, and its cost, unless that is
-//! among the admissions already. A living handle holds up to k units that others cannot see.
+//! among the admissions already. A living handle holds up to k units that others cannot see. Where nobody has anything in hand,
+//! the wait lies between those of the two.
 
 use crate::histories::{Instants, Rounds, SECOND, cost, held};
 use std::hash::{Hash, Hasher};
@@ -52,8 +53,15 @@ impl Spec for Sharded {
             self.stock + if counted { 0 } else { cost }
         });
         let out_of_sight = in_hand.sum::<u64>() + self.held;
-        match answer {
-            Answer::Never => cost > self.least.max(),
+        let [whole, least] = [&self.whole, &self.least].map(|limit| limit.look(at, cost));
+        match (answer, whole, least) {
+            (Answer::Never, ..) => cost > self.least.max(),
+            // Nobody has anything in hand.
+            (Answer::Wait(wait), Answer::Wait(whole), Answer::Wait(least))
+                if around.alone() && self.held == 0 =>
+            {
+                whole <= wait && wait <= least
+            }
             _ => !self.least.look(at, cost + out_of_sight).admitted(),
         }
     }
