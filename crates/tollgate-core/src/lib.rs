@@ -41,7 +41,7 @@
 //! What holds the first: `answers_are_the_models` of [`properties.rs`] and every model of [`loom.rs`]; the second:
 //! `retry_after_is_the_least_wait` and `asking_at_each_retry_after_gets_the_whole_rate` there, and of shards
 //! `waits_are_the_least_and_denials_leave_no_mark` of [`sharded.rs`]; the third: `denial_changes_nothing` beside the cell,
-//! and `denials_write_nothing` of shards. [How to run them][tests].
+//! and `denials_leave_everything_as_it_was` of shards. [How to run them][tests].
 //!
 //! [`properties.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-core/tests/properties.rs
 //! [`loom.rs`]: https://github.com/tollgate-rs/tollgate/blob/main/crates/tollgate-core/tests/loom.rs

@@ -303,9 +303,9 @@ proptest! {
         check_against(&subject(shape), model, history, 0)?;
     }
 
-    /// A denied handle or shard writes nothing, neither to shared memory nor to its own.
+    /// A denied handle or shard leaves everything as it was, in shared memory and in its own.
     #[test]
-    fn denials_write_nothing(shape in shapes(), asks in vec((0..8_usize, 1..200_u64), 1..60)) {
+    fn denials_leave_everything_as_it_was(shape in shapes(), asks in vec((0..8_usize, 1..200_u64), 1..60)) {
         let limiter = build(Shape { initial: shape.initial.min(40), ..shape }, 0).expect("filtered above");
         let handle = limiter.handle();
         for (place, units) in asks {

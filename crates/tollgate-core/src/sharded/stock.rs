@@ -139,8 +139,8 @@ impl Stock {
     /// Writes nothing if there is none. Returns (units, room).
     pub(super) fn take_up(&self, k: u64) -> (u64, u64) {
         let mut got = (0, 0);
-        // Acquire: as in `pick` and in `reserve`.
-        self.exchange(Acquire, |word| {
+        // Relaxed: whoever freed room in an owned seat found the parent empty or emptied it, so no older stamp finds units there.
+        self.exchange(Relaxed, |word| {
             got = (stock(word), k - away(word));
             (got.1 > 0).then(|| OWNED | (k * AWAY_ONE))
         });
