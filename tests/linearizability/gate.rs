@@ -11,11 +11,14 @@
 //!    - an admission, or a debt, that comes later in the order: its cost;
 //!    - a settlement or a release that came earlier in the order: what it gives back.
 //!
-//!    Nothing else excuses a refusal: alone, or where what was under way does not fill a limit, it must be the refusal of
-//!    the binding limit, to the nanosecond.
+//!    Nothing else excuses a refusal. And what it tells is checked: the limit that it names holds, with some of the above, so
+//!    much that its wait is the one that is told, to the nanosecond; and of the others that it asks none would bind it longer
+//!    by what it holds for certain. Where nothing was under way there is one such refusal. A *log* to which units come back
+//!    meanwhile may tell a longer wait, up to its window.
 //! 2. **A refund of a `gcra` limit that falls short**, by the amounts of other refunds (or back-outs) that overlapped it,
-//!    or a charge since its own. Such a limit may from then on hold so much more than its model. In a *window* of slots, units
-//!    that come back to an earlier slot while a later one is opened may count until that one ends.
+//!    or a charge since its own. Such a limit may from then on hold so much more than its model, less what has drained since while
+//!    the model was at rest. In a *window* of slots, units that come back to an earlier slot while a later one is opened may count
+//!    until that one ends: a refusal by such a window in that slot may tell any wait up to the window and a slot.
 //!
 //! 3. **An admission between the limits of a settlement**, which goes through them one after another too. What it gives back
 //!    under one limit may let a request in that comes to another limit before what the settlement owes there: then the
@@ -26,7 +29,7 @@
 
 use crate::histories::{Chance, Instants, Rounds, SECOND, held};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     hash::{Hash, Hasher},
     sync::{Arc, Mutex},
 };
@@ -187,6 +190,18 @@ any_model!(
     Concurrency(Concurrency)
 );
 
+impl AnyModel {
+    /// The state in which `units` that a refund took have not come back; how many are to be charged anew for that, as of now.
+    fn restore(&mut self, receipt: &Receipt, units: u64) -> u64 {
+        match self {
+            Self::Window(model) => model.restore(receipt, units),
+            Self::Log(model) => model.restore(receipt, units),
+            _ => return units,
+        }
+        0
+    }
+}
+
 /// What one limit holds for a reservation: a charge, and one of each extension.
 type Holds = Vec<(Receipt, u64)>;
 
@@ -198,7 +213,14 @@ pub(crate) struct Spec1 {
     open: BTreeMap<u64, Vec<Holds>>,
     /// By how much each limit may hold more than its model, and until which slot.
     short: Vec<(u64, Option<u64>)>,
+    /// As of when that was so.
+    at: u64,
+    /// What settlements and releases of this instant gave back under each limit, in order.
+    given: BTreeMap<u64, Vec<Given>>,
 }
+
+/// Parts of what was given back under one limit, each of another charge.
+type Given = Vec<(Receipt, u64)>;
 
 impl Spec1 {
     pub(crate) fn new(limits: &[Limit]) -> Self {
@@ -207,6 +229,8 @@ impl Spec1 {
             models: limits.iter().map(Limit::model).collect(),
             open: BTreeMap::new(),
             short: vec![(0, None); limits.len()],
+            at: 0,
+            given: BTreeMap::new(),
         }
     }
 
@@ -344,22 +368,64 @@ impl Spec1 {
         }
     }
 
-    /// The refusal of the binding limit, if any: the longest wait, the first of equals.
-    fn binding(&self, costs: &[Option<u64>], at: u64) -> Option<(usize, Option<u128>)> {
-        let denials = costs.iter().enumerate().filter_map(|(limit, cost)| {
-            match self.models[limit].look(at, (*cost)?) {
-                Answer::Admit => None,
-                answer => Some((limit, answer.retry_after())),
-            }
-        });
-        let key = |wait: Option<u128>| wait.map_or(u128::MAX, |wait| wait);
-        denials.reduce(|binding, denial| {
-            if key(denial.1) > key(binding.1) {
-                denial
+    /// All that `limit` may hold in the eyes of a caller: each state of its model, and units charged just then on top.
+    fn holdings(
+        &self,
+        around: &Around<'_, Asked, Heard>,
+        limit: usize,
+        at: u64,
+    ) -> HashSet<(AnyModel, u64)> {
+        let mut all = HashSet::from([(self.models[limit].clone(), 0)]);
+        for (call, before) in around.overlapping() {
+            let given = match call.ask {
+                Asked::Settle { of, .. } | Asked::Release { of, .. } if before => {
+                    self.given.get(&of)
+                }
+                _ => None,
+            };
+            let mut more = Vec::new();
+            if let Some(given) = given {
+                // Given back one after another: so much may not have come yet.
+                let parts = &given[limit];
+                for missing in (0..parts.len()).map(|first| &parts[first..]) {
+                    for (model, fresh) in &all {
+                        let (mut model, mut fresh) = (model.clone(), *fresh);
+                        for (receipt, units) in missing {
+                            fresh += model.restore(receipt, *units);
+                        }
+                        more.push((model, fresh));
+                    }
+                }
             } else {
-                binding
+                let held = self.held_by(call, before, limit, around.history());
+                if held > 0 {
+                    more.extend(
+                        all.iter()
+                            .map(|(model, fresh)| (model.clone(), fresh + held)),
+                    );
+                }
             }
-        })
+            all.extend(more);
+        }
+        let short = self.shortfall(limit, at);
+        let longer: Vec<_> = all
+            .iter()
+            .flat_map(|(model, fresh)| (1..=short).map(move |more| (model.clone(), fresh + more)))
+            .collect();
+        all.extend(longer);
+        all
+    }
+
+    /// Units of `limit` that are in its model, and may be in the eyes of nobody yet, or no more: those of settlements that go through the
+    /// limits while others look.
+    fn unsure(&self, around: &Around<'_, Asked, Heard>, limit: usize) -> u64 {
+        let settlements = around
+            .overlapping()
+            .filter(|(call, _)| call.heard == Heard::Done);
+        let of = |(call, before): (&Call<Asked, Heard>, bool)| {
+            self.held_by(call, !before, limit, around.history())
+        };
+        settlements.map(of).sum()
     }
 
     fn refused(
@@ -368,23 +434,49 @@ impl Spec1 {
         costs: &[Option<u64>],
         at: u64,
     ) -> bool {
-        let Heard::Refused(limit, wait) = around.call().heard else {
+        let Heard::Refused(named, wait) = around.call().heard else {
             return false;
         };
-        let exact = (0..self.limits.len()).all(|limit| self.shortfall(limit, at) == 0);
-        let binding = self.binding(costs, at);
         self.fall_short(around, at);
-        if around.alone() && exact {
-            return binding == Some((limit, wait));
+        let Some(cost) = costs[named] else {
+            return false;
+        };
+        let key = |wait: Option<u128>| wait.map_or(u128::MAX, |wait| wait);
+        let binds_longer = |limit: usize, cost: u64| {
+            let answer = self.models[limit].look(at, cost);
+            let found = key(answer.retry_after());
+            let longer = found > key(wait) || found == key(wait) && limit < named;
+            !answer.admitted() && longer && self.unsure(around, limit) == 0
+        };
+        let mut others = costs.iter().enumerate();
+        if others.any(|(limit, cost)| {
+            limit != named && cost.is_some_and(|cost| binds_longer(limit, cost))
+        }) {
+            return false;
         }
-        binding.is_some()
-            || costs.iter().enumerate().any(|(limit, cost)| {
-                let Some(cost) = *cost else { return false };
-                let held = around
-                    .overlapping()
-                    .map(|(call, before)| self.held_by(call, before, limit, around.history()));
-                let fuller = held.sum::<u64>() + self.shortfall(limit, at);
-                !self.models[limit].look(at, cost + fuller).admitted()
+        // Where no wait can be told from what is held, so much at most.
+        let mut overlapping = around.overlapping();
+        let most = match self.limits[named].algorithm {
+            Algorithm::Window if self.shortfall(named, at) > 0 => {
+                MINUTE + MINUTE / u64::from(SLOTS)
+            }
+            Algorithm::Log
+                if overlapping
+                    .any(|(call, _)| self.gives_back(call, named, around.history()) > 0) =>
+            {
+                MINUTE
+            }
+            _ => 0,
+        };
+        let within = wait.is_some_and(|wait| wait <= u128::from(most));
+        self.holdings(around, named, at)
+            .into_iter()
+            .any(|(mut model, fresh)| {
+                if fresh > 0 {
+                    model.charge_anyway(at, fresh);
+                }
+                let answer = model.look(at, cost);
+                !answer.admitted() && (within || answer.retry_after() == wait)
             })
     }
 
@@ -425,13 +517,42 @@ impl Spec1 {
         }
     }
 
-    /// From the last charge on, as far as it goes.
-    fn give_back(&mut self, limit: usize, mut holds: Holds, mut surplus: u64, at: u64) {
+    /// From the last charge on, as far as it goes. What came back of each.
+    fn give_back(&mut self, limit: usize, mut holds: Holds, mut surplus: u64, at: u64) -> Given {
+        let mut given = Given::new();
         while let Some((mut receipt, units)) = holds.pop() {
             let part = surplus.min(units);
+            let before = self.models[limit].used(at);
             self.models[limit].refund(at, &mut receipt, part);
+            let back = before - self.models[limit].used(at);
+            if back > 0 {
+                given.push((receipt, u64::try_from(back).expect("few")));
+            }
             surplus -= part;
         }
+        given
+    }
+
+    /// Comes to the instant `at`: what refunds of a rate fell short by has drained as far as the model was at rest meanwhile.
+    fn come_to(&mut self, at: u64) {
+        if at == self.at {
+            return;
+        }
+        let since = self.at;
+        self.given.clear();
+        for (limit, model) in self.models.iter().enumerate() {
+            let (short, _) = &mut self.short[limit];
+            if self.limits[limit].algorithm == Algorithm::Gcra {
+                // A unit a second.
+                let rested = |units: &u64| {
+                    let then = at.saturating_sub(units * SECOND);
+                    then >= since && model.used(then) == 0
+                };
+                let drained = (1..=*short).take_while(rested).last();
+                *short -= drained.unwrap_or(0);
+            }
+        }
+        self.at = at;
     }
 }
 
@@ -445,6 +566,13 @@ impl Spec for Spec1 {
 
     fn step(&mut self, around: &Around<'_, Asked, Heard>) -> bool {
         let call = around.call();
+        self.come_to(match call.ask {
+            Asked::Admit { at, .. }
+            | Asked::Extend { at, .. }
+            | Asked::Settle { at, .. }
+            | Asked::Release { at, .. }
+            | Asked::Used { at } => at,
+        });
         match call.ask {
             Asked::Admit { id: of, at, .. } | Asked::Extend { of, at, .. } => {
                 let costs = self.costs(call.ask);
@@ -460,14 +588,17 @@ impl Spec for Spec1 {
                 let Some(holds) = self.open.remove(&of) else {
                     return false;
                 };
+                let mut given = Vec::new();
                 for (limit, holds) in holds.into_iter().enumerate() {
                     let (charged, actual) = self.settled(of, call.ask, limit, around.history());
-                    if actual > charged {
+                    given.push(if actual > charged {
                         self.models[limit].charge_anyway(at, actual - charged);
+                        Given::new()
                     } else {
-                        self.give_back(limit, holds, charged - actual, at);
-                    }
+                        self.give_back(limit, holds, charged - actual, at)
+                    });
                 }
+                self.given.insert(of, given);
                 call.heard == Heard::Done
             }
             Asked::Used { at } => {
@@ -487,7 +618,11 @@ impl Spec for Spec1 {
 
 impl PartialEq for Spec1 {
     fn eq(&self, other: &Self) -> bool {
-        self.models == other.models && self.open == other.open && self.short == other.short
+        self.models == other.models
+            && self.open == other.open
+            && self.short == other.short
+            && self.at == other.at
+            && self.given == other.given
     }
 }
 
@@ -498,6 +633,8 @@ impl Hash for Spec1 {
         self.models.hash(state);
         self.open.hash(state);
         self.short.hash(state);
+        self.at.hash(state);
+        self.given.hash(state);
     }
 }
 
@@ -517,7 +654,7 @@ pub(crate) trait Reserves: Sync {
     fn used(&self, at: u64) -> Vec<u64>;
 }
 
-struct Ours(Gate);
+pub(crate) struct Ours(Gate);
 
 const fn usage(input_tokens: u64, output_tokens: u64) -> Usage {
     Usage {
@@ -723,7 +860,7 @@ pub(crate) fn rounds() -> Rounds {
     }
 }
 
-fn ours(limits: &[Limit]) -> Ours {
+pub(crate) fn ours(limits: &[Limit]) -> Ours {
     let policy: String = limits
         .iter()
         .enumerate()

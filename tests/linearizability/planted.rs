@@ -1,7 +1,7 @@
 //! Broken copies: each check finds the fault that it is there for.
 
 use crate::{
-    gate::{self, Algorithm, Limit, Reserves, Spec1, Unit},
+    gate::{self, Algorithm, Limit, Ours, Reserves, Spec1, Unit},
     histories::{Chance, Instants, Manners, Rounds, SECOND, cost, found, of_meter},
 };
 use std::{
@@ -355,4 +355,99 @@ fn a_gate_that_checks_first_or_backs_out_wrongly_is_found() {
     ] {
         assert!(gate_breach(flaw, TRIES), "{flaw:?}");
     }
+}
+
+/// What a gate tells wrongly of a refusal.
+#[derive(Clone, Copy, Debug)]
+enum Lie {
+    None,
+    /// A nanosecond too much.
+    Wait,
+    /// Another limit.
+    Limit,
+}
+
+/// Our gate, but for what it tells of a refusal while somebody else is inside.
+struct Lying {
+    gate: Ours,
+    lie: Lie,
+    inside: AtomicU64,
+}
+
+impl Lying {
+    fn ask<T>(
+        &self,
+        ask: impl FnOnce() -> Result<T, (usize, Option<u128>)>,
+    ) -> Result<T, (usize, Option<u128>)> {
+        let others = self.inside.fetch_add(1, SeqCst);
+        let answer = ask();
+        let company = self.inside.fetch_sub(1, SeqCst) > 1 || others > 0;
+        answer.map_err(|(limit, wait)| match self.lie {
+            Lie::Wait if company => (limit, wait.map(|wait| wait + 1)),
+            Lie::Limit if company => (1 - limit, wait),
+            _ => (limit, wait),
+        })
+    }
+}
+
+impl Reserves for Lying {
+    type Open = <Ours as Reserves>::Open;
+
+    fn admit(&self, input: u64, output: u64, at: u64) -> Result<Self::Open, (usize, Option<u128>)> {
+        self.ask(|| self.gate.admit(input, output, at))
+    }
+
+    fn extend(
+        &self,
+        open: &mut Self::Open,
+        output: u64,
+        at: u64,
+    ) -> Result<(), (usize, Option<u128>)> {
+        self.ask(|| self.gate.extend(open, output, at))
+    }
+
+    fn settle(&self, open: Self::Open, input: u64, output: u64, at: u64) {
+        self.gate.settle(open, input, output, at);
+    }
+
+    fn release(&self, open: Self::Open, at: u64) {
+        self.gate.release(open, at);
+    }
+
+    fn used(&self, at: u64) -> Vec<u64> {
+        self.gate.used(at)
+    }
+}
+
+#[test]
+fn a_gate_that_tells_a_wrong_wait_or_limit_in_company_is_found() {
+    let timed = [
+        Limit {
+            algorithm: Algorithm::Gcra,
+            ..LIMITS[0]
+        },
+        Limit {
+            algorithm: Algorithm::Log,
+            ..LIMITS[1]
+        },
+    ];
+    let breach = |lie, limits: &[Limit], tries| {
+        found(tries, |seed| {
+            let gate = Lying {
+                gate: gate::ours(limits),
+                lie,
+                inside: AtomicU64::new(0),
+            };
+            (
+                Spec1::new(limits),
+                gate::history(&gate, &gate::rounds(), seed),
+            )
+        })
+    };
+    for limits in [&timed, &LIMITS] {
+        let breach = breach(Lie::None, limits, 100);
+        assert!(breach.is_none(), "{}", breach.expect("it is one"));
+    }
+    assert!(breach(Lie::Wait, &timed, TRIES).is_some());
+    assert!(breach(Lie::Limit, &LIMITS, TRIES).is_some());
 }

@@ -41,6 +41,20 @@ impl SlidingLog {
         let window = u128::from(self.window);
         move |mark| mark + window <= at
     }
+
+    /// The state in which a refund that took `units` of a charge has not come yet.
+    ///
+    /// ```
+    /// use tollgate_testkit::{Answer, model::{Model, SlidingLog}};
+    /// let mut log = SlidingLog::new(100, 3);
+    /// let mut receipt = log.charge(0, 3);
+    /// log.refund(40, &mut receipt, 2);
+    /// log.restore(&receipt, 2);
+    /// assert_eq!(log.look(40, 1), Answer::Wait(60));
+    /// ```
+    pub fn restore(&mut self, receipt: &Receipt, units: u64) {
+        self.trail.restore(receipt, units);
+    }
 }
 
 impl Model for SlidingLog {

@@ -66,6 +66,20 @@ impl SlottedRing {
         let slots = u128::from(self.slots);
         move |mark| mark + slots < tick
     }
+
+    /// The state in which a refund that took `units` of a charge has not come yet.
+    ///
+    /// ```
+    /// use tollgate_testkit::{Answer, model::{Model, SlottedRing}};
+    /// let mut ring = SlottedRing::new(100, 10, 0, 3);
+    /// let mut receipt = ring.charge(0, 3);
+    /// ring.refund(40, &mut receipt, 2);
+    /// ring.restore(&receipt, 2);
+    /// assert_eq!(ring.look(40, 1), Answer::Wait(70));
+    /// ```
+    pub fn restore(&mut self, receipt: &Receipt, units: u64) {
+        self.trail.restore(receipt, units);
+    }
 }
 
 impl Model for SlottedRing {

@@ -65,6 +65,17 @@ impl Trail {
         }
     }
 
+    /// Puts back `units` that a refund took of a charge, if its mark was there as of the latest charge.
+    pub(super) fn restore(&mut self, receipt: &Receipt, units: u64) {
+        if let Ok(found) = self
+            .entries
+            .binary_search_by_key(&receipt.mark, |entry| entry.mark)
+        {
+            self.entries[found].units += u128::from(units);
+            self.units += u128::from(units);
+        }
+    }
+
     /// Units under the marks that are not gone.
     pub(super) fn units(&self, is_gone: impl Fn(u128) -> bool) -> u128 {
         let sum = |units: u128, entry: &Entry| units + entry.units;
