@@ -328,8 +328,7 @@ impl Share<'_> {
         let mut tool = self.tool(copy, &out);
         // Not by name: the tool tries fields that are left out whatever `--re` says.
         let part = format!("{}/{}", self.number, self.of);
-        tool.args(["--sharding", "round-robin", "--shard", &part])
-            .args(["--minimum-test-timeout", "10"]);
+        tool.args(["--sharding", "round-robin", "--shard", &part]);
         let mut found = self.ended(tool, &out, count, limit, &mut each)?;
         let missed = mem::take(&mut found.missed);
         if missed.is_empty() {
@@ -358,7 +357,7 @@ impl Share<'_> {
         let mut tool = self.subject.tool(copy.root());
         tool.args(["--in-place", "--cap-lints", "true", "--colors", "never"])
             // Of a mutant that hangs.
-            .args(["--timeout-multiplier", "2"])
+            .args(["--timeout-multiplier", "2", "--minimum-test-timeout", "20"])
             .arg("--output")
             .arg(out)
             .arg("--cargo-arg=--lib")
