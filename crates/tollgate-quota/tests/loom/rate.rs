@@ -10,7 +10,7 @@ use crate::scenarios::{
 };
 use tollgate_quota::RefundRule::{Eager, Exact};
 
-/// Two callers of two charges with room for 3. Exhaustive; a second.
+/// Two callers of two charges with room for 3. Exhaustive.
 #[test]
 fn charges_take_exactly_what_is_left() {
     exhaustive(|| rate::charges_take_exactly_what_is_left(2, 2, 4));

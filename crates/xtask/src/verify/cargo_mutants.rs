@@ -340,7 +340,7 @@ impl Share<'_> {
         let caught = out.join("mutants.out/caught.txt");
         fs::write(&caught, others).map_err(|error| format!("{}: {error}", caught.display()))?;
         let mut tool = self.tool(copy, &out);
-        tool.arg("--iterate").args(["--minimum-test-timeout", "20"]);
+        tool.arg("--iterate");
         // Not as the tool's own option, which does not say what is tried unmutated.
         for package in self.subject.beside {
             tool.arg(format!("--cargo-arg=--package={package}"));
