@@ -124,6 +124,12 @@ fn an_evicted_accounts_floor_is_found() {
     }
 }
 
+/// One who is about to make an account, and one who makes it, evicts it, and comes again; to 4. 60 s.
+#[test]
+fn a_charge_hides_no_floor() {
+    bounded(4, scenarios::a_charge_hides_no_floor);
+}
+
 /// A caller and a reload that raises or lowers the max; to 3. 6 s.
 #[test]
 fn a_reload_keeps_the_units() {

@@ -58,7 +58,7 @@ pub(crate) struct Account {
     /// Of an account that was limited before it became unlimited: what it had committed, until it is limited again.
     resting: Option<Arc<AnyMeter>>,
     /// Before this nobody is admitted: an account that was evicted may have been used then.
-    floor: Moment,
+    floor: Floor,
     follows_wall: bool,
     /// False if a fresh account in its place would have committed something.
     starts_whole: bool,
@@ -97,6 +97,80 @@ pub(crate) struct LineState {
     pub(crate) ready_at: AtomicU64,
 }
 
+/// The latest instants as of which an account was evicted.
+#[derive(Debug)]
+struct Floors {
+    now: AtomicU64,
+    wall: AtomicI64,
+}
+
+impl Floors {
+    fn new() -> Self {
+        Self {
+            now: AtomicU64::new(0),
+            wall: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    fn raise(&self, rested: Moment) {
+        // Relaxed, here and below: published by the map's removal, or by the fence in `evicted`.
+        self.now.fetch_max(rested.now.0, Relaxed);
+        self.wall.fetch_max(rested.wall.0, Relaxed);
+    }
+}
+
+/// The floor of one account: as that of all is when its first caller asks for it. Then the account can be found, so whoever had its key
+/// before has been evicted, and that has raised the floor. Read when the account was made, it would miss those who came and went
+/// before it could be found.
+#[derive(Debug)]
+struct Floor {
+    all: Arc<Floors>,
+    /// The largest numbers until somebody asks. Relaxed, both: they publish nothing, and whoever asks first is as good as any.
+    now: AtomicU64,
+    wall: AtomicI64,
+}
+
+impl Floor {
+    fn new(all: &Arc<Floors>) -> Self {
+        Self {
+            all: Arc::clone(all),
+            now: AtomicU64::new(u64::MAX),
+            wall: AtomicI64::new(i64::MAX),
+        }
+    }
+
+    /// For an account in the place of the one that has this.
+    fn handed_on(&self) -> Self {
+        Self {
+            all: Arc::clone(&self.all),
+            now: AtomicU64::new(self.now.load(Relaxed)),
+            wall: AtomicI64::new(self.wall.load(Relaxed)),
+        }
+    }
+
+    #[cold]
+    fn now(&self) -> Nanos {
+        let all = self.all.now.load(Relaxed);
+        Nanos(
+            match self.now.compare_exchange(u64::MAX, all, Relaxed, Relaxed) {
+                Ok(_) => all,
+                Err(held) => held,
+            },
+        )
+    }
+
+    #[cold]
+    fn wall(&self) -> Wall {
+        let all = self.all.wall.load(Relaxed);
+        Wall(
+            match self.wall.compare_exchange(i64::MAX, all, Relaxed, Relaxed) {
+                Ok(_) => all,
+                Err(held) => held,
+            },
+        )
+    }
+}
+
 /// All accounts of a gate.
 #[derive(Debug)]
 pub(crate) struct Accounts {
@@ -106,9 +180,7 @@ pub(crate) struct Accounts {
     pub(crate) keeper: Keeper,
     seed: Seed,
     count: AtomicUsize,
-    /// The latest instants as of which an account was evicted.
-    floor_now: AtomicU64,
-    floor_wall: AtomicI64,
+    floors: Arc<Floors>,
     /// Keys in the order in which they are looked at for eviction.
     clock: SegQueue<Key>,
 }
@@ -119,7 +191,7 @@ impl Account {
         limit: &Arc<CompiledLimit>,
         wanted: &Wanted<'_, '_>,
         at: Moment,
-        floor: Moment,
+        floors: &Arc<Floors>,
         keeper: Option<&Keeper>,
     ) -> Self {
         let rule = limit.rule_for(wanted.values());
@@ -133,7 +205,7 @@ impl Account {
                 .or_else(|| limit.meter(&rule, at).unwrap_or_default())
                 .map(Arc::new),
             resting: None,
-            floor,
+            floor: Floor::new(floors),
             follows_wall: limit.follows_wall(),
             starts_whole: limit.used_at_start(&rule) == 0,
             rule,
@@ -146,19 +218,20 @@ impl Account {
     /// Whether a caller at `at` comes before the floor.
     #[inline]
     pub(crate) fn is_too_early(&self, at: Moment) -> bool {
+        // Nobody is late for a floor that nobody has asked for yet.
         if self.follows_wall {
-            at.wall < self.floor.wall
+            at.wall.0 < self.floor.wall.load(Relaxed) && at.wall < self.floor.wall()
         } else {
-            at.now < self.floor.now
+            at.now.0 < self.floor.now.load(Relaxed) && at.now < self.floor.now()
         }
     }
 
     /// How long a caller at `at` has to wait for the floor, if it is too early.
     pub(crate) fn too_early(&self, at: Moment) -> Option<Wait> {
         let early = if self.follows_wall {
-            self.floor.wall.since(at.wall)
+            self.floor.wall().since(at.wall)
         } else {
-            self.floor.now.since(at.now)
+            self.floor.now().since(at.now)
         };
         (!early.is_zero()).then_some(Wait::After(early))
     }
@@ -259,8 +332,7 @@ impl Accounts {
             keeper,
             seed: Seed::default(),
             count: AtomicUsize::new(0),
-            floor_now: AtomicU64::new(0),
-            floor_wall: AtomicI64::new(i64::MIN),
+            floors: Arc::new(Floors::new()),
             clock: SegQueue::new(),
         }
     }
@@ -315,8 +387,8 @@ impl Accounts {
         let mut scopes = self.scopes(request);
         let wanted = scopes.wanted(limit)?;
         Ok(self.held(policy, limit, &wanted, at).unwrap_or_else(|| {
-            let floor = self.floor();
-            Arc::new(Account::fresh(policy, limit, &wanted, at, floor, None))
+            let floors = &self.floors;
+            Arc::new(Account::fresh(policy, limit, &wanted, at, floors, None))
         }))
     }
 
@@ -397,17 +469,12 @@ impl Accounts {
                     max_accounts: places,
                 });
             }
-            let (floor, keeper) = (self.floor(), Some(&self.keeper));
-            let account = Arc::new(Account::fresh(policy, limit, wanted, at, floor, keeper));
+            let (floors, keeper) = (&self.floors, Some(&self.keeper));
+            let account = Arc::new(Account::fresh(policy, limit, wanted, at, floors, keeper));
             let map = self.map.pin();
             let insert = || map.try_insert(account.key.clone(), Arc::clone(&account));
             if self.trusted.step(|| insert().is_ok()) {
                 self.clock.push(account.key.clone());
-                // An account of this key may have come and gone since the floor was read.
-                if self.floor() != account.floor && self.evicted(&account, at) {
-                    self.remove(&account);
-                    continue;
-                }
                 return Ok(account);
             }
             // Relaxed, here and below: the count is only a bound, and publishes nothing.
@@ -454,7 +521,7 @@ impl Accounts {
                     key: account.key.clone(),
                     version: policy.version,
                     limit: Arc::clone(limit),
-                    floor: account.floor,
+                    floor: account.floor.handed_on(),
                     follows_wall: account.follows_wall,
                     starts_whole: limit.used_at_start(&rule) == 0,
                     rule,
@@ -536,24 +603,14 @@ impl Accounts {
             return false;
         }
         // Raised first, so that whoever finds the account closed or gone finds the floor raised. Raised in vain, it only makes
-        // new accounts stricter to callers of the past. Relaxed: published by the map's removal, and by the fence.
-        self.floor_now.fetch_max(rested.now.0, Relaxed);
-        self.floor_wall.fetch_max(rested.wall.0, Relaxed);
+        // new accounts stricter to callers of the past.
+        self.floors.raise(rested);
         // Release: pairs with the Acquire fence in `is_closed`. Whoever finds the meter closed takes the account off the map
         // itself, and makes another one under the floor raised above.
         fence(Release);
         account
             .committed()
             .is_none_or(|meter| meter.close_at_rest(rested))
-    }
-
-    /// The latest instants as of which an account was evicted.
-    fn floor(&self) -> Moment {
-        // Relaxed: made visible by the map, in which the evicted account was not found, or by `is_closed`.
-        Moment::new(
-            Nanos(self.floor_now.load(Relaxed)),
-            Wall(self.floor_wall.load(Relaxed)),
-        )
     }
 
     fn remove(&self, account: &Arc<Account>) -> bool {

@@ -51,6 +51,7 @@ macro_rules! mixes {
                 $run(|| scenarios::an_eviction_never_lowers_the_floor("fixed"));
                 $run(|| scenarios::an_eviction_never_lowers_the_floor("calendar"));
                 $run(|| scenarios::an_evicted_accounts_floor_is_found("fixed"));
+                $run(scenarios::a_charge_hides_no_floor);
             }
 
             #[test]

@@ -268,6 +268,18 @@ pub(crate) fn an_evicted_accounts_floor_is_found(algorithm: &str) {
     assert!(!(end(old) & first));
 }
 
+/// As above, and the agent comes once more, late enough to find the account that the first caller makes, and takes a unit of that: so it
+/// is not at rest when its maker looks at it again. Three units of one window are not admitted all the same.
+pub(crate) fn a_charge_hides_no_floor() {
+    let limit = limit("all", 2, "1d").replace("fixed", "log");
+    let gate = gate(&("max_accounts = 2\n".to_owned() + &limit));
+    let old = go(&gate, |gate| passes_at(gate, "x", DAY / 2));
+    let taken = (0..2).all(|_| passes_at(&gate, "x", DAY / 2));
+    passes_at(&gate, "y", 2 * DAY);
+    passes_at(&gate, "x", 2 * DAY + SECOND);
+    assert!(!(end(old) & taken));
+}
+
 /// Room for one account, which is at rest, and callers of its agent beside one of another agent, who evicts it and leaves
 /// an account at rest in turn: the agent is admitted its one unit, then or when all have gone, and never another. Nobody is
 /// refused for want of a place while there is one, and then all are taken.
