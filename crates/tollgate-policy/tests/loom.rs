@@ -124,7 +124,7 @@ fn an_evicted_accounts_floor_is_found() {
     }
 }
 
-/// One who is about to make an account, and one who makes it, evicts it, and comes again; to 4. 60 s.
+/// One who is about to make an account, and one who makes it, evicts it, and comes again; to 4. A minute or two.
 #[test]
 fn a_charge_hides_no_floor() {
     bounded(4, scenarios::a_charge_hides_no_floor);

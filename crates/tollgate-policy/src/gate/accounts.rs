@@ -148,26 +148,14 @@ impl Floor {
         }
     }
 
+    /// For who comes before it, and for the first.
     #[cold]
-    fn now(&self) -> Nanos {
-        let all = self.all.now.load(Relaxed);
-        Nanos(
-            match self.now.compare_exchange(u64::MAX, all, Relaxed, Relaxed) {
-                Ok(_) => all,
-                Err(held) => held,
-            },
-        )
-    }
-
-    #[cold]
-    fn wall(&self) -> Wall {
-        let all = self.all.wall.load(Relaxed);
-        Wall(
-            match self.wall.compare_exchange(i64::MAX, all, Relaxed, Relaxed) {
-                Ok(_) => all,
-                Err(held) => held,
-            },
-        )
+    fn get(&self) -> Moment {
+        let (now, wall) = (self.all.now.load(Relaxed), self.all.wall.load(Relaxed));
+        // A failure means that it was asked for before.
+        let _ = self.now.compare_exchange(u64::MAX, now, Relaxed, Relaxed);
+        let _ = self.wall.compare_exchange(i64::MAX, wall, Relaxed, Relaxed);
+        Moment::new(Nanos(self.now.load(Relaxed)), Wall(self.wall.load(Relaxed)))
     }
 }
 
@@ -218,22 +206,25 @@ impl Account {
     /// Whether a caller at `at` comes before the floor.
     #[inline]
     pub(crate) fn is_too_early(&self, at: Moment) -> bool {
-        // Nobody is late for a floor that nobody has asked for yet.
+        // A floor that nobody has asked for is later than all: then it is asked for.
         if self.follows_wall {
-            at.wall.0 < self.floor.wall.load(Relaxed) && at.wall < self.floor.wall()
+            at.wall.0 < self.floor.wall.load(Relaxed) && at.wall < self.floor.get().wall
         } else {
-            at.now.0 < self.floor.now.load(Relaxed) && at.now < self.floor.now()
+            at.now.0 < self.floor.now.load(Relaxed) && at.now < self.floor.get().now
         }
     }
 
     /// How long a caller at `at` has to wait for the floor, if it is too early.
     pub(crate) fn too_early(&self, at: Moment) -> Option<Wait> {
-        let early = if self.follows_wall {
-            self.floor.wall().since(at.wall)
+        if !self.is_too_early(at) {
+            return None;
+        }
+        let floor = self.floor.get();
+        Some(Wait::After(if self.follows_wall {
+            floor.wall.since(at.wall)
         } else {
-            self.floor.now().since(at.now)
-        };
-        (!early.is_zero()).then_some(Wait::After(early))
+            floor.now.since(at.now)
+        }))
     }
 
     /// The account's key, which names it as long as it exists.
