@@ -112,6 +112,8 @@ mod overflow;
 mod pair;
 mod place;
 mod planted;
+#[cfg(model_loom)]
+mod race;
 mod table;
 mod view;
 mod word;

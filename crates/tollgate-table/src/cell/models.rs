@@ -4,12 +4,12 @@
 use crate::{
     cell::{Charge, Charged},
     overflow::Overflow,
+    race::race,
     table::{Answer, Ask, Table},
     word::{GRACE, Now},
 };
 use std::{sync::Arc, time::Duration};
 use tollgate_core::{Cost, Limit, Nanos, gcra::Gcra};
-use tollgate_sync::thread;
 
 const OLD: u64 = 7;
 const NEW: u64 = 8;
@@ -54,7 +54,7 @@ impl One {
 }
 
 /// Of a unit of the old key, or of the first of two, somebody backs out; `then` is done meanwhile. Returns what came of that.
-fn race<T: Send + 'static>(
+fn beside_a_back_out<T: Send + 'static>(
     units: usize,
     now: Nanos,
     then: impl FnOnce(&One) -> T + Send + 'static,
@@ -65,12 +65,7 @@ fn race<T: Send + 'static>(
         .collect();
     let (own, before) = (charges[0].own, charges[0].before);
     drop(charges);
-    let other = Arc::clone(&one);
-    let back_out = thread::spawn(move || other.back_out(own, before, now));
-    let other = Arc::clone(&one);
-    let then = thread::spawn(move || then(&other));
-    back_out.join().expect("it does not panic");
-    let came = then.join().expect("it does not panic");
+    let ((), came) = race(&one, move |one| one.back_out(own, before, now), then);
     (one, came)
 }
 
@@ -81,7 +76,7 @@ fn race<T: Send + 'static>(
 /// If that is not so.
 pub fn never_lowers_the_next_owner(units: usize) {
     let later = START + HOUR * u32::try_from(units).expect("few") + GRACE * 2;
-    let (one, taken) = race(units, START, move |one| {
+    let (one, taken) = beside_a_back_out(units, START, move |one| {
         (0..3)
             .filter(|_| one.charge(NEW, 1, later).is_some())
             .count()
@@ -97,7 +92,7 @@ pub fn never_lowers_the_next_owner(units: usize) {
 /// If that is not so.
 pub fn leaves_a_tat_that_comes_back(units: usize) {
     let now = START + GRACE * 2;
-    let (one, taken) = race(units, now, move |one| {
+    let (one, taken) = beside_a_back_out(units, now, move |one| {
         one.table.reset(OLD, Now::new(START));
         one.charge(NEW, units as u64, now).is_some()
     });

@@ -1,4 +1,5 @@
-//! The cell of one key: a TAT for each limit that it may have, in one word.
+//! The cell of one key: a TAT for each limit that it may have, in one word. Relaxed, all: it is the whole state and publishes
+//! nothing else.
 
 use crate::{
     KeyedDecision,
@@ -41,7 +42,7 @@ impl Entry {
         cost: Cost,
         now: Now,
     ) -> Result<Option<KeyedDecision>, CostExceedsCapacity> {
-        // Relaxed, all: see above. Linearization point of a denial: the load that it was read by.
+        // Linearization point of a denial: the load that it was read by.
         let mut tats = self.tats.load(Relaxed);
         // Lock-free: an exchange fails only if another's succeeded.
         while tats != CLOSED {

@@ -3,11 +3,11 @@
 use super::{entry::Entry, places::Places};
 use crate::{
     class::{Class, Rule},
+    race::race,
     word::{GRACE, Now},
 };
 use std::{sync::Arc, time::Duration};
 use tollgate_core::{Cost, Limit, Nanos};
-use tollgate_sync::thread;
 
 const START: Nanos = Nanos::new(5_000);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -33,24 +33,6 @@ impl One {
         let decision = self.entry.charge(&self.rule, Cost::ONE, Now::new(now));
         Some(decision.expect("it fits")?.is_allowed())
     }
-}
-
-/// What `one` and `other` return, done at once.
-fn race<S, A, B>(
-    shared: &Arc<S>,
-    one: impl FnOnce(&S) -> A + Send + 'static,
-    other: impl FnOnce(&S) -> B + Send + 'static,
-) -> (A, B)
-where
-    S: Send + Sync + 'static,
-    A: Send + 'static,
-    B: Send + 'static,
-{
-    let (first, second) = (Arc::clone(shared), Arc::clone(shared));
-    let one = thread::spawn(move || one(&first));
-    let other = thread::spawn(move || other(&second));
-    let ended = "it does not panic";
-    (one.join().expect(ended), other.join().expect(ended))
 }
 
 /// Two callers take a unit and two: as many as there are.
