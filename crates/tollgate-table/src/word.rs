@@ -115,9 +115,9 @@ impl Number {
 /// is older by d more may be admitted `rate × d` units too many.
 pub const GRACE: std::time::Duration = std::time::Duration::from_millis(10);
 
-/// How long after its TAT a slot is free: the grace, and what a number rounds up, so that a new owner starts
-/// whole for a `now` that is as old as the grace allows.
-const KEPT_NS: u64 = 10_000_000 + NUMBER_UNIT.div_ceil(QUANTA_PER_NANO) + 1;
+/// How long after its TAT a slot is free: the grace, and by how much a fresh TAT may be later than the last one, a unit
+/// of numbers and a quantum, so that a new owner starts whole for a `now` that is as old as the grace allows.
+const KEPT_NS: u64 = 10_000_000 + (NUMBER_UNIT + 1).div_ceil(QUANTA_PER_NANO);
 /// The table's time begins a second before its clock's, so that an empty slot has been free for long at any `now`.
 const LEAD_NS: u64 = 1_000_000_000;
 
@@ -184,14 +184,17 @@ mod tests {
     #[test]
     fn a_new_owner_starts_whole_for_any_now_within_the_grace() {
         const { assert!(LEAD_NS > KEPT_NS) };
-        let now = Now::new(Nanos::new(123));
-        let old = Nanos::new(now.nanos().0 - u64::try_from(GRACE.as_nanos()).expect("short"));
-        for tat in now.horizon() - 600..=now.horizon() {
-            let word = Word::Tat(tat);
-            let number = word.free_at(now.horizon()).expect("free");
-            assert!(number.fresh_tat() <= old.0 * QUANTA_PER_NANO);
-            if let Some(again) = Word::Killed(number).free_at(now.horizon()) {
-                assert!(again.fresh_tat() <= old.0 * QUANTA_PER_NANO);
+        // With each way in which a horizon may lie between two numbers: on one of them, a killed slot is one number up.
+        for now in 123..123 + NUMBER_UNIT / QUANTA_PER_NANO {
+            let now = Now::new(Nanos::new(now));
+            let old = Nanos::new(now.nanos().0 - u64::try_from(GRACE.as_nanos()).expect("short"));
+            for tat in now.horizon() - 600..=now.horizon() {
+                let word = Word::Tat(tat);
+                let number = word.free_at(now.horizon()).expect("free");
+                assert!(number.fresh_tat() <= old.0 * QUANTA_PER_NANO);
+                if let Some(again) = Word::Killed(number).free_at(now.horizon()) {
+                    assert!(again.fresh_tat() <= old.0 * QUANTA_PER_NANO);
+                }
             }
         }
         assert_eq!(Now::new(Nanos::new(u64::MAX)).nanos(), Nanos::MAX);
