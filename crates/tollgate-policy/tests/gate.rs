@@ -1,11 +1,15 @@
 //! What users of a gate rely on.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    task::{Wake, Waker},
     time::Duration,
 };
 use tollgate_core::{ManualClock, Nanos, Wall};
-use tollgate_policy::{Crossing, Gate, Limited, Refusal, Request, Usage, Verdict};
+use tollgate_policy::{Crossing, Gate, Limited, Refusal, Request, Usage, Verdict, Waiting};
 use tollgate_quota::StatusLevel;
 
 const SECOND: u64 = 1_000_000_000;
@@ -626,6 +630,40 @@ fn reset_forgets_all_accounts_of_a_scope() {
     assert_eq!(gate.reset(&[("agent", "a")]), 2);
     assert!(gate.admit(&request("a", "m")).is_ok() && gate.admit(&request("a", "n")).is_ok());
     assert!(gate.admit(&request("b", "m")).is_err());
+}
+
+/// Counts how often it is woken.
+#[derive(Debug, Default)]
+struct Woken(AtomicU64);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+#[test]
+fn nobody_in_line_is_woken_by_a_settlement_that_brings_nothing_back() {
+    let (gate, _clock) =
+        gate("[[limit]]\nname = \"tpd\"\nunit = \"tokens\"\nmax = 10\nper = \"1d\"");
+    let all = Request::new().input_tokens(10);
+    let forgotten = gate.admit(&all).unwrap();
+    assert_eq!(gate.reset(&[]), 1);
+    let open = gate.admit(&all).unwrap();
+
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let place = gate
+        .stand_in_line(&all, Duration::from_secs(86_400))
+        .unwrap();
+    let answer = place.poll(&all, &waker).unwrap();
+    assert!(matches!(answer, Waiting::Until(_)), "{answer:?}");
+    forgotten.settle(tokens(0, 0));
+    assert_eq!(woken.0.load(SeqCst), 0, "its units went with the reset");
+    open.settle(tokens(0, 0));
+    assert_eq!(woken.0.load(SeqCst), 1);
+    let answer = place.poll(&all, &waker).unwrap();
+    assert!(matches!(answer, Waiting::Admitted(_)), "{answer:?}");
 }
 
 /// A reset used to allow as many again while the first were still open.
