@@ -365,6 +365,19 @@ mod tests {
         }
     }
 
+    /// The slots of the last level begin to be used again, and what is left on record is all that came since one border.
+    #[test]
+    fn the_oldest_charge_that_can_be_told_of_is_the_last_before_those_on_record() {
+        let history = History::new(Depth::Short);
+        let shift = SHIFT[LEVELS - 1];
+        let (border, end) = (1 << (shift + RATIO_BITS), (history.slots + 1) << shift);
+        for seq in 0..end {
+            history.note(seq, if seq < border { 1 } else { 2 });
+        }
+        assert_eq!(history.lowest(border - 1, end, 0), Some(2));
+        assert_eq!(history.lowest(0, end, 0), None);
+    }
+
     #[test]
     fn an_old_charge_is_bound_by_its_group_and_by_no_charge_before_that() {
         let history = History::new(Depth::Short);

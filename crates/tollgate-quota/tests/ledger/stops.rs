@@ -1,6 +1,7 @@
 //! What one process leaves for the next.
 
 use super::*;
+use std::time::Instant;
 use tollgate_core::Limit;
 use tollgate_quota::{Depth, RateMeter, RefundRule, Scale, ledger::LedgerFile};
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
@@ -25,6 +26,20 @@ fn clean_stop_and_start_wastes_nothing() {
     charge(&ledger, &budget, at(6), 1, 100).unwrap();
     charge(&ledger, &days, at(6), 1, 100).unwrap();
     assert_eq!((budget.used(at(6)), days.used(at(6))), (23, 29));
+}
+
+/// Nobody answers there any more: a server that stops is not kept for as long as its callers would wait.
+#[test]
+fn nobody_waits_for_a_ledger_that_was_closed() {
+    const MOST: Duration = Duration::from_secs(10);
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 7, 100).unwrap();
+    assert!(ledger.close());
+    let begun = Instant::now();
+    assert!(!ledger.wait(MOST), "nothing is lent any more");
+    assert!(begun.elapsed() < MOST);
 }
 
 #[test]
@@ -210,6 +225,25 @@ fn window_of_an_hour_goes_on_in_a_process_whose_clock_starts_anew() {
     let ledger = place.open(8 * HOUR_NS);
     let hourly = window(&ledger, 8 * HOUR_NS);
     charge(&ledger, &hourly, at(8 * HOUR_NS), 10, 10).unwrap();
+}
+
+#[test]
+fn window_whose_max_changes_keeps_what_was_used_of_it() {
+    for max in [7, 20] {
+        let place = Place::new();
+        let ledger = place.open(5);
+        let old = ledger.account(&key("hourly"), terms(10, true), 10, 0, || {
+            FixedWindow::with_phase(10, HOUR, Duration::ZERO, ()).unwrap()
+        });
+        charge(&ledger, &old, at(5), 6, 10).unwrap();
+        let new = Arc::new(old.successor(old.meter().successor(max)));
+        new.set_max(max);
+        new.take_over(&old, at(5));
+        assert_eq!(new.used(at(5)), 6);
+        charge(&ledger, &new, at(5), max - 6, max).unwrap();
+        let answer = charge(&ledger, &new, at(5), 1, max);
+        assert!(matches!(answer, Err(Refused::Denied(_))), "{answer:?}");
+    }
 }
 
 #[test]
