@@ -1,4 +1,4 @@
-//! The crash protocol: what `tollgate_quota::lease` says of meter, stock and record, step by step, with a kill between any two.
+//! The crash protocol: what `tollgate_quota::lease` says of meter, level or stock, and record, step by step, with a kill between any two.
 
 use super::{holds, is_over};
 use stateright::{Model, Property};
@@ -7,18 +7,29 @@ const LIMIT: u8 = 4;
 const LEASE: u8 = 2;
 const CRASHES: u8 = 2;
 const REFUNDS: u8 = 2;
+/// Charges at a time.
+const CALLERS: usize = 2;
+
+/// How what is lent is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Level,
+    Stock,
+}
+
+use Kind::{Level, Stock};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plan {
     Right,
     /// What is lent is spent before it is on record.
     LentEarly,
-    /// The report reads the meter before the stock.
+    /// The report reads the meter before it lowers the level, or trims the stock.
     MeterRead,
-    /// The meter is refunded before the stock.
-    MeterRefunded,
-    /// The stock gets units back while a report is made.
-    Unmarked,
+    /// A charge asks what is lent before it charges the meter.
+    AskedFirst,
+    /// The report does not put on record what is left of what was lent before.
+    LeftForgotten,
     /// After a crash only what was committed counts.
     LentForgotten,
 }
@@ -27,24 +38,25 @@ enum Plan {
 enum Report {
     #[default]
     Idle,
-    /// The first of the two was read: the stock, or by the wrong plan the meter.
-    One(u8),
-    /// Both: meter and stock.
-    Both(u8, u8),
-    /// On record, and not yet lent.
-    Written(u8),
+    /// By the wrong plan the meter is read first.
+    Early { meter: u8 },
+    /// The level is lowered, or the stock trimmed to what this says.
+    One { stock: u8, meter: u8 },
+    /// The meter was read: that, and what is left to spend.
+    Both { meter: u8, left: u8 },
+    /// On record, and not yet lent: what was committed, what was left, and what is lent on top.
+    Written { meter: u8, left: u8, more: u8 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 struct State {
     meter: u8,
-    stock: u8,
+    /// The level, or the stock.
+    lent: u8,
     record: (u8, u8),
     report: Report,
-    is_marked: bool,
-    /// Units that the meter took and the stock did not yet; that the stock got back and the meter did not yet, or the other way.
-    charging: u8,
-    refunding: u8,
+    /// Charges of which the first step is made, by what the meter had committed then, in order.
+    charging: Vec<u8>,
     /// Admitted and kept, by all processes and by this one.
     kept: u8,
     own: u8,
@@ -55,50 +67,117 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     ChargeFirst,
-    ChargeSecond,
-    RefundFirst,
-    RefundSecond,
+    /// Of the charge at that place.
+    ChargeSecond(usize),
+    Refund,
     Report,
     Crash,
 }
 
 #[derive(Clone)]
-struct Crashes(Plan);
+struct Crashes(Kind, Plan);
 
 impl Crashes {
-    fn put(&self, state: &mut State) {
-        if !state.is_marked || self.0 == Plan::Unmarked {
-            state.stock += 1;
+    /// Spends one unit, for whoever left the meter at `after`.
+    fn spend(&self, state: &mut State, after: u8) -> bool {
+        match self.0 {
+            Level => after <= state.lent,
+            Stock if state.lent > 0 => {
+                state.lent -= 1;
+                true
+            }
+            Stock => false,
         }
+    }
+
+    fn admit(state: &mut State) {
+        state.kept += 1;
+        state.own += 1;
+    }
+
+    fn charge_first(&self, state: &mut State) {
+        let after = state.meter + 1;
+        // Where it asks first, it charges the meter in the second step.
+        if self.1 == Plan::AskedFirst {
+            if !self.spend(state, after) {
+                return;
+            }
+        } else {
+            state.meter = after;
+        }
+        state.charging.push(after);
+        state.charging.sort_unstable();
+    }
+
+    fn charge_second(&self, state: &mut State, place: usize) {
+        let after = state.charging.remove(place);
+        if self.1 == Plan::AskedFirst {
+            if state.meter < LIMIT {
+                state.meter += 1;
+                Self::admit(state);
+            }
+        } else if self.spend(state, after) {
+            Self::admit(state);
+        } else {
+            state.meter -= 1;
+        }
+    }
+
+    fn lend(&self, state: &mut State, meter: u8, left: u8, more: u8) {
+        match self.0 {
+            // A record that has all spent stops at the limit.
+            Level => state.lent = (meter + left + more).min(LIMIT.max(meter)),
+            Stock => state.lent += more,
+        }
+    }
+
+    fn trim(&self, state: &mut State, meter: u8) -> Report {
+        let most = match self.0 {
+            Level => meter + LEASE,
+            Stock => LEASE,
+        };
+        state.lent = state.lent.min(most);
+        let stock = state.lent;
+        Report::One { stock, meter }
     }
 
     fn report(&self, state: &mut State) {
         state.report = match state.report {
-            Report::Idle if self.0 == Plan::MeterRead => Report::One(state.meter),
-            Report::Idle => {
-                state.is_marked = true;
-                state.stock = state.stock.min(LEASE);
-                Report::One(state.stock)
+            Report::Idle if self.1 == Plan::MeterRead => {
+                let meter = state.meter;
+                Report::Early { meter }
             }
-            Report::One(first) => {
-                let (meter, stock) = if self.0 == Plan::MeterRead {
-                    (first, state.stock)
+            Report::Idle => self.trim(state, state.meter),
+            Report::Early { meter } => self.trim(state, meter),
+            Report::One { stock, meter } => {
+                let meter = if self.1 == Plan::MeterRead {
+                    meter
                 } else {
-                    (state.meter, first)
+                    state.meter
                 };
-                state.is_marked = false;
-                if self.0 == Plan::LentEarly {
-                    state.stock += LEASE.saturating_sub(stock);
+                let left = match self.0 {
+                    Level => state.lent.saturating_sub(meter),
+                    Stock => stock,
+                };
+                if self.1 == Plan::LentEarly {
+                    self.lend(state, meter, left, LEASE.saturating_sub(left));
                 }
-                Report::Both(meter, stock)
+                Report::Both { meter, left }
             }
-            Report::Both(meter, stock) => {
-                let more = LEASE.saturating_sub(stock);
-                state.record = (meter, stock + more);
-                Report::Written(if self.0 == Plan::LentEarly { 0 } else { more })
+            Report::Both { meter, left } => {
+                let more = LEASE.saturating_sub(left);
+                let on_record = if self.1 == Plan::LeftForgotten {
+                    0
+                } else {
+                    left
+                };
+                state.record = (meter, on_record + more);
+                Report::Written { meter, left, more }
             }
-            Report::Written(more) => {
-                state.stock += more;
+            Report::Written { meter, left, more } => {
+                if self.1 != Plan::LentEarly {
+                    self.lend(state, meter, left, more);
+                }
                 Report::Idle
             }
         };
@@ -114,17 +193,12 @@ impl Model for Crashes {
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.meter < LIMIT {
+        if state.meter < LIMIT && state.charging.len() < CALLERS {
             actions.push(Action::ChargeFirst);
         }
-        if state.charging > 0 {
-            actions.push(Action::ChargeSecond);
-        }
-        if state.own > 0 && state.refunds < REFUNDS && state.refunding == 0 {
-            actions.push(Action::RefundFirst);
-        }
-        if state.refunding > 0 {
-            actions.push(Action::RefundSecond);
+        actions.extend((0..state.charging.len()).map(Action::ChargeSecond));
+        if state.own > 0 && state.refunds < REFUNDS {
+            actions.push(Action::Refund);
         }
         actions.push(Action::Report);
         if state.crashes < CRASHES {
@@ -135,43 +209,18 @@ impl Model for Crashes {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         match action {
-            Action::ChargeFirst => {
-                state.meter += 1;
-                state.charging += 1;
-            }
-            Action::ChargeSecond => {
-                state.charging -= 1;
-                if state.stock > 0 {
-                    state.stock -= 1;
-                    state.kept += 1;
-                    state.own += 1;
-                } else {
-                    state.meter -= 1;
-                }
-            }
-            Action::RefundFirst => {
+            Action::ChargeFirst => self.charge_first(&mut state),
+            Action::ChargeSecond(place) => self.charge_second(&mut state, place),
+            Action::Refund => {
+                state.meter -= 1;
                 state.kept -= 1;
                 state.own -= 1;
                 state.refunds += 1;
-                state.refunding += 1;
-                if self.0 == Plan::MeterRefunded {
-                    state.meter -= 1;
-                } else {
-                    self.put(&mut state);
-                }
-            }
-            Action::RefundSecond => {
-                state.refunding -= 1;
-                if self.0 == Plan::MeterRefunded {
-                    self.put(&mut state);
-                } else {
-                    state.meter -= 1;
-                }
             }
             Action::Report => self.report(&mut state),
             Action::Crash => {
                 let (committed, out) = state.record;
-                let out = if self.0 == Plan::LentForgotten {
+                let out = if self.1 == Plan::LentForgotten {
                     0
                 } else {
                     out
@@ -208,32 +257,42 @@ impl Model for Crashes {
 
 #[test]
 fn ledger_is_never_over_whenever_it_is_killed() {
-    holds(Crashes(Plan::Right));
+    holds(Crashes(Level, Plan::Right));
+}
+
+#[test]
+fn ledger_is_never_over_where_units_drain() {
+    holds(Crashes(Stock, Plan::Right));
 }
 
 #[test]
 fn planted_lending_before_the_record_is_found() {
-    is_over(Crashes(Plan::LentEarly));
+    is_over(Crashes(Level, Plan::LentEarly));
+    is_over(Crashes(Stock, Plan::LentEarly));
 }
 
 #[test]
 fn planted_meter_read_first_is_found() {
-    is_over(Crashes(Plan::MeterRead));
+    is_over(Crashes(Level, Plan::MeterRead));
+    is_over(Crashes(Stock, Plan::MeterRead));
 }
 
 #[test]
-fn planted_meter_refunded_first_is_found() {
-    is_over(Crashes(Plan::MeterRefunded));
+fn planted_asking_before_the_charge_is_found() {
+    is_over(Crashes(Level, Plan::AskedFirst));
+    is_over(Crashes(Stock, Plan::AskedFirst));
 }
 
 #[test]
-fn planted_missing_mark_is_found() {
-    is_over(Crashes(Plan::Unmarked));
+fn planted_record_without_what_is_left_is_found() {
+    is_over(Crashes(Level, Plan::LeftForgotten));
+    is_over(Crashes(Stock, Plan::LeftForgotten));
 }
 
 #[test]
 fn planted_forgotten_lease_is_found() {
-    is_over(Crashes(Plan::LentForgotten));
+    is_over(Crashes(Level, Plan::LentForgotten));
+    is_over(Crashes(Stock, Plan::LentForgotten));
 }
 
 /// The same over the end of a period, and what is lent of the next one before it.
@@ -284,7 +343,7 @@ mod rollover {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     struct Draft {
         record: Record,
-        more: u8,
+        level: u8,
         ahead: u8,
         is_written: bool,
     }
@@ -294,8 +353,8 @@ mod rollover {
         /// Whether the clock shows the new period: it may be set back between two processes.
         is_late: bool,
         meter: (bool, u8),
-        stock: (bool, u8),
-        ahead: u8,
+        /// Of the old period and of the new one.
+        levels: [u8; 2],
         /// What a process before had lent ahead.
         carried: u8,
         record: Record,
@@ -318,19 +377,15 @@ mod rollover {
     struct Days(Plan);
 
     impl Days {
-        /// Meter and stock: other models have what lies between their steps.
+        /// In one step: other models have what lies within it.
         fn charge(state: &mut State) {
             let is_new = state.is_late || state.meter.0;
             if is_new && !state.meter.0 {
                 state.meter = (true, 0);
             }
-            if is_new && !state.stock.0 && state.ahead > 0 && state.meter.1 < LIMIT {
-                state.stock = (true, state.ahead);
-                state.ahead = 0;
-            }
-            if state.meter.1 < LIMIT && state.stock.0 == is_new && state.stock.1 > 0 {
+            let level = state.levels[usize::from(is_new)];
+            if state.meter.1 < LIMIT.min(level) {
                 state.meter.1 += 1;
-                state.stock.1 -= 1;
                 state.admitted[usize::from(is_new)] += 1;
             }
         }
@@ -350,13 +405,9 @@ mod rollover {
                 });
                 return;
             }
-            if !state.stock.0 && is_new {
-                state.stock = (true, state.ahead);
-                state.ahead = 0;
-            }
-            if state.stock.0 == is_new {
-                state.stock.1 += draft.more;
-                state.ahead += draft.ahead;
+            state.levels[usize::from(is_new)] = draft.level;
+            if draft.ahead > 0 {
+                state.levels[1] = draft.ahead;
             }
         }
 
@@ -370,37 +421,35 @@ mod rollover {
                 state.meter.1 = charged.max(state.meter.1);
                 state.carried = 0;
             }
-            let kept = match state.stock {
-                (period, stock) if period == is_new => stock,
-                _ if is_new => state.ahead,
-                _ => 0,
-            };
-            let begins = is_new && !state.stock.0;
-            let ahead = if is_new || state.ahead > 0 {
+            let committed = state.meter.1;
+            let left = state.levels[usize::from(is_new)].saturating_sub(committed);
+            let is_lent_ahead = !is_new && state.levels[1] > 0;
+            let ahead = if is_new || is_lent_ahead {
                 0
             } else {
                 LEASE.min(LIMIT - LIMIT.min(state.carried))
             };
-            let more = LEASE.saturating_sub(kept);
+            let more = LEASE.saturating_sub(left);
+            let begins = is_new && !state.record.is_new;
             let on_record = if begins && self.0 == Plan::BegunForgotten {
                 0
             } else {
-                kept
+                left
             };
-            let still = if is_new { 0 } else { state.ahead };
+            let still = if is_lent_ahead { state.levels[1] } else { 0 };
             let mut draft = Draft {
                 record: Record {
                     is_new,
-                    committed: state.meter.1,
+                    committed,
                     out: on_record + more,
                     ahead: state.carried + still + ahead,
                 },
-                more,
+                level: LIMIT.min(committed + left + more),
                 ahead,
                 is_written: false,
             };
             if self.0 == Plan::LentEarly {
-                state.ahead += draft.ahead;
+                state.levels[1] += draft.ahead;
                 draft.ahead = 0;
             }
             draft

@@ -8,7 +8,7 @@ use tollgate_core::{
     Cost, Limit, Limiter, ManualClock, Meter, Moment, Nanos, ShardedLimiter, Wall,
 };
 use tollgate_policy::{Gate, Request, Usage};
-use tollgate_quota::lease::{Asked, Desk, Leased, LeasedAccount};
+use tollgate_quota::lease::{Asked, Desk, Leased, LeasedAccount, Lend};
 use tollgate_quota::{Depth, Lifetime, RateMeter, RefundRule};
 use tollgate_table::KeyedLimiter;
 use tollgate_window::{ShardedRing, SlottedRing};
@@ -196,7 +196,14 @@ fn leased() {
         assert!(charged.is_ok());
     });
     let leased = Leased::new(Lifetime::new(), max, 0, 0, Arc::new(NoDesk));
-    leased.holder().lend(0, max);
+    leased.holder().lend(&Lend {
+        period: 0,
+        committed: 0,
+        max,
+        left: 0,
+        more: max,
+        low: 0,
+    });
     row("leased_charge", |_| {
         let charged = black_box(&leased).charge(at, black_box(Cost::ONE), max);
         assert!(charged.is_ok());

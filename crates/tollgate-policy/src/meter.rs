@@ -8,14 +8,30 @@ use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 /// Defines the enum of meters, that of their receipts, and the calls that go through.
 macro_rules! meters {
     ($($name:ident($meter:ty)),+ $(,)?) => {
-        /// A meter of any algorithm.
-        #[derive(Debug)]
+        /// A meter of any algorithm, shared: where it lies an account finds at once.
+        #[derive(Clone, Debug)]
         #[cfg_attr(
             not(feature = "ledger"),
             allow(dead_code, reason = "without a ledger nothing is leased")
         )]
         pub(crate) enum AnyMeter {
-            $($name($meter)),+
+            $($name(Arc<$meter>)),+
+        }
+
+        $(impl From<$meter> for AnyMeter {
+            fn from(meter: $meter) -> Self {
+                Self::$name(Arc::new(meter))
+            }
+        })+
+
+        impl AnyMeter {
+            /// Whether both are the very same meter.
+            pub(crate) fn is(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$name(one), Self::$name(other)) => Arc::ptr_eq(one, other),)+
+                    _ => false,
+                }
+            }
         }
 
         /// A receipt of any meter.
@@ -88,12 +104,12 @@ meters! {
     Calendar(CalendarMeter),
     Lifetime(Lifetime),
     Concurrency(Concurrency),
-    LeasedRate(Arc<Leased<RateMeter>>),
-    LeasedFixed(Arc<Leased<FixedWindow<()>>>),
-    LeasedCalendar(Arc<Leased<CalendarMeter>>),
-    LeasedLifetime(Arc<Leased<Lifetime>>),
-    LeasedWindow(Arc<Leased<SlottedRing<()>>>),
-    LeasedLog(Arc<Leased<ExactLog<()>>>),
+    LeasedRate(Leased<RateMeter>),
+    LeasedFixed(Leased<FixedWindow<()>>),
+    LeasedCalendar(Leased<CalendarMeter>),
+    LeasedLifetime(Leased<Lifetime>),
+    LeasedWindow(Leased<SlottedRing<()>>),
+    LeasedLog(Leased<ExactLog<()>>),
 }
 
 /// Calls `$call` on the leased meter that `$meter` is, if it is one.
@@ -141,12 +157,12 @@ impl AnyMeter {
         }
 
         match self {
-            Self::Rate(meter) => charge(meter, record, at, frame),
-            Self::Window(meter) => charge(meter, record, at, frame),
-            Self::Log(meter) => charge(meter, record, at, frame),
-            Self::Fixed(meter) => charge(meter, record, at, frame),
-            Self::Calendar(meter) => charge(meter, record, at, frame),
-            Self::Lifetime(meter) => charge(meter, record, at, frame),
+            Self::Rate(meter) => charge(&**meter, record, at, frame),
+            Self::Window(meter) => charge(&**meter, record, at, frame),
+            Self::Log(meter) => charge(&**meter, record, at, frame),
+            Self::Fixed(meter) => charge(&**meter, record, at, frame),
+            Self::Calendar(meter) => charge(&**meter, record, at, frame),
+            Self::Lifetime(meter) => charge(&**meter, record, at, frame),
             _ => {}
         }
     }
@@ -157,8 +173,8 @@ impl AnyMeter {
     }
 
     /// Asks for `cost` to be lent to a leased meter, if less is at hand.
-    pub(crate) fn ask_for(&self, cost: Cost) {
-        if_leased!(self, leased => leased.ask_for(cost), ());
+    pub(crate) fn ask_for(&self, cost: Cost, at: Moment) {
+        if_leased!(self, leased => leased.ask_for(cost, at), ());
     }
 
     /// Charges a leased meter although nothing is lent: see [`Leased::charge_unrecorded`].
@@ -202,7 +218,7 @@ impl AnyMeter {
     pub(crate) fn take_over(&self, old: &Self, at: Moment) {
         match (self, old) {
             // An account may be replaced and its meter stay.
-            _ if std::ptr::eq(self, old) => {}
+            _ if self.is(old) => {}
             (Self::Rate(new), Self::Rate(old)) => new.take_over(old, at),
             (Self::Fixed(new), Self::Fixed(old)) => new.take_over(old, at),
             (Self::Calendar(new), Self::Calendar(old)) => new.take_over(old, at),
@@ -261,7 +277,7 @@ impl AnyMeter {
 }
 
 impl AnyMeter {
-    /// Refunds the meter alone: the stock of a lease may have been given these units before, when the old meter was asked.
+    /// Refunds the meter alone, and asks nobody to come by: the old meter was asked to do that.
     fn refund_meter(&self, at: Moment, receipt: &AnyReceipt, surplus: u64) -> u64 {
         match (self, receipt) {
             (Self::LeasedFixed(new), AnyReceipt::LeasedFixed(receipt)) => {

@@ -43,9 +43,9 @@ impl Lifetime {
         }
     }
 
-    /// Whether a refund of that charge gives back all of its surplus now.
-    pub(crate) fn knows(&self, receipt: &TallyReceipt) -> bool {
-        self.tally.knows(*receipt)
+    /// Units spent, read by an exchange: it is before or after each charge. None if the budget is closed.
+    pub(crate) fn standing(&self) -> Option<u64> {
+        self.tally.standing()
     }
 }
 

@@ -184,9 +184,10 @@ impl Tally {
             .map_or(0, |(before, after)| before.used - after.used)
     }
 
-    /// Whether a refund of that receipt gives back all of its surplus now.
-    pub(crate) fn knows(&self, receipt: TallyReceipt) -> bool {
-        self.load().refund(receipt, 1).is_some()
+    /// Units charged, read by an exchange: it is before or after each charge in the order of all changes. None if the tally is closed.
+    pub(crate) fn standing(&self) -> Option<u64> {
+        let same = self.exchange(|state| if state.is_closed { Err(()) } else { Ok(state) });
+        same.ok().map(|(_, state)| state.used)
     }
 
     pub(crate) fn used(&self) -> u64 {

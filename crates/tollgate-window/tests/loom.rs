@@ -34,6 +34,12 @@ fn fixed_refund_touches_no_other_period() {
     both_ways(|| exhaustive(fixed::refund_touches_no_other_period));
 }
 
+/// Two charges, each of the next period, and two questions; to 3.
+#[test]
+fn fixed_what_ended_is_told_with_its_period() {
+    both_ways(|| bounded(3, fixed::what_ended_is_told_with_its_period));
+}
+
 /// A refund and two charges; exhaustive.
 #[test]
 fn fixed_refunds_and_charges_add_up() {

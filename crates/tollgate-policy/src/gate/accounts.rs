@@ -54,9 +54,9 @@ pub(crate) struct Account {
     pub(crate) limit: Arc<CompiledLimit>,
     pub(crate) rule: Rule,
     /// None if it is unlimited.
-    pub(crate) meter: Option<Arc<AnyMeter>>,
+    pub(crate) meter: Option<AnyMeter>,
     /// Of an account that was limited before it became unlimited: what it had committed, until it is limited again.
-    resting: Option<Arc<AnyMeter>>,
+    resting: Option<AnyMeter>,
     /// Before this nobody is admitted: an account that was evicted may have been used then.
     floor: Floor,
     follows_wall: bool,
@@ -189,9 +189,7 @@ impl Account {
             version: policy.version,
             limit: Arc::clone(limit),
             // Invariant: every rule of the limit was tried when it was compiled.
-            meter: kept
-                .or_else(|| limit.meter(&rule, at).unwrap_or_default())
-                .map(Arc::new),
+            meter: kept.or_else(|| limit.meter(&rule, at).unwrap_or_default()),
             resting: None,
             floor: Floor::new(floors),
             follows_wall: limit.follows_wall(),
@@ -241,7 +239,7 @@ impl Account {
                 Err(Refused::Closed)
             )
         };
-        let is_closed = self.meter.as_deref().is_some_and(closed);
+        let is_closed = self.meter.as_ref().is_some_and(closed);
         if is_closed {
             // Acquire: pairs with the Release of the exchange that froze the meter, which came after the replacement was
             // written: whoever finds the meter frozen finds that too. And with the fence in `evicted`: whoever finds it closed
@@ -257,7 +255,7 @@ impl Account {
     }
 
     /// What holds its committed units, whether they limit anybody now or not.
-    fn committed(&self) -> Option<&Arc<AnyMeter>> {
+    fn committed(&self) -> Option<&AnyMeter> {
         self.meter.as_ref().or(self.resting.as_ref())
     }
 
@@ -274,18 +272,18 @@ impl Account {
         let Some(mut handed_on) = meter.hand_on(receipt, surplus) else {
             return 0;
         };
-        let (mut meter, mut next) = (Arc::clone(meter), self.next.get());
+        let (mut meter, mut next) = (meter.clone(), self.next.get());
         while let Some(account) = next
             && let Some(new) = account.committed()
         {
             // An account may be replaced and its meter stay.
-            if !Arc::ptr_eq(new, &meter) {
+            if !new.is(&meter) {
                 new.take_over(&meter, at);
                 match new.refund_handed_on(at, handed_on) {
                     Ok(refunded) => return refunded,
                     Err(further) => handed_on = further,
                 }
-                meter = Arc::clone(new);
+                meter = new.clone();
             }
             next = account.next.get();
         }
@@ -493,21 +491,20 @@ impl Accounts {
                 let meter = match (successor, rule.max, committed) {
                     (Some(meter), ..) => {
                         meter.set_max(rule.ceiling);
-                        Some(Arc::new(meter))
+                        Some(meter)
                     }
                     (None, None, _) => None,
                     (None, Some(_), Some(meter)) => {
                         meter.set_max(rule.ceiling);
-                        Some(Arc::clone(meter))
+                        Some(meter.clone())
                     }
                     // It was unlimited from the start: it has nothing committed.
                     (None, Some(_), None) => self
                         .keeper
                         .meter(limit, &rule, &values, at)
-                        .or_else(|| limit.meter(&rule, at).unwrap_or_default())
-                        .map(Arc::new),
+                        .or_else(|| limit.meter(&rule, at).unwrap_or_default()),
                 };
-                let resting = committed.filter(|_| meter.is_none()).map(Arc::clone);
+                let resting = committed.filter(|_| meter.is_none()).cloned();
                 let next = Account {
                     key: account.key.clone(),
                     version: policy.version,

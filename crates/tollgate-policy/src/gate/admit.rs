@@ -413,7 +413,7 @@ fn binding(
             // Those that come after it would be found dry one after another, and wait for a commit each.
             for say in &says[place + 1..] {
                 if let (Some(meter), Some(cost)) = (&say.account.meter, say.cost) {
-                    meter.ask_for(cost);
+                    meter.ask_for(cost, at);
                 }
             }
             return Stop::Dry(says[place].account.limit.name.clone());

@@ -116,23 +116,30 @@ impl Keeper {
             has_periods: kept.has_periods,
         };
         let (max, frame) = (rule.ceiling, kept.frame);
+        // Nobody else has it.
         let meter = match fresh {
             AnyMeter::Rate(meter) => {
+                let meter = Arc::into_inner(meter)?;
                 AnyMeter::LeasedRate(ledger.account(&key, terms, max, frame, || meter))
             }
             AnyMeter::Fixed(meter) => {
+                let meter = Arc::into_inner(meter)?;
                 AnyMeter::LeasedFixed(ledger.account(&key, terms, max, frame, || meter))
             }
             AnyMeter::Calendar(meter) => {
+                let meter = Arc::into_inner(meter)?;
                 AnyMeter::LeasedCalendar(ledger.account(&key, terms, max, frame, || meter))
             }
             AnyMeter::Lifetime(meter) => {
+                let meter = Arc::into_inner(meter)?;
                 AnyMeter::LeasedLifetime(ledger.account(&key, terms, max, frame, || meter))
             }
             AnyMeter::Window(meter) => {
+                let meter = Arc::into_inner(meter)?;
                 AnyMeter::LeasedWindow(ledger.account(&key, terms, max, frame, || meter))
             }
             AnyMeter::Log(meter) => {
+                let meter = Arc::into_inner(meter)?;
                 AnyMeter::LeasedLog(ledger.account(&key, terms, max, frame, || meter))
             }
             _ => return None,

@@ -282,7 +282,7 @@ fn tell_crossed(tell: &OnCrossing, account: &Account, before: u128, after: u128,
             used: account
                 .meter
                 .as_ref()
-                .map_or(0, |meter| tollgate_core::Meter::units(&**meter, after)),
+                .map_or(0, |meter| tollgate_core::Meter::units(meter, after)),
             max: account.rule.ceiling,
         });
     }

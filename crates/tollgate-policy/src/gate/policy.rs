@@ -382,33 +382,32 @@ impl CompiledLimit {
                 let Some(scale) = rule.scale else {
                     return Ok(None);
                 };
-                AnyMeter::Rate(RateMeter::with_used(scale, *depth, *refunds, used, at))
+                RateMeter::with_used(scale, *depth, *refunds, used, at).into()
             }
-            Shape::Window { per, slots, phase } => AnyMeter::Window(
+            Shape::Window { per, slots, phase } => {
                 // Nothing allowed is a ceiling of nothing, whatever the ring could hold.
                 SlottedRing::with_phase(max.max(1), *per, *slots, *phase, ())
-                    .map_err(|error| error.to_string())?,
-            ),
-            Shape::Log { per } => AnyMeter::Log(
-                ExactLog::with_clock(max.max(1), *per, ()).map_err(|error| error.to_string())?,
-            ),
+                    .map_err(|error| error.to_string())?
+                    .into()
+            }
+            Shape::Log { per } => ExactLog::with_clock(max.max(1), *per, ())
+                .map_err(|error| error.to_string())?
+                .into(),
             Shape::Fixed { per, phase } => {
                 let window = FixedWindow::with_phase(max.max(1), *per, *phase, ())
                     .map_err(|error| error.to_string())?;
-                AnyMeter::Fixed(if max == 0 {
+                if max == 0 {
                     // Windows of nothing are those whose max was lowered to it.
                     let none = window.successor(0);
                     none.take_over(&window, at);
-                    none
+                    none.into()
                 } else {
-                    window
-                })
+                    window.into()
+                }
             }
-            Shape::Calendar(calendar) => {
-                AnyMeter::Calendar(CalendarMeter::new(Arc::clone(calendar), max))
-            }
-            Shape::Lifetime => AnyMeter::Lifetime(Lifetime::new()),
-            Shape::Concurrency => AnyMeter::Concurrency(Concurrency::new()),
+            Shape::Calendar(calendar) => CalendarMeter::new(Arc::clone(calendar), max).into(),
+            Shape::Lifetime => Lifetime::new().into(),
+            Shape::Concurrency => Concurrency::new().into(),
         }))
     }
 
@@ -425,9 +424,7 @@ impl CompiledLimit {
                 },
                 AnyMeter::Rate(old),
                 Some(scale),
-            ) if *old.scale() != scale => {
-                Some(AnyMeter::Rate(RateMeter::pending(scale, *depth, *refunds)))
-            }
+            ) if *old.scale() != scale => Some(RateMeter::pending(scale, *depth, *refunds).into()),
             (
                 Shape::Rate {
                     rule: refunds,
@@ -438,28 +435,18 @@ impl CompiledLimit {
                 Some(scale),
             ) if *old.meter().scale() != scale => {
                 let meter = RateMeter::pending(scale, *depth, *refunds);
-                Some(AnyMeter::LeasedRate(std::sync::Arc::new(
-                    old.successor(meter),
-                )))
+                Some(old.successor(meter).into())
             }
             (_, AnyMeter::LeasedFixed(old), _) if old.meter().max() != max => {
                 let meter = old.meter().successor(max);
-                Some(AnyMeter::LeasedFixed(std::sync::Arc::new(
-                    old.successor(meter),
-                )))
+                Some(old.successor(meter).into())
             }
             (_, AnyMeter::LeasedCalendar(old), _) if old.meter().max() != max => {
                 let meter = old.meter().successor(max);
-                Some(AnyMeter::LeasedCalendar(std::sync::Arc::new(
-                    old.successor(meter),
-                )))
+                Some(old.successor(meter).into())
             }
-            (_, AnyMeter::Fixed(old), _) if old.max() != max => {
-                Some(AnyMeter::Fixed(old.successor(max)))
-            }
-            (_, AnyMeter::Calendar(old), _) if old.max() != max => {
-                Some(AnyMeter::Calendar(old.successor(max)))
-            }
+            (_, AnyMeter::Fixed(old), _) if old.max() != max => Some(old.successor(max).into()),
+            (_, AnyMeter::Calendar(old), _) if old.max() != max => Some(old.successor(max).into()),
             _ => None,
         }
     }

@@ -50,15 +50,13 @@ use tollgate_window::{PeriodCounter, PeriodNumber, PeriodReceipt, PeriodRefusal}
 /// # Ok::<(), tollgate_quota::calendar::CalendarError>(())
 /// ```
 #[derive(Debug)]
+#[repr(C)]
 pub struct CalendarMeter {
     calendar: Arc<Calendar>,
     counter: PeriodCounter,
 }
 
 impl CalendarMeter {
-    #[cfg(test)]
-    pub(crate) const WORD_AT: usize = std::mem::offset_of!(Self, counter);
-
     /// A meter that has used nothing, with a max of `max` units in each period of `calendar`. A max of zero admits
     /// nothing, and pays no debt.
     #[must_use]
@@ -128,9 +126,9 @@ impl CalendarMeter {
         number(self.calendar.bounds(wall))
     }
 
-    /// Whether a refund of that charge gives back all of its surplus now.
-    pub(crate) fn knows(&self, receipt: &PeriodReceipt) -> bool {
-        self.counter.knows(receipt)
+    /// Units used in the period of that number when it ended, if it was the last to do so.
+    pub(crate) fn ended(&self, period: u64) -> Option<u64> {
+        self.counter.ended(period)
     }
 
     fn number(&self, at: Moment) -> Dated<'_> {

@@ -1,45 +1,10 @@
-//! The stock of one account: units lent and not yet spent, in one word.
-//!
-//! # Periods
-//! A period's number takes a word of its own. So the stock's word has an *epoch* instead, which rises by one with each period that is
-//! begun, and beside it lie the periods of this epoch and of the next: at the place that the epoch's lowest bit says, and at the other.
-//! The place of the next is written before the epoch rises, and while nobody may begin it. So whoever computed a step with the period that
-//! he found, and then exchanges the very word that he found it by, has read the period of that word's epoch: an epoch never comes back (but
-//! for a caller who is stopped while 16,384 periods begin).
-//!
-//! # The next period
-//! What is lent ahead of the next period lies beside the word, which has a bit for whether it is there. Whoever comes first with a
-//! charge of that period begins it: in one exchange the stock of the period before dies, the bit is taken off, the epoch rises, and the stock
-//! is what was lent ahead, less that charge. What lies beside is written while the bit is off, and the bit is put on at most once in an
-//! epoch. So whoever began from a word with the bit, and then exchanges that very word, has read what was lent with that bit.
-//!
-//! # Synchronization
-//! - `word`: epoch, mark, bit and stock. Everybody reads it; every change is an exchange of the very word that its step was
-//!   computed from, so each loop is lock-free. AcqRel on success. A take releases the charge of the meter that came before
-//!   it, for the mark that reads S₀ (M₁ then has that charge). Taking the mark off releases the reading of M₁, for
-//!   the put that follows (whose refund of the meter then comes later than that reading). The mark releases that nobody is asked
-//!   any more, for the takes that follow (who then ask again). The bit, and the epoch, release what lies beside. Nothing stronger: all of
-//!   these edges go through this word. Acquire for the loads and on failure: pairs with the exchange that put the bit on or raised
-//!   the epoch. The exchange acquires too, since the word that it finds may be one that came back.
-//! - `periods`, `ahead`: the periods of two epochs, and the units that are lent ahead. The authority alone writes them, at the place of the
-//!   next epoch, while the bit is off. Relaxed: ordered by the word, as said.
-//! - `left`: what the stock still had that died when the next period was begun. Whoever began it writes it after, and the authority
-//!   clears it before it puts the bit on. Relaxed: a figure for history, which errs upward for who reads it too early.
-//! - `asked`: whether the authority was asked to come by. Relaxed: ordered by the word, as said.
-//! - `low`, `wanted`: hints for how much and when. Relaxed: they publish nothing, and no promise hangs on them.
+//! What one account may spend of what was lent to it, and how it asks for more.
 
-use std::fmt;
-use tollgate_sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
+use super::{
+    level::{self, Level},
+    stock::Stock,
 };
-
-const EPOCH_SHIFT: u32 = 50;
-const MARK: u64 = 1 << 49;
-const AHEAD: u64 = 1 << 48;
-const STOCK_MASK: u64 = AHEAD - 1;
-/// The word of a holder that takes part no more. No stock is as large.
-const REVOKED: u64 = u64::MAX;
+use tollgate_sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release, fence};
 
 /// How an account has asked its authority to come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,281 +14,286 @@ pub enum Asked {
     No,
     /// When it suits: something changed.
     Soon,
-    /// At once: the stock is low, or a debt is not on record.
+    /// At once: little is left, or a debt is not on record.
     Now,
 }
 
-/// Units that were taken.
+/// Above every [`Asked`]: nobody asks any more.
+const REVOKED: u32 = Asked::Now as u32 + 1;
+
+/// Units that were spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct Spent {
     /// How the authority should be asked now, if more urgently than it is already.
     pub ask: Option<Asked>,
 }
 
-/// Why nothing was taken.
+/// Why nothing was spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
-    /// The stock is less, or of another period.
+pub enum NotSpent {
+    /// Less is lent, or nothing of that period.
     Dry,
     /// The holder was revoked.
     Revoked,
 }
 
+/// How a meter's units go, which tells how what was lent of them is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Units {
+    /// They stay until they are given back, or until their period ends. Lent is a *level*, up to which the meter may commit.
+    Stay,
+    /// They go with time. Lent is a *stock*, from which each charge takes its units once more.
+    Drain,
+}
+
 /// What a report finds, as it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Begun {
-    /// The period of the stock.
+pub struct Begun(Found);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Level(level::Found),
+    Stock(u64),
+}
+
+impl Begun {
+    /// What is left to spend in `period`, of which `committed` units are committed.
+    #[must_use]
+    pub fn left(&self, period: u64, committed: u64) -> u64 {
+        match &self.0 {
+            Found::Level(found) => found.most(period).saturating_sub(committed),
+            Found::Stock(stock) => *stock,
+        }
+    }
+
+    /// What is lent of a period after `period`: which, and how many units.
+    #[must_use]
+    pub fn ahead(&self, period: u64) -> Option<(u64, u64)> {
+        match &self.0 {
+            Found::Level(found) => found.after(period),
+            Found::Stock(_) => None,
+        }
+    }
+}
+
+/// What is lent to an account whose record is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lend {
+    /// Of which period.
     pub period: u64,
-    /// What is left of it.
-    pub stock: u64,
-    /// The period and the units that are lent ahead, if that has not begun.
-    pub ahead: Option<(u64, u64)>,
-    /// What was left of the period before, when this one was begun from what was lent ahead.
+    /// What the meter had committed, as it is on record.
+    pub committed: u64,
+    /// The most that its limit admits, as it is on record.
+    pub max: u64,
+    /// What was left to spend then.
     pub left: u64,
+    /// What is lent on top of that.
+    pub more: u64,
+    /// Below so many that are left, the authority is asked to come at once.
+    pub low: u64,
+}
+
+#[derive(Debug)]
+enum Lent {
+    Level(Level),
+    Stock(Stock),
 }
 
 /// What may be spent of a lease. See the [module](super)'s page for who does what when.
 ///
-/// What a take touches comes last: 40 bytes, which fit in a line with the word of the meter that follows.
+/// One line long, in the order in which a charge wants it; the first word is apart from it.
+///
+/// # Synchronization
+/// - `lent`: see there.
+/// - `asked`: whether the authority was asked to come by. Relaxed: who reports clears it before it reads what is committed, and
+///   whatever orders a charge after that reading (see `Level` and `Stock`) orders it after the clearing too.
+/// - `low`, `wanted`: hints for how much and when. Relaxed: they publish nothing, and no promise hangs on them.
+#[derive(Debug)]
 #[repr(C)]
 pub struct Holder {
-    ahead: AtomicU64,
     wanted: AtomicU64,
-    left: AtomicU64,
+    lent: Lent,
     low: AtomicU64,
-    periods: [AtomicU64; 2],
     asked: AtomicU32,
-    /// Bits 0-47: stock. Bit 48: whether something is lent ahead. Bit 49: the mark. Bits 50-63: the epoch.
-    word: AtomicU64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
-    /// In its 14 bits.
-    epoch: u64,
-    is_marked: bool,
-    is_ahead: bool,
-    stock: u64,
-}
-
-impl State {
-    /// None if it was revoked.
-    const fn unpack(word: u64) -> Option<Self> {
-        if word == REVOKED {
-            return None;
-        }
-        Some(Self {
-            epoch: word >> EPOCH_SHIFT,
-            is_marked: word & MARK != 0,
-            is_ahead: word & AHEAD != 0,
-            stock: word & STOCK_MASK,
-        })
-    }
-
-    const fn pack(self) -> u64 {
-        // Invariant: the stock is at most `STOCK_MAX`, so this is not `REVOKED`.
-        let mark = if self.is_marked { MARK } else { 0 };
-        let ahead = if self.is_ahead { AHEAD } else { 0 };
-        // What does not fit of the epoch is shifted out.
-        self.epoch << EPOCH_SHIFT | mark | ahead | self.stock
-    }
-
-    /// The next epoch, with `stock` units.
-    const fn begun(self, stock: u64) -> Self {
-        Self {
-            epoch: self.epoch + 1,
-            is_ahead: false,
-            ..self.with_stock(stock)
-        }
-    }
-
-    const fn with_stock(self, stock: u64) -> Self {
-        let most = Holder::STOCK_MAX;
-        let stock = if stock > most { most } else { stock };
-        Self { stock, ..self }
-    }
 }
 
 impl Holder {
-    /// The most units that it holds: 2.8 × 10¹⁴. What is lent beyond is never spent, and a larger cost finds no stock.
-    pub const STOCK_MAX: u64 = STOCK_MASK - 1;
+    /// The most units that are left to spend: what is lent beyond is never spent, and a larger cost finds nothing.
+    pub const LEFT_MAX: u64 = Stock::MAX;
 
+    /// Where the words begin that every charge reads.
     #[cfg(test)]
-    pub(super) const WORD_AT: usize = std::mem::offset_of!(Self, word);
+    pub(super) const READ_AT: usize = std::mem::offset_of!(Self, lent);
 
-    /// A holder without stock, in period 0.
+    /// A holder of which nothing is lent.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(units: Units) -> Self {
         Self {
-            word: AtomicU64::new(0),
-            periods: [AtomicU64::new(0), AtomicU64::new(0)],
-            ahead: AtomicU64::new(0),
-            left: AtomicU64::new(0),
-            asked: AtomicU32::new(Asked::No as u32),
-            low: AtomicU64::new(0),
+            lent: match units {
+                Units::Stay => Lent::Level(Level::new()),
+                Units::Drain => Lent::Stock(Stock::new()),
+            },
             wanted: AtomicU64::new(0),
+            low: AtomicU64::new(0),
+            asked: AtomicU32::new(Asked::No as u32),
         }
     }
 
-    /// Takes `units` of the stock of `period`, or none. The meter was charged before. One exchange, also if it begins the period.
+    /// More than that nobody may commit in any period: a charge that would need not try. A hint.
+    #[inline]
+    pub fn most(&self) -> u64 {
+        match &self.lent {
+            Lent::Level(level) => level.highest(),
+            Lent::Stock(_) => u64::MAX,
+        }
+    }
+
+    /// Spends `units` of `period`, or none. The meter was charged with them before, and had `after` committed then.
     ///
     /// # Errors
-    /// [`NotTaken`]; nothing changed.
+    /// [`NotSpent`]; nothing changed.
     #[inline]
-    pub fn take(&self, period: u64, units: u64) -> Result<Taken, NotTaken> {
-        let (before, left) = self.exchange(|state| {
-            let state = self.in_period(state, period)?;
-            let left = state.stock.checked_sub(units).ok_or(())?;
-            Ok(state.with_stock(left))
-        })?;
-        self.note_begun(before, left);
-        Ok(self.taken(left.stock))
+    pub fn spend(&self, period: u64, units: u64, after: u64) -> Result<Spent, NotSpent> {
+        let left = match &self.lent {
+            Lent::Level(level) => level.most_after_a_charge(period).checked_sub(after),
+            Lent::Stock(stock) => stock.take(units),
+        };
+        let left = left.ok_or_else(|| self.not_spent())?;
+        let asked = if left < self.low.load(Relaxed) {
+            Asked::Now
+        } else {
+            Asked::Soon
+        };
+        Ok(Spent {
+            ask: self.raise(asked).then_some(asked),
+        })
     }
 
-    /// Takes as many of `units` as the stock of `period` has, and returns how many.
-    pub fn take_up_to(&self, period: u64, units: u64) -> u64 {
-        let mut paid = 0;
-        let taken = self.exchange(|state| {
-            let state = self.in_period(state, period)?;
-            paid = state.stock.min(units);
-            if paid == 0 {
-                return Err(());
+    #[cold]
+    fn not_spent(&self) -> NotSpent {
+        if self.is_revoked() {
+            NotSpent::Revoked
+        } else {
+            NotSpent::Dry
+        }
+    }
+
+    /// Pays what it can of `units` of `period` that were charged whether they fit or not; the meter had `after` committed then. True if
+    /// that is all: then a record covers them.
+    pub fn pay(&self, period: u64, units: u64, after: u64, max: u64) -> bool {
+        // Beyond the max nothing is lent: a record that has all spent stops there.
+        match &self.lent {
+            Lent::Level(level) => after <= max.min(level.most_after_a_charge(period)),
+            Lent::Stock(stock) => {
+                let room = max.saturating_sub(after.saturating_sub(units));
+                stock.take_up_to(units.min(room)) == units
             }
-            Ok(state.with_stock(state.stock - paid))
-        });
-        let Ok((before, after)) = taken else {
+        }
+    }
+
+    /// Begins a report: nobody has asked any more, and at most `most` units are left to spend in `period`, of which `committed` are, and
+    /// none beyond `max`, where a record stops.
+    /// What the meter has committed is to be read after this, by [`Lasting::standing`](super::Lasting::standing). None if the holder was
+    /// revoked.
+    pub fn begin(&self, period: u64, committed: u64, max: u64, most: u64) -> Option<Begun> {
+        let clear = |asked| (asked != REVOKED).then_some(Asked::No as u32);
+        self.asked.fetch_update(Relaxed, Relaxed, clear).ok()?;
+        let found = match &self.lent {
+            Lent::Level(level) => {
+                let within = committed.saturating_add(most).min(max.max(committed));
+                Found::Level(level.trim(period, within))
+            }
+            Lent::Stock(stock) => Found::Stock(stock.trim(most)?),
+        };
+        Self::publish();
+        Some(Begun(found))
+    }
+
+    /// Release fence: pairs with the Acquire fence of `Level::most_after_a_charge`, by way of the exchange with which the meter is read
+    /// after this.
+    fn publish() {
+        fence(Release);
+    }
+
+    /// Lends what is on record, and returns what is left to spend. Units of an earlier period are worth nothing from then on. To be called
+    /// by who reports.
+    pub fn lend(&self, lend: &Lend) -> u64 {
+        if self.is_revoked() {
             return 0;
+        }
+        let left = lend.left.saturating_add(lend.more);
+        let (left, low) = match &self.lent {
+            Lent::Level(level) => {
+                // A record that has all spent stops at its max.
+                let within = lend.max.max(lend.committed);
+                let most = lend.committed.saturating_add(left).min(within);
+                level.set(lend.period, most);
+                // Where nothing more can be lent, nobody need ask.
+                let low = if most < within { lend.low } else { 0 };
+                (most - lend.committed, low)
+            }
+            Lent::Stock(stock) => {
+                stock.add(lend.more);
+                (left, lend.low)
+            }
         };
-        self.note_begun(before, after);
-        paid
-    }
-
-    /// Puts `units` back that were taken in `period`, if that is still the stock's and no report is being made. The meter is
-    /// refunded after.
-    pub fn put(&self, period: u64, units: u64) {
-        // What is not put back is lent again later.
-        let _ = self.exchange(|state| {
-            if self.period(state) == period && !state.is_marked {
-                Ok(state.with_stock(state.stock.saturating_add(units)))
-            } else {
-                Err(())
-            }
-        });
-    }
-
-    /// Begins a report: nobody is asked any more, and nothing comes back into the stock until [`Self::end`]. Trims the stock
-    /// to at most `most`. None if the holder was revoked.
-    pub fn begin(&self, most: u64) -> Option<Begun> {
-        // Relaxed: published by the exchange.
-        self.asked.store(Asked::No as u32, Relaxed);
-        let begun = self.exchange(|state| {
-            Ok(State {
-                is_marked: true,
-                ..state.with_stock(state.stock.min(most))
-            })
-        });
-        begun.ok().map(|(_, after)| self.found(after))
-    }
-
-    /// Ends a report: the meter has been read.
-    pub fn end(&self) {
-        let _ = self.exchange(|state| {
-            Ok(State {
-                is_marked: false,
-                ..state
-            })
-        });
-    }
-
-    /// Adds `units` of `period`, which are on record. If that was lent ahead and has not begun, it begins with both. Stock of an
-    /// earlier period dies. Later than `period` is the stock if it has already been lent, or was begun; then these die.
-    /// To be called by who reports.
-    pub fn lend(&self, period: u64, units: u64) {
-        // Twice at most: what was lent ahead of a period that is skipped goes first.
-        while let Ok((_, after)) = self.exchange(|state| self.lent(state, period, units)) {
-            if self.period(after) == period {
-                break;
-            }
-        }
-    }
-
-    /// `state` with `units` of `period` more, or at least without what is in the way of these.
-    fn lent(&self, state: State, period: u64, units: u64) -> Result<State, ()> {
-        let now = self.period(state);
-        if now > period {
-            return Err(());
-        }
-        let more = |state: State| state.with_stock(state.stock.saturating_add(units));
-        if let Ok(state) = self.in_period(state, period) {
-            return Ok(more(state));
-        }
-        if state.is_ahead {
-            let is_ahead = false;
-            return Ok(State { is_ahead, ..state });
-        }
-        // Relaxed: the exchange publishes it. Nobody else raises the epoch, as the bit is off.
-        self.of_next(state).store(period, Relaxed);
-        Ok(state.begun(units))
-    }
-
-    /// Lends `units` of `next`, the period after `period`, which are on record. If the stock is of another period by now, they die.
-    /// To be called once in a `period`, by who reports.
-    pub fn lend_ahead(&self, period: u64, next: u64, units: u64) {
-        // Relaxed: who reports is who writes what lies beside.
-        let state = State::unpack(self.word.load(Relaxed));
-        let is_clear = |state: State| self.period(state) == period && !state.is_ahead;
-        let Some(state) = state.filter(|state| is_clear(*state)) else {
-            return;
-        };
-        // Relaxed: the bit publishes them. It was not on in this epoch, and nobody else raises that.
-        self.of_next(state).store(next, Relaxed);
-        self.ahead.store(units.min(Self::STOCK_MAX), Relaxed);
-        self.left.store(0, Relaxed);
-        let _ = self.exchange(|state| {
-            let is_ahead = true;
-            Ok(State { is_ahead, ..state })
-        });
-    }
-
-    /// Takes back what was lent ahead, if that has not begun.
-    pub fn take_back_ahead(&self) {
-        let _ = self.exchange(|state| {
-            let is_ahead = false;
-            if state.is_ahead {
-                Ok(State { is_ahead, ..state })
-            } else {
-                Err(())
-            }
-        });
-    }
-
-    /// Ends it all: nothing is taken or lent any more. Returns what was left.
-    pub fn revoke(&self) -> Option<Begun> {
-        // Acquire, here and on failure: what lies beside the word is found.
-        let mut word = self.word.load(Acquire);
-        loop {
-            let state = State::unpack(word)?;
-            // Acquire: as a mark does. Nobody goes by what came before a revocation.
-            match self
-                .word
-                .compare_exchange_weak(word, REVOKED, Acquire, Acquire)
-            {
-                Ok(_) => return Some(self.found(state)),
-                Err(held) => word = held,
-            }
-        }
-    }
-
-    /// The period and what is left of its stock; none if the holder was revoked.
-    #[must_use]
-    pub fn stock(&self) -> Option<(u64, u64)> {
-        // Acquire: pairs with the exchange that raised the epoch.
-        State::unpack(self.word.load(Acquire)).map(|state| (self.period(state), state.stock))
-    }
-
-    /// Asks at once below `low` units from now on.
-    pub fn set_low(&self, low: u64) {
         self.low.store(low, Relaxed);
+        left
+    }
+
+    /// Lends of `next`, the period after that of `lend`, up to `most` units in all, which are on record: what it begins with, since it is
+    /// owed, is among them. To be called by who reports, after [`Self::lend`].
+    pub fn lend_ahead(&self, lend: &Lend, next: u64, most: u64) {
+        if let Lent::Level(level) = &self.lent
+            && !self.is_revoked()
+        {
+            // Whoever comes first in it asks for more, also if there is no more of this period.
+            self.low.store(lend.low, Relaxed);
+            level.set_ahead(lend.period, next, most);
+        }
+    }
+
+    /// Takes back what was lent of periods after `period` beyond `most` units, as [`Self::begin`] does: what nobody has charged by the time
+    /// that the meter is read is back.
+    pub fn trim_ahead(&self, period: u64, most: u64) {
+        if let Lent::Level(level) = &self.lent {
+            level.trim_after(period, most);
+            Self::publish();
+        }
+    }
+
+    /// For who has just given units of the meter back: what follows comes after a reading of the meter that came before that.
+    #[inline]
+    pub fn after_a_refund(&self) {
+        if let Lent::Level(_) = &self.lent {
+            Level::after_a_change();
+        }
+    }
+
+    /// Ends it all: nothing is spent or lent any more once the meter is read after this, by
+    /// [`Lasting::standing`](super::Lasting::standing). False if it was ended before.
+    pub fn revoke(&self) -> bool {
+        // Relaxed: who finds nothing left because of this is ordered after it by what says so.
+        let is_first = self.asked.swap(REVOKED, Relaxed) != REVOKED;
+        match &self.lent {
+            Lent::Level(level) => level.revoke(),
+            Lent::Stock(stock) => stock.revoke(),
+        }
+        Self::publish();
+        is_first
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.asked.load(Relaxed) == REVOKED
+    }
+
+    /// What is left to spend in `period`, of which `committed` units are committed.
+    #[must_use]
+    pub fn left(&self, period: u64, committed: u64) -> u64 {
+        match &self.lent {
+            Lent::Level(level) => level.most(period).saturating_sub(committed),
+            Lent::Stock(stock) => stock.left(),
+        }
     }
 
     /// Tells that `units` were asked for and not there.
@@ -337,120 +307,11 @@ impl Holder {
     }
 
     /// Raises how the authority is asked to `asked`. True if it was raised: then ask.
+    #[inline]
     pub fn raise(&self, asked: Asked) -> bool {
         // The load spares the line in the usual case.
         self.asked.load(Relaxed) < asked as u32
             && self.asked.fetch_max(asked as u32, Relaxed) < asked as u32
-    }
-
-    #[inline]
-    fn taken(&self, left: u64) -> Taken {
-        let asked = if left < self.low.load(Relaxed) {
-            Asked::Now
-        } else {
-            Asked::Soon
-        };
-        Taken {
-            ask: self.raise(asked).then_some(asked),
-        }
-    }
-
-    /// What who reports finds in `state`.
-    fn found(&self, state: State) -> Begun {
-        // Relaxed: who reports is who writes them.
-        let ahead = || {
-            let next = self.of_next(state).load(Relaxed);
-            (next, self.ahead.load(Relaxed))
-        };
-        Begun {
-            period: self.period(state),
-            stock: state.stock,
-            ahead: state.is_ahead.then(ahead),
-            left: self.left.load(Relaxed),
-        }
-    }
-
-    /// The period of an epoch's stock.
-    #[inline]
-    fn period(&self, state: State) -> u64 {
-        // Relaxed: `state` was acquired. If this is a later epoch's by now, the exchange fails.
-        self.periods[usize::from(state.epoch & 1 == 1)].load(Relaxed)
-    }
-
-    /// The place for the period of the epoch after that of `state`.
-    fn of_next(&self, state: State) -> &AtomicU64 {
-        &self.periods[usize::from(state.epoch & 1 == 0)]
-    }
-
-    /// `state` as of `period`: itself, or what it becomes if `period` begins with what was lent ahead.
-    #[inline]
-    fn in_period(&self, state: State, period: u64) -> Result<State, ()> {
-        if self.period(state) == period {
-            Ok(state)
-        } else {
-            self.begun(state, period)
-        }
-    }
-
-    #[cold]
-    fn begun(&self, state: State, period: u64) -> Result<State, ()> {
-        // Relaxed: `state` was acquired. If these are of another bit by now, the exchange fails.
-        let (next, stock) = (self.of_next(state).load(Relaxed), self.ahead.load(Relaxed));
-        if state.is_ahead && next == period {
-            Ok(state.begun(stock))
-        } else {
-            Err(())
-        }
-    }
-
-    #[inline]
-    fn note_begun(&self, before: State, after: State) {
-        if before.epoch != after.epoch {
-            // Relaxed: a figure for history.
-            self.left.store(before.stock, Relaxed);
-        }
-    }
-
-    #[inline]
-    fn exchange(
-        &self,
-        mut step: impl FnMut(State) -> Result<State, ()>,
-    ) -> Result<(State, State), NotTaken> {
-        // Acquire, here and on failure: pairs with the exchange that put the bit on or raised the epoch.
-        let mut word = self.word.load(Acquire);
-        loop {
-            let before = State::unpack(word).ok_or(NotTaken::Revoked)?;
-            let after = step(before).map_err(|()| NotTaken::Dry)?;
-            // Linearization point of every change; what is refused linearizes at the load of `word`.
-            // AcqRel: a take releases its charge and a mark acquires it; the end of a report releases M₁'s reading and a
-            // put acquires it; the bit and the epoch release what lies beside.
-            match self
-                .word
-                .compare_exchange_weak(word, after.pack(), AcqRel, Acquire)
-            {
-                Ok(_) => return Ok((before, after)),
-                Err(held) => word = held,
-            }
-        }
-    }
-}
-
-impl Default for Holder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.stock() {
-            Some((period, stock)) => f
-                .debug_struct("Holder")
-                .field("period", &period)
-                .field("stock", &stock)
-                .finish(),
-            None => f.write_str("Holder(revoked)"),
-        }
     }
 }
 
@@ -458,188 +319,210 @@ impl fmt::Debug for Holder {
 mod tests {
     use super::*;
 
-    fn found(period: u64, stock: u64) -> Begun {
-        Begun {
+    fn lend(period: u64, committed: u64, more: u64) -> Lend {
+        Lend {
             period,
-            stock,
-            ahead: None,
+            committed,
+            max: 1_000,
             left: 0,
+            more,
+            low: 0,
         }
     }
 
     #[test]
-    fn first_charge_of_the_next_period_begins_what_was_lent_of_it() {
-        let holder = Holder::new();
-        holder.lend(7, 5);
-        holder.lend_ahead(7, 9, 3);
-        assert!(holder.take(7, 1).is_ok(), "this period goes on");
-        assert_eq!(holder.take(8, 1), Err(NotTaken::Dry), "no such period");
-        assert_eq!(holder.take(9, 4), Err(NotTaken::Dry), "less is lent");
-        assert_eq!(holder.stock(), Some((7, 4)));
-        assert!(holder.take(9, 2).is_ok());
-        assert_eq!(holder.stock(), Some((9, 1)));
-        let left = 4;
+    fn level_is_spent_up_to_and_no_further() {
+        let holder = Holder::new(Units::Stay);
+        assert_eq!(holder.spend(0, 1, 1), Err(NotSpent::Dry));
+        holder.lend(&lend(7, 3, 5));
+        assert!(holder.spend(7, 5, 8).is_ok());
+        assert_eq!(holder.spend(7, 1, 9), Err(NotSpent::Dry));
+        assert_eq!(holder.spend(8, 1, 1), Err(NotSpent::Dry), "no such period");
+        assert_eq!((holder.left(7, 6), holder.left(7, 9)), (2, 0));
+        // Two came back.
+        assert!(holder.spend(7, 2, 8).is_ok());
+    }
+
+    #[test]
+    fn stock_is_taken_once() {
+        let holder = Holder::new(Units::Drain);
+        holder.lend(&lend(0, 3, 5));
+        assert!(holder.spend(0, 5, 5).is_ok());
+        assert_eq!(holder.spend(0, 1, 1), Err(NotSpent::Dry));
+        assert_eq!((holder.left(0, 0), holder.most()), (0, u64::MAX));
+    }
+
+    #[test]
+    fn period_that_begins_finds_what_was_lent_of_it_ahead() {
+        let holder = Holder::new(Units::Stay);
+        holder.lend(&lend(7, 0, 5));
+        holder.lend_ahead(&lend(7, 0, 5), 9, 3);
+        assert!(holder.spend(7, 1, 1).is_ok(), "this period goes on");
+        assert_eq!(holder.spend(8, 1, 1), Err(NotSpent::Dry), "no such period");
+        assert_eq!(holder.spend(9, 4, 4), Err(NotSpent::Dry), "less is lent");
+        assert!(holder.spend(9, 3, 3).is_ok());
+        let begun = holder.begin(9, 1, 1_000, 9).unwrap();
         assert_eq!(
-            holder.begin(9),
-            Some(Begun {
-                left,
-                ..found(9, 1)
-            })
+            (begun.left(9, 1), begun.ahead(7), begun.ahead(9)),
+            (2, Some((9, 3)), None)
         );
-        holder.put(7, 3);
-        assert_eq!(holder.take(7, 1), Err(NotTaken::Dry));
-        assert_eq!(holder.stock(), Some((9, 1)));
-    }
-
-    #[test]
-    fn debt_of_the_next_period_begins_it_too() {
-        let holder = Holder::new();
-        holder.lend_ahead(0, 1, 3);
-        assert_eq!(holder.take_up_to(1, 5), 3);
-        assert_eq!(holder.stock(), Some((1, 0)));
-        assert_eq!(holder.take_up_to(1, 5), 0);
-    }
-
-    #[test]
-    fn what_is_lent_at_the_rollover_comes_on_top_of_what_was_lent_ahead() {
-        let holder = Holder::new();
-        holder.lend(7, 5);
-        holder.lend_ahead(7, 8, 3);
-        let ahead = Some((8, 3));
+        // What is lent at the rollover comes on top.
+        holder.lend(&Lend {
+            left: 2,
+            ..lend(9, 1, 4)
+        });
+        assert_eq!(holder.left(9, 0), 7);
+        holder.lend_ahead(&lend(9, 1, 4), 10, 2);
         assert_eq!(
-            holder.begin(9),
-            Some(Begun {
-                ahead,
-                ..found(7, 5)
-            })
+            (holder.left(7, 0), holder.left(9, 0), holder.left(10, 0)),
+            (0, 7, 2)
         );
-        holder.end();
-        holder.lend(8, 2);
-        assert_eq!(holder.begin(9), Some(found(8, 5)));
+        holder.trim_ahead(9, 0);
+        assert_eq!((holder.left(9, 0), holder.left(10, 0)), (7, 0));
     }
 
     #[test]
-    fn what_is_lent_ahead_dies_with_its_period_or_when_it_is_taken_back() {
-        let holder = Holder::new();
-        holder.lend_ahead(0, 1, 3);
-        holder.lend(2, 4);
-        assert_eq!(holder.take(1, 1), Err(NotTaken::Dry));
-        assert_eq!(holder.stock(), Some((2, 4)));
-        holder.lend_ahead(2, 3, 3);
-        holder.take_back_ahead();
-        assert_eq!(holder.take(3, 1), Err(NotTaken::Dry));
-        assert_eq!(holder.stock(), Some((2, 4)));
-        holder.lend_ahead(1, 2, 3);
+    fn period_that_is_stepped_over_leaves_nothing() {
+        let holder = Holder::new(Units::Stay);
+        holder.lend(&lend(0, 0, 5));
+        holder.lend_ahead(&lend(0, 0, 5), 1, 3);
+        holder.lend(&lend(2, 0, 4));
+        assert_eq!([0, 1, 2].map(|period| holder.left(period, 0)), [0, 0, 4]);
+        assert_eq!(holder.most(), 4);
+        holder.lend_ahead(&lend(2, 0, 4), 3, 1);
+        assert_eq!([1, 2, 3].map(|period| holder.left(period, 0)), [0, 4, 1]);
+    }
+
+    #[test]
+    fn report_trims_what_is_left() {
+        let holder = Holder::new(Units::Stay);
+        holder.lend(&lend(3, 2, 9));
+        assert_eq!(holder.begin(3, 4, 1_000, 4).unwrap().left(3, 4), 4);
+        assert_eq!(holder.left(3, 4), 4);
+        let holder = Holder::new(Units::Drain);
+        holder.lend(&lend(0, 2, 9));
+        assert_eq!(holder.begin(0, 4, 1_000, 4).unwrap().left(0, 4), 4);
+        assert_eq!(holder.left(0, 4), 4);
+    }
+
+    /// What is on record stops at its max, if all that was lent is spent.
+    #[test]
+    fn nothing_is_lent_beyond_the_max_of_the_record() {
+        let holder = Holder::new(Units::Stay);
+        let lend = Lend {
+            max: 10,
+            low: 3,
+            ..lend(0, 8, 5)
+        };
+        assert_eq!(holder.lend(&lend), 2);
+        assert_eq!(holder.left(0, 8), 2);
         assert_eq!(
-            holder.begin(9),
-            Some(found(2, 4)),
-            "of a period that has ended"
+            holder.spend(0, 1, 9).unwrap().ask,
+            Some(Asked::Soon),
+            "there is no more"
+        );
+        assert!(holder.pay(0, 1, 10, 12) && !holder.pay(0, 1, 11, 12));
+        // A debt on record.
+        holder.lend(&Lend {
+            committed: 12,
+            ..lend
+        });
+        assert_eq!((holder.left(0, 10), holder.left(0, 12)), (2, 0));
+    }
+
+    /// The period that is used up wants no more, and the next one does.
+    #[test]
+    fn first_charges_of_a_period_ask_though_the_one_before_was_used_up() {
+        let holder = Holder::new(Units::Stay);
+        let lend = Lend {
+            max: 100,
+            low: 5,
+            ..lend(7, 95, 20)
+        };
+        holder.lend(&lend);
+        holder.lend_ahead(&lend, 8, 20);
+        let ask = |after| holder.spend(8, 1, after).unwrap().ask;
+        assert_eq!(
+            [1, 15, 16].map(ask),
+            [Some(Asked::Soon), None, Some(Asked::Now)]
         );
     }
 
+    /// A record that is made under a lower max stops there.
     #[test]
-    fn stock_of_another_period_pays_nothing() {
-        let holder = Holder::new();
-        holder.lend(7, 5);
-        assert_eq!(holder.take(6, 1), Err(NotTaken::Dry));
-        assert_eq!(holder.take(8, 1), Err(NotTaken::Dry));
-        assert!(holder.take(7, 5).is_ok());
-        assert_eq!(holder.take(7, 1), Err(NotTaken::Dry));
-    }
-
-    #[test]
-    fn epochs_begin_anew_after_their_last_and_so_many_periods() {
-        let holder = Holder::new();
-        for period in 1..(1 << 14) + 3 {
-            holder.lend(period, Holder::STOCK_MAX);
-            assert!(holder.take(period, 1).is_ok());
-            assert_eq!(holder.take(period - 1, 1), Err(NotTaken::Dry));
-            holder.begin(u64::MAX).unwrap();
-            assert_eq!(holder.stock(), Some((period, Holder::STOCK_MAX - 1)));
-        }
-    }
-
-    #[test]
-    fn epochs_that_begin_anew_know_what_was_lent_ahead() {
-        let holder = Holder::new();
-        let all_ones = Holder::STOCK_MAX;
-        for next in 1..(1 << 14) + 3 {
-            holder.lend_ahead(next - 1, next, all_ones);
-            assert_eq!(holder.take(next + 1, 1), Err(NotTaken::Dry));
-            assert!(holder.take(next, 1).is_ok());
-            assert_eq!(holder.take(next - 1, 1), Err(NotTaken::Dry));
-            let begun = holder.begin(u64::MAX);
-            assert_eq!(begun.unwrap().ahead, None);
-            assert_eq!(holder.stock(), Some((next, all_ones - 1)));
-            holder.end();
-        }
-    }
-
-    #[test]
-    fn stock_dies_with_its_period_and_the_period_never_steps_back() {
-        let holder = Holder::new();
-        holder.lend(7, 5);
-        holder.lend(8, 2);
-        assert_eq!(holder.stock(), Some((8, 2)));
-        holder.lend(7, 5);
-        assert_eq!(holder.stock(), Some((8, 2)));
-        holder.put(7, 3);
-        assert_eq!(holder.stock(), Some((8, 2)));
-    }
-
-    #[test]
-    fn nothing_comes_back_while_a_report_is_made() {
-        let holder = Holder::new();
-        holder.lend(0, 5);
-        holder.take(0, 4).unwrap();
-        assert_eq!(holder.begin(u64::MAX), Some(found(0, 1)));
-        holder.put(0, 4);
-        assert_eq!(holder.stock(), Some((0, 1)));
-        assert!(holder.take(0, 1).is_ok(), "taking goes on");
-        holder.end();
-        holder.put(0, 4);
-        assert_eq!(holder.stock(), Some((0, 4)));
-    }
-
-    #[test]
-    fn report_trims_in_the_same_step() {
-        let holder = Holder::new();
-        holder.lend(3, 9);
-        assert_eq!(holder.begin(4), Some(found(3, 4)));
-        assert_eq!(holder.stock(), Some((3, 4)));
+    fn report_leaves_nothing_beyond_a_lower_max() {
+        let holder = Holder::new(Units::Stay);
+        holder.lend(&lend(0, 40, 40));
+        assert_eq!(holder.begin(0, 40, 50, 40).unwrap().left(0, 40), 10);
+        assert_eq!(holder.begin(0, 40, 30, 40).unwrap().left(0, 40), 0);
     }
 
     #[test]
     fn authority_is_asked_once_until_it_comes_by() {
-        let holder = Holder::new();
-        holder.lend(0, 10);
-        holder.set_low(5);
-        assert_eq!(holder.take(0, 1).unwrap().ask, Some(Asked::Soon));
-        assert_eq!(holder.take(0, 1).unwrap().ask, None);
-        assert_eq!(holder.take(0, 4).unwrap().ask, Some(Asked::Now));
-        assert_eq!(holder.take(0, 1).unwrap().ask, None);
-        holder.begin(u64::MAX);
-        assert_eq!(holder.take(0, 1).unwrap().ask, Some(Asked::Now));
+        for units in [Units::Stay, Units::Drain] {
+            let holder = Holder::new(units);
+            holder.lend(&Lend {
+                low: 5,
+                ..lend(0, 0, 10)
+            });
+            let ask = |after| holder.spend(0, 1, after).unwrap().ask;
+            assert_eq!(ask(1), Some(Asked::Soon));
+            assert_eq!(ask(2), None);
+            (3..=5).for_each(|after| assert_eq!(ask(after), None));
+            assert_eq!(ask(6), Some(Asked::Now));
+            assert_eq!(ask(7), None);
+            holder.begin(0, 7, 1_000, u64::MAX);
+            assert_eq!(ask(8), Some(Asked::Now));
+        }
     }
 
     #[test]
-    fn revoked_holder_takes_and_gives_nothing() {
-        let holder = Holder::new();
-        holder.lend(2, 9);
-        assert_eq!(holder.revoke(), Some(found(2, 9)));
-        assert_eq!(holder.revoke(), None);
-        assert_eq!(holder.take(2, 1), Err(NotTaken::Revoked));
-        holder.lend(2, 9);
-        holder.put(2, 9);
-        assert_eq!((holder.stock(), holder.begin(9)), (None, None));
+    fn debt_is_paid_of_what_is_left_within_the_max() {
+        let holder = Holder::new(Units::Drain);
+        holder.lend(&lend(0, 0, 10));
+        assert!(holder.pay(0, 4, 4, 9));
+        assert_eq!(holder.left(0, 4), 6);
+        assert!(!holder.pay(0, 6, 10, 9), "one is beyond the max");
+        assert_eq!(holder.left(0, 10), 1);
+        let holder = Holder::new(Units::Stay);
+        holder.lend(&lend(0, 0, 10));
+        assert!(holder.pay(0, 9, 9, 9) && !holder.pay(0, 10, 10, 9) && !holder.pay(0, 11, 11, 20));
     }
 
     #[test]
-    fn largest_stock_does_not_reach_the_mark() {
-        let holder = Holder::new();
-        holder.lend(u64::MAX - 1, u64::MAX);
-        holder.put(u64::MAX - 1, u64::MAX);
-        assert_eq!(holder.stock(), Some((u64::MAX - 1, Holder::STOCK_MAX)));
-        assert_eq!(holder.take_up_to(u64::MAX - 1, u64::MAX), Holder::STOCK_MAX);
+    fn revoked_holder_spends_and_lends_nothing() {
+        for units in [Units::Stay, Units::Drain] {
+            let holder = Holder::new(units);
+            holder.lend(&lend(2, 0, 9));
+            holder.lend_ahead(&lend(2, 0, 9), 3, 9);
+            assert!(holder.revoke() && !holder.revoke());
+            holder.lend(&lend(2, 0, 9));
+            holder.lend_ahead(&lend(2, 0, 9), 3, 9);
+            assert_eq!(holder.spend(2, 1, 1), Err(NotSpent::Revoked));
+            assert_eq!(holder.spend(3, 1, 1), Err(NotSpent::Revoked));
+            assert_eq!(
+                (
+                    holder.left(2, 0),
+                    holder.left(3, 0),
+                    holder.begin(2, 0, 1_000, 9)
+                ),
+                (0, 0, None)
+            );
+            assert!(!holder.raise(Asked::Now), "nobody asks for it any more");
+        }
+    }
+
+    #[test]
+    fn more_than_the_range_is_the_most() {
+        let holder = Holder::new(Units::Drain);
+        holder.lend(&lend(0, 0, u64::MAX));
+        holder.lend(&lend(0, 0, u64::MAX));
+        assert_eq!(holder.left(0, 0), Holder::LEFT_MAX);
+        let holder = Holder::new(Units::Stay);
+        holder.lend(&Lend {
+            max: u64::MAX,
+            ..lend(0, 1, u64::MAX)
+        });
+        assert!(holder.spend(0, 1, u64::MAX).is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! Meters whose units can be put on record, and charged again in another process.
 
+use super::Units;
 use crate::{
     CalendarMeter, Lifetime, RateMeter, RateReceipt, TallyReceipt, calendar::PeriodReceipt,
 };
@@ -50,14 +51,19 @@ pub enum Placed {
 /// A `frame` is what makes the meter's own numbers of periods the same in every process: it is added to them. Only fixed windows need
 /// one, since their clock starts with the process.
 pub trait Lasting: Meter {
+    /// Whether its units stay or drain.
+    const UNITS: Units;
+
     /// The number of the period that a charge was counted in.
     fn period(receipt: &Self::Receipt) -> u64;
 
-    /// Whether a refund of that charge would give back all of it now, so that what comes back may be spent again at once.
-    fn gives_back_all(&self, receipt: &Self::Receipt) -> bool;
+    /// What was committed in `period` when it ended, if that is known.
+    fn ended(&self, _period: u64) -> Option<u64> {
+        None
+    }
 
     /// What is committed as of `at`, and the number of the period it belongs to. None if the meter is closed, or is still to
-    /// take over from another one.
+    /// take over from another one. Where units stay it is read by an exchange, which orders it among all charges.
     fn standing(&self, at: Moment, frame: i64, max: u64) -> Option<(u64, Standing)>;
 
     /// Charges what was on record, as it counts now; and what was `lent` on top, as if it had been spent at the worst time for that: any
@@ -133,12 +139,14 @@ fn is_closed<M: Meter + ?Sized>(meter: &M, at: Moment) -> bool {
 }
 
 impl Lasting for CalendarMeter {
+    const UNITS: Units = Units::Stay;
+
     fn period(receipt: &PeriodReceipt) -> u64 {
         receipt.period()
     }
 
-    fn gives_back_all(&self, receipt: &PeriodReceipt) -> bool {
-        self.knows(receipt)
+    fn ended(&self, period: u64) -> Option<u64> {
+        self.ended(period)
     }
 
     fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
@@ -185,12 +193,14 @@ impl Lasting for CalendarMeter {
 }
 
 impl Lasting for FixedWindow<()> {
+    const UNITS: Units = Units::Stay;
+
     fn period(receipt: &PeriodReceipt) -> u64 {
         receipt.period()
     }
 
-    fn gives_back_all(&self, receipt: &PeriodReceipt) -> bool {
-        self.knows(receipt)
+    fn ended(&self, period: u64) -> Option<u64> {
+        self.ended(period)
     }
 
     fn standing(&self, at: Moment, frame: i64, max: u64) -> Option<(u64, Standing)> {
@@ -246,17 +256,15 @@ impl Lasting for FixedWindow<()> {
 }
 
 impl Lasting for Lifetime {
+    const UNITS: Units = Units::Stay;
+
     fn period(_receipt: &TallyReceipt) -> u64 {
         ALWAYS
     }
 
-    fn gives_back_all(&self, receipt: &TallyReceipt) -> bool {
-        self.knows(receipt)
-    }
-
-    fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
-        let committed = self.used(at);
-        (!is_closed(self, at)).then_some((
+    fn standing(&self, _at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
+        let committed = self.standing()?;
+        Some((
             ALWAYS,
             Standing {
                 stamp: 0,
@@ -276,13 +284,10 @@ impl Lasting for Lifetime {
 /// On record is the backlog and the wall time at which it was so; what that has drained since is worked out when it is restored. What
 /// was lent counts as spent when it is restored: had it been spent earlier, some of it would have drained.
 impl Lasting for RateMeter {
+    const UNITS: Units = Units::Drain;
+
     fn period(_receipt: &RateReceipt) -> u64 {
         ALWAYS
-    }
-
-    /// A refund is worth what has not drained yet, which is known only after it.
-    fn gives_back_all(&self, _receipt: &RateReceipt) -> bool {
-        false
     }
 
     fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {
@@ -317,13 +322,10 @@ impl Lasting for RateMeter {
 macro_rules! lasting_window {
     ($window:ty, $receipt:ty) => {
         impl Lasting for $window {
+            const UNITS: Units = Units::Drain;
+
             fn period(_receipt: &$receipt) -> u64 {
                 ALWAYS
-            }
-
-            /// What has left the window is worth nothing, which is known only after the refund.
-            fn gives_back_all(&self, _receipt: &$receipt) -> bool {
-                false
             }
 
             fn standing(&self, at: Moment, _frame: i64, max: u64) -> Option<(u64, Standing)> {

@@ -1,6 +1,6 @@
 //! A meter that spends a lease.
 
-use super::{Ahead, Asked, Holder, Lasting, NextPeriod, NotTaken, Placed, lasting};
+use super::{Ahead, Asked, Holder, Lasting, NextPeriod, NotSpent, Placed, Units, lasting};
 use std::{any::Any, fmt::Debug, sync::Arc};
 use tollgate_core::{Charged, Cost, Meter, Moment, Refused, Standing};
 use tollgate_sync::atomic::{
@@ -42,6 +42,9 @@ pub trait LeasedAccount: Send + Sync + Debug {
     #[must_use]
     fn place_ahead(&self, ahead: &Ahead, at: Moment) -> Option<Placed>;
 
+    /// What was committed in `period` when it ended, if that is known: it ended in this process, and was the last to do so.
+    fn ended(&self, period: u64) -> Option<u64>;
+
     /// The period after `period`, if it has one.
     fn next(&self, period: u64, at: Moment) -> Option<NextPeriod>;
 
@@ -58,7 +61,7 @@ pub trait LeasedAccount: Send + Sync + Debug {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-/// What the meters of one account share, beside its stock.
+/// What the meters of one account share, beside what is lent.
 #[derive(Debug)]
 #[repr(C)]
 struct Till {
@@ -70,23 +73,23 @@ struct Till {
 
 /// A meter that admits only what an authority has lent: see the [module](super)'s page.
 ///
-/// It answers as its meter does, but for [`Refused::Dry`]. A charge is two exchanges, and now and then a message to the
-/// authority's thread.
+/// It answers as its meter does, but for [`Refused::Dry`]. A charge is that of the meter and some loads, or one exchange more where units
+/// drain; and now and then a message to the authority's thread.
 ///
 /// # Layout
-/// The end of the holder and the start of the meter share a line, with the words that these two exchanges change: a charge on another
-/// core fetches one line for both. A successor's meter is on a line of its own.
+/// What every charge reads and the authority alone writes is one line. The meter, which every charge changes, begins the next: a charge
+/// on another core fetches that alone.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub struct Leased<M> {
     till: Till,
+    frame: i64,
+    generation: u64,
     holder: Holder,
     /// The first meter of the account, by whose till and holder all of its meters go; none if this is it.
     first: Option<Arc<Self>>,
     meter: M,
     is_evicted: AtomicBool,
-    frame: i64,
-    generation: u64,
 }
 
 impl<M: Lasting> Leased<M> {
@@ -103,7 +106,7 @@ impl<M: Lasting> Leased<M> {
         Self {
             first: None,
             till,
-            holder: Holder::new(),
+            holder: Holder::new(M::UNITS),
             meter,
             is_evicted: AtomicBool::new(false),
             frame,
@@ -163,18 +166,26 @@ impl<M: Lasting> Leased<M> {
         ceiling: u64,
     ) -> Result<Charged<M::Receipt>, Refused> {
         let charged = self.meter.charge(at, cost, ceiling)?;
-        let period = M::period(&charged.receipt);
-        self.first().holder.take_up_to(period, cost.get());
+        self.pay(&charged, cost, u64::MAX);
         self.first().ask(Asked::Now);
         Ok(charged)
     }
 
-    /// Asks for `cost` to be lent, if less is at hand.
-    pub fn ask_for(&self, cost: Cost) {
+    /// Pays what was charged whether it was lent or not. True if it was, all of it within `max`.
+    fn pay(&self, charged: &Charged<M::Receipt>, cost: Cost, max: u64) -> bool {
+        let (period, after) = (M::period(&charged.receipt), self.meter.units(charged.after));
+        self.first().holder.pay(period, cost.get(), after, max)
+    }
+
+    /// Asks for `cost` to be lent, if less is left as of `at`.
+    pub fn ask_for(&self, cost: Cost, at: Moment) {
         let holder = &self.first().holder;
-        if holder.stock().is_some_and(|(_, stock)| stock < cost.get()) {
-            holder.want(cost.get());
-            self.first().ask(Asked::Now);
+        let standing = self.meter.standing(at, self.frame, self.max());
+        // Of a meter that is closed nothing is known.
+        let is_dry = standing
+            .is_none_or(|(period, standing)| holder.left(period, standing.committed) < cost.get());
+        if is_dry {
+            let _ = self.not_spent(NotSpent::Dry, cost);
         }
     }
 
@@ -187,11 +198,11 @@ impl<M: Lasting> Leased<M> {
     }
 
     #[cold]
-    fn not_taken(&self, why: NotTaken, cost: Cost) -> Refused {
+    fn not_spent(&self, why: NotSpent, cost: Cost) -> Refused {
         match why {
             // Nothing is lent to it any more. Whoever looks its account up again may find another.
-            NotTaken::Revoked => {}
-            NotTaken::Dry => {
+            NotSpent::Revoked => {}
+            NotSpent::Dry => {
                 self.first().holder.want(cost.get());
                 self.first().ask(Asked::Now);
             }
@@ -200,10 +211,35 @@ impl<M: Lasting> Leased<M> {
     }
 }
 
+impl<M: Lasting> Leased<M> {
+    /// Charges if no more than `most` units, below the `ceiling`, are committed then: what is not lent is not charged in vain.
+    #[inline]
+    fn charge_within(
+        &self,
+        at: Moment,
+        cost: Cost,
+        ceiling: u64,
+        most: u64,
+    ) -> Result<Charged<M::Receipt>, Refused> {
+        match self.meter.charge(at, cost, most) {
+            // A level is of meters that count in units.
+            Ok(charged) => Ok(Charged {
+                full: ceiling.into(),
+                ..charged
+            }),
+            Err(Refused::Denied(_)) => {
+                self.meter.look(at, cost, ceiling)?;
+                Err(self.not_spent(NotSpent::Dry, cost))
+            }
+            Err(other @ (Refused::Closed | Refused::Dry)) => Err(other),
+        }
+    }
+}
+
 impl<M: Lasting + 'static> Leased<M> {
     /// Takes over from `old`, whose successor this is. Anyone may call it, more than once.
     pub fn take_over(self: &Arc<Self>, old: &Self, at: Moment) {
-        // First, so that a report which finds a charge of this meter's in the stock reads this meter.
+        // First, so that a report which finds a charge of this meter's in a stock reads this meter.
         let successor = Arc::clone(self) as Arc<dyn LeasedAccount>;
         self.first()
             .till
@@ -224,19 +260,26 @@ impl<M: Lasting> Meter for Leased<M> {
 
     #[inline]
     fn charge(&self, at: Moment, cost: Cost, ceiling: u64) -> Result<Charged<M::Receipt>, Refused> {
-        let charged = self.meter.charge(at, cost, ceiling)?;
         let Self { till, holder, .. } = self.first();
+        let most = holder.most();
+        let charged = if most < ceiling {
+            self.charge_within(at, cost, ceiling, most)?
+        } else {
+            self.meter.charge(at, cost, ceiling)?
+        };
         // After the meter: the module's page says why.
-        match holder.take(M::period(&charged.receipt), cost.get()) {
-            Ok(taken) => {
-                if let Some(asked) = taken.ask {
+        let (period, after) = (M::period(&charged.receipt), self.meter.units(charged.after));
+        match holder.spend(period, cost.get(), after) {
+            Ok(spent) => {
+                if let Some(asked) = spent.ask {
                     till.desk.ask(till.account, asked);
                 }
                 Ok(charged)
             }
             Err(why) => {
+                // Of a meter that was frozen in between it stays charged, and counts for as long as it would have.
                 self.meter.refund(at, &charged.receipt, cost.get());
-                Err(self.not_taken(why, cost))
+                Err(self.not_spent(why, cost))
             }
         }
     }
@@ -248,29 +291,20 @@ impl<M: Lasting> Meter for Leased<M> {
         ceiling: u64,
     ) -> Result<Charged<M::Receipt>, Refused> {
         let charged = self.meter.charge_anyway(at, extra, ceiling)?;
-        // Beyond the max nothing is lent: a record that has all stock spent stops there.
-        let room = self.max().saturating_sub(self.meter.units(charged.before));
-        let within = extra.get().min(room);
-        let paid = self
-            .first()
-            .holder
-            .take_up_to(M::period(&charged.receipt), within);
-        self.ask(if paid < extra.get() {
-            Asked::Now
-        } else {
+        let is_on_record = self.pay(&charged, extra, self.max());
+        self.first().ask(if is_on_record {
             Asked::Soon
+        } else {
+            Asked::Now
         });
         Ok(charged)
     }
 
     fn refund(&self, at: Moment, receipt: &M::Receipt, surplus: u64) -> u64 {
-        let first = self.first();
-        if surplus > 0 && self.meter.gives_back_all(receipt) {
-            // Before the meter: the module's page says why.
-            first.holder.put(M::period(receipt), surplus);
-        }
         let refunded = self.meter.refund(at, receipt, surplus);
         if refunded > 0 {
+            let first = self.first();
+            first.holder.after_a_refund();
             first.ask(Asked::Soon);
         }
         refunded
@@ -294,11 +328,11 @@ impl<M: Lasting> Meter for Leased<M> {
         is_closed
     }
 
-    /// Of units that came back to the stock just before, up to as many may be admitted after it and not be on record until
-    /// the next report.
     fn reset(&self, at: Moment) {
         self.meter.reset(at);
-        self.first().ask(Asked::Now);
+        let first = self.first();
+        first.holder.after_a_refund();
+        first.ask(Asked::Now);
     }
 }
 
@@ -316,7 +350,15 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
     }
 
     fn restore(&self, standing: &Standing, lent: u64, at: Moment) -> bool {
-        self.meter.restore(standing, lent, at, self.frame)
+        let standing = match M::UNITS {
+            Units::Stay => *standing,
+            // A max that was raised since the record was made let all pass that was lent.
+            Units::Drain => Standing {
+                max: standing.max.max(self.max()),
+                ..*standing
+            },
+        };
+        self.meter.restore(&standing, lent, at, self.frame)
     }
 
     fn begin_with(&self, committed: u64, at: Moment) -> bool {
@@ -325,6 +367,10 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 
     fn place_ahead(&self, ahead: &Ahead, at: Moment) -> Option<Placed> {
         self.meter.place_ahead(ahead, at, self.frame, self.max())
+    }
+
+    fn ended(&self, period: u64) -> Option<u64> {
+        self.meter.ended(period)
     }
 
     fn next(&self, period: u64, at: Moment) -> Option<NextPeriod> {
@@ -353,9 +399,9 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
-    use crate::{CalendarMeter, Lifetime};
+    use crate::{CalendarMeter, Depth, Lifetime, RateMeter, RefundRule, lease::Lend};
     use std::mem::offset_of;
-    use tollgate_core::{Nanos, Wall};
+    use tollgate_core::{Limit, Nanos, Wall};
 
     #[derive(Debug)]
     struct NoDesk;
@@ -365,29 +411,62 @@ mod tests {
         fn succeed(&self, _: u64, _: Arc<dyn LeasedAccount>) {}
     }
 
-    /// Else the stock would have more than is on record.
+    /// A reset is no gift: what is lent stays what is on record.
     #[test]
-    fn receipt_of_before_a_reset_gives_the_stock_nothing_back() {
+    fn reset_leaves_the_level() {
         let at = Moment::new(Nanos::ZERO, Wall(0));
         let account = Leased::new(Lifetime::new(), 10, 0, 0, Arc::new(NoDesk));
-        account.holder().lend(0, 10);
-        let charge = || {
-            let charged = account.charge(at, Cost::new(4).unwrap(), 10);
-            charged.unwrap().receipt
+        let charge = |units| {
+            let charged = account.charge(at, Cost::new(units).unwrap(), 10);
+            charged.map(|charged| charged.receipt)
         };
-        let (before, stays) = (charge(), charge());
-        assert_eq!(account.refund(at, &stays, 3), 3);
-        assert_eq!(account.holder().stock(), Some((0, 5)));
+        assert_eq!(charge(1), Err(Refused::Dry));
+        account.holder().lend(&Lend {
+            period: 0,
+            committed: 0,
+            max: 10,
+            left: 0,
+            more: 6,
+            low: 0,
+        });
+        let (before, stays) = (charge(4).unwrap(), charge(2).unwrap());
+        assert_eq!(account.refund(at, &stays, 1), 1);
         account.reset(at);
         assert_eq!(account.refund(at, &before, 4), 0);
-        assert_eq!(account.holder().stock(), Some((0, 5)));
+        assert_eq!(charge(7), Err(Refused::Dry));
+        assert!(charge(6).is_ok());
+        assert_eq!(account.used(at), 6);
+        assert!(
+            matches!(charge(5), Err(Refused::Denied(_))),
+            "the limit is asked before what is lent"
+        );
+    }
+
+    /// A stock goes on over a change of the max, and the record knows the old one.
+    #[test]
+    fn stock_that_was_lent_under_a_lower_max_counts_when_it_is_restored() {
+        let limit = Limit::per_hour(100);
+        let rate = RateMeter::new(&limit, Depth::Short, RefundRule::Exact).unwrap();
+        let account = Leased::new(rate, 100, 0, 0, Arc::new(NoDesk));
+        let standing = Standing {
+            stamp: 0,
+            committed: 8,
+            max: 10,
+        };
+        let at = Moment::new(Nanos::ZERO, Wall(0));
+        assert!(account.restore(&standing, 4, at));
+        assert_eq!(account.used(at), 12);
     }
 
     #[test]
-    fn both_words_of_a_charge_share_a_line() {
+    fn what_is_read_and_what_is_changed_are_lines_of_their_own() {
+        type Account = Leased<CalendarMeter>;
         const LINE: usize = 64;
-        let holder = offset_of!(Leased<CalendarMeter>, holder) + Holder::WORD_AT;
-        let meter = offset_of!(Leased<CalendarMeter>, meter) + CalendarMeter::WORD_AT;
-        assert_eq!((holder / LINE, meter), (meter / LINE, 112));
+        let read = offset_of!(Account, holder) + Holder::READ_AT;
+        let meter = offset_of!(Account, meter);
+        assert_eq!(
+            (read, offset_of!(Account, first) + 8, meter),
+            (LINE, 2 * LINE, 2 * LINE)
+        );
     }
 }

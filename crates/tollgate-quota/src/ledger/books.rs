@@ -45,8 +45,8 @@ pub(super) struct Books<'t> {
     pub(super) refused: u64,
     /// What is lent of its next period.
     pub(super) ahead: Option<Ahead>,
-    /// What was left of the stock of its last period, if that has ended.
-    pub(super) left: u64,
+    /// What its last period had committed when it ended, if it has and that is known.
+    pub(super) ended: Option<u64>,
     /// The number of the last lease. No two are alike, in whatever process.
     last: u64,
 }
@@ -66,7 +66,7 @@ impl<'t> Books<'t> {
             has_periods: false,
             refused: 0,
             ahead: None,
-            left: 0,
+            ended: None,
             last,
         })
     }
@@ -188,10 +188,9 @@ impl<'t> Books<'t> {
         Ok(())
     }
 
-    /// Enters a period that has ended, if there is anything to tell of it. The stock has died with it.
+    /// Enters a period that has ended, if there is anything to tell of it. What may have been spent of it was, if nothing else is known.
     fn end_period(&mut self, account: &[u8], ended: &Record) -> Result<(), redb::Error> {
-        let out = ended.out.saturating_sub(self.left);
-        let committed = Record { out, ..*ended }.spent();
+        let committed = self.ended.unwrap_or_else(|| ended.spent());
         let past = Past {
             standing: Standing {
                 committed,

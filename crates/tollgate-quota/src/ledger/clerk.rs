@@ -305,7 +305,7 @@ mod tests {
                 })
             });
             let months: Vec<_> = months.collect();
-            months.iter().for_each(|month| month.ask_for(Cost::ONE));
+            months.iter().for_each(|month| month.ask_for(Cost::ONE, at));
             clerk.round();
             let charge = |month: &Arc<Leased<CalendarMeter>>| {
                 let charged = month.charge(at, Cost::ONE, 9).unwrap();

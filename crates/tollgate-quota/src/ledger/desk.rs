@@ -32,7 +32,7 @@ pub(super) struct Entry {
     /// Units that it should have at hand.
     pub(super) target: u64,
     /// What it had at hand after the last report.
-    pub(super) stock: u64,
+    pub(super) left: u64,
     /// When that was.
     pub(super) reported_at: Option<Instant>,
     /// Requests refused that are on record.
@@ -154,7 +154,7 @@ impl Shared {
             is_restored: false,
             is_fresh,
             target: 0,
-            stock: 0,
+            left: 0,
             reported_at: None,
             refused: 0,
             debt: 0,

@@ -268,7 +268,7 @@ impl World {
     }
 
     fn stock(&self) -> u64 {
-        self.budget.holder().stock().map_or(0, |(_, stock)| stock)
+        self.budget.holder().left(0, self.used())
     }
 
     fn mark(&mut self) {
@@ -496,12 +496,12 @@ fn account_that_is_gone_is_closed_before_one_of_its_key_that_came_after() {
     assert_eq!(gone.len(), 1);
     let budget = budget_of(&shared);
     // It asked while the disk was about to fail.
-    budget.ask_for(Cost::new(5).unwrap());
+    budget.ask_for(Cost::new(5).unwrap(), Moment::default());
     shared.ask_again(&gone);
     for _ in 0..3 {
         clerk.round();
-        let stock = budget.holder().stock().map_or(0, |(_, stock)| stock);
         let (used, found) = (budget.used(Moment::default()), spent(&disk));
+        let stock = budget.holder().left(0, used);
         assert!(
             found >= used + stock,
             "{found} on record, {used} used and {stock} lent"

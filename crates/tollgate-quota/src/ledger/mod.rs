@@ -34,8 +34,7 @@
 //! - **Refusals** are counts for people: a kill may lose those of the last minute.
 //!
 //! Not promised: that a file is right which something else has written to, or whose copy of a week ago was put back; that a disk keeps what
-//! it has confirmed; anything about limits of less than an hour, which a policy does not keep; that a single cost above
-//! [`Holder::STOCK_MAX`](crate::lease::Holder::STOCK_MAX) ever finds stock.
+//! it has confirmed; anything about limits of less than an hour, which a policy does not keep.
 //!
 //! # What it tells
 //! Events of [`tracing`](https://docs.rs/tracing), with the target `tollgate::ledger` and a field `ledger`, the file's path:

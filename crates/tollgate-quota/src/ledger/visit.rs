@@ -5,7 +5,7 @@ use super::{
     books::Books,
     desk::{Entry, Shared},
 };
-use crate::lease::{Ahead, Begun, Holder, NextPeriod, Placed};
+use crate::lease::{Ahead, Begun, Holder, Lend, NextPeriod, Placed};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -33,12 +33,12 @@ pub(super) struct Due {
 /// What is on record of an account, and lent as soon as that is on disk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lent {
-    period: u64,
-    more: u64,
+    lend: Lend,
     /// Of the next period: its number, and what.
     ahead: Option<(u64, Ahead)>,
+    /// The same of what was lent of it before and is still ahead: its number, and how many units.
+    still_ahead: Option<(u64, u64)>,
     target: u64,
-    stock: u64,
     refused: u64,
     pub(super) debt: u64,
     /// When to come by again before the period ends.
@@ -50,22 +50,24 @@ impl Lent {
     /// It is on disk.
     pub(super) fn hand_over(&self, entry: &mut Entry) {
         entry.target = self.target;
-        entry.stock = self.stock;
         entry.refused = self.refused;
         entry.reported_at = Some(Instant::now());
-        entry.period = Some(self.period);
+        entry.period = Some(self.lend.period);
         let holder = entry.account.holder();
-        holder.set_low(self.target / 4);
-        holder.lend(self.period, self.more);
+        entry.left = holder.lend(&self.lend);
         if self.has_taken_back {
             // Once in a period is enough.
             entry.ahead = entry
                 .ahead
                 .map(|(period, ahead)| (period, Ahead { units: 0, ..ahead }));
         }
+        // What is owed by then is used in the next period from its start.
+        let owed = |units: u64| units.saturating_add(self.debt);
         if let Some((next, ahead)) = self.ahead {
-            holder.lend_ahead(self.period, next, ahead.units);
-            entry.ahead = Some((self.period, ahead));
+            holder.lend_ahead(&self.lend, next, owed(ahead.units));
+            entry.ahead = Some((self.lend.period, ahead));
+        } else if let Some((next, units)) = self.still_ahead {
+            holder.lend_ahead(&self.lend, next, owed(units));
         }
     }
 }
@@ -116,14 +118,14 @@ impl Visit<'_, '_> {
         if !self.entry.is_restored && !self.restore(&key)? {
             return self.again_unless_evicted(&key);
         }
-        let mut revoked = None;
-        if self.closing || self.entry.is_last {
-            // Nothing is taken from here on, so that what the meter says is all there is.
-            revoked = self.entry.account.holder().revoke();
+        let is_ending = self.closing || self.entry.is_last;
+        if is_ending {
+            // Nothing is admitted from here on, so that what the meter says is all there is.
+            self.entry.account.holder().revoke();
         }
         if self.entry.account.is_evicted() {
-            let revoked = revoked.or_else(|| self.entry.account.holder().revoke());
-            self.forget(&key, revoked.map_or(0, |revoked| self.left_of(revoked)))?;
+            self.entry.account.holder().revoke();
+            self.forget(&key)?;
             return Ok(Some(Outcome::Closed));
         }
         let refused = self.entry.account.refused();
@@ -131,39 +133,37 @@ impl Visit<'_, '_> {
         let holder_of = Arc::clone(&self.entry.account);
         let holder = holder_of.holder();
         let wanted = holder.take_wanted();
+        let Some((then, before)) = self.standing_before() else {
+            holder.want(wanted);
+            return Ok(self.again());
+        };
         let mut plan = Plan {
-            target: self.target(wanted),
+            target: self.target(wanted, holder.left(then, before.committed)),
             ..Plan::default()
         };
-        let mut then = None;
         if self.entry.terms.has_periods {
-            let Some(standing) = self.standing_before() else {
-                holder.want(wanted);
-                return Ok(self.again());
-            };
-            then = Some(standing.0);
-            self.plan_ahead(&mut plan, wanted, standing);
+            self.plan_ahead(&mut plan, wanted, (then, before));
         }
-        if plan.takes_back {
-            holder.take_back_ahead();
-        }
-        let begun = holder.begin(plan.target);
+        // Of the next period, what is lent of it: what is owed by then may become less.
+        let ahead = self.entry.ahead.filter(|_| !plan.takes_back);
+        holder.trim_ahead(then, ahead.map_or(0, |(_, ahead)| ahead.units));
+        let begun = holder.begin(then, before.committed, before.max, plan.target);
         // After the stock: if that shows a charge of a successor's, this is that successor.
         let account = self.shared.newest(self.number).unwrap_or(holder_of.clone());
-        let standing = account.standing(self.at);
-        holder.end();
-        let Some((now, standing)) = standing else {
+        let Some((now, standing)) = account.standing(self.at) else {
             // About to be taken over, or evicted just now: next time.
+            holder.want(wanted);
             return Ok(self.again());
         };
-        if then.is_some_and(|then| then != now) && self.entry.carried.is_some() {
-            // It may have to be charged with that first.
+        if then != now && self.entry.carried.is_some() || standing.max < before.max {
+            // It may have to be charged with that first; or what is left lies beyond its max.
+            holder.want(wanted);
             return Ok(self.again());
         }
+        self.books.ended = self.ended(now);
         let lease = self.open_lease(&key)?;
         let Some(begun) = begun else {
             // Revoked.
-            self.books.left = revoked.map_or(0, |revoked| self.left(revoked, now));
             self.books.ahead = self.entry.carried;
             match lease {
                 Some(lease) => drop(self.books.give_back(&key, lease, standing)?),
@@ -176,21 +176,17 @@ impl Visit<'_, '_> {
             }
             return Ok(Some(Outcome::Closed));
         };
-        // Stock of another period is worth nothing in this one, but for what was lent of it ahead.
-        let kept = match begun.ahead {
-            _ if begun.period == now => begun.stock,
-            Some((period, units)) if period == now => units,
-            _ => 0,
-        };
-        let more = plan.target.saturating_sub(kept);
+        let left = begun.left(now, standing.committed);
+        let more = plan.target.saturating_sub(left);
         let ahead = Self::lent_ahead(&plan, begun, then, now);
-        self.books.left = self.left(begun, now);
         self.books.ahead = self.ahead_on_record(begun, now, ahead);
         let lease = match lease {
-            None => self.books.lend(&key, standing, more)?,
+            None => self.books.lend(&key, standing, left + more)?,
             Some(lease) => {
-                let unspent = kept;
-                let report = Report { standing, unspent };
+                let report = Report {
+                    standing,
+                    unspent: left,
+                };
                 self.books.renew(&key, lease, report, more)?
             }
         };
@@ -198,11 +194,17 @@ impl Visit<'_, '_> {
         debug_assert!(lease.is_some());
         Ok(lease.map(|_| {
             Outcome::Lent(Lent {
-                period: now,
-                more,
+                lend: Lend {
+                    period: now,
+                    committed: standing.committed,
+                    max: standing.max,
+                    left,
+                    more,
+                    low: plan.target / 4,
+                },
                 ahead,
+                still_ahead: begun.ahead(now),
                 target: plan.target,
-                stock: kept + more,
                 refused,
                 debt: standing.committed.saturating_sub(standing.max),
                 due: plan.due,
@@ -222,16 +224,16 @@ impl Visit<'_, '_> {
             return Ok(self.again());
         }
         if self.entry.is_fresh {
-            self.forget(key, 0)?;
+            self.forget(key)?;
         }
         // Else nothing is known of what is on record, which stays.
         Ok(Some(Outcome::Closed))
     }
 
-    /// Forgets an account at rest, whose stock had `left` units when its last period ended.
-    fn forget(&mut self, key: &[u8], left: u64) -> Result<(), redb::Error> {
+    /// Forgets an account at rest.
+    fn forget(&mut self, key: &[u8]) -> Result<(), redb::Error> {
         let (account, at) = (&self.entry.account, self.at);
-        self.books.left = left;
+        self.books.ended = self.entry.period.and_then(|period| account.ended(period));
         self.books.forget(key, self.entry.carried, |stamp| {
             account.has_ended(stamp, at)
         })
@@ -297,9 +299,8 @@ impl Visit<'_, '_> {
     }
 
     /// What is lent ahead now: as planned, unless something is still ahead, or another period has begun since.
-    fn lent_ahead(plan: &Plan, begun: Begun, then: Option<u64>, now: u64) -> Option<(u64, Ahead)> {
-        // The stock is of no later period then, and stays in its own until it is lent to.
-        let is_clear = begun.ahead.is_none() && begun.period <= now && then == Some(now);
+    fn lent_ahead(plan: &Plan, begun: Begun, then: u64, now: u64) -> Option<(u64, Ahead)> {
+        let is_clear = begun.ahead(now).is_none() && then == now;
         let (next, units) = plan.ahead.filter(|_| is_clear)?;
         let stamp = next.stamp;
         Some((next.period, Ahead { stamp, units }))
@@ -309,7 +310,7 @@ impl Visit<'_, '_> {
     /// had lent.
     fn ahead_on_record(&self, begun: Begun, now: u64, lent: Option<(u64, Ahead)>) -> Option<Ahead> {
         let before = self.entry.ahead.map(|(_, ahead)| ahead);
-        let before = before.filter(|_| begun.ahead.is_some_and(|(period, _)| period > now));
+        let before = before.filter(|_| begun.ahead(now).is_some());
         let lent = lent.map(|(_, ahead)| ahead).or(before);
         match (lent, self.entry.carried) {
             (Some(lent), Some(carried)) => Some(Ahead {
@@ -320,23 +321,10 @@ impl Visit<'_, '_> {
         }
     }
 
-    /// What was left of the stock of the period on record, if that is not `now`.
-    fn left(&self, begun: Begun, now: u64) -> u64 {
-        if self.entry.period == Some(now) {
-            0
-        } else {
-            self.left_of(begun)
-        }
-    }
-
-    /// The same if it has ended.
-    fn left_of(&self, begun: Begun) -> u64 {
-        match self.entry.period {
-            Some(period) if period == begun.period => begun.stock,
-            // The next was begun from what was lent of it.
-            Some(_) => begun.left,
-            None => 0,
-        }
+    /// What the period on record had committed when it ended, if that is not `now` and if it is known.
+    fn ended(&self, now: u64) -> Option<u64> {
+        let ended = self.entry.period.filter(|period| *period != now)?;
+        self.entry.account.ended(ended)
     }
 
     /// The lease of the account that is open. It is whatever this process gave last: also if the commit with which it did
@@ -375,26 +363,23 @@ impl Visit<'_, '_> {
             entry.carried = carried;
         });
         if self.entry.is_fresh {
-            self.forget(key, 0)?;
+            self.forget(key)?;
         } else {
             self.books.recover(key)?;
         }
         Ok(true)
     }
 
-    /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report. It grows at once
+    /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report, of which `left` are left. It grows at once
     /// and falls slowly, so that a short rest costs no dry spell.
-    fn target(&self, wanted: u64) -> u64 {
+    fn target(&self, wanted: u64, left: u64) -> u64 {
         let Entry {
             terms,
-            account,
             target,
-            stock,
             reported_at,
             ..
         } = &self.entry;
-        let left = account.holder().stock().map_or(0, |(_, stock)| stock);
-        let spent = u128::from(stock.saturating_sub(left));
+        let spent = u128::from(self.entry.left.saturating_sub(left));
         let passed = reported_at.map_or(Duration::ZERO, |then| self.now.duration_since(then));
         let horizon = HORIZON_MIN
             .max(self.interval * HORIZON_INTERVALS)
@@ -413,6 +398,6 @@ impl Visit<'_, '_> {
             .max(slowly)
             .clamp(1, terms.lease.max(1))
             .max(wanted)
-            .min(Holder::STOCK_MAX)
+            .min(Holder::LEFT_MAX)
     }
 }

@@ -124,9 +124,10 @@ fn report_that_begins_the_period_has_what_was_lent_of_it_on_record() {
     assert!(ledger.flush(LONG));
     let record = record(&place);
     assert_eq!((record.standing.stamp, record.ahead), (DAY, None));
-    let (_, stock) = days.holder().stock().unwrap();
-    assert!(stock > 0);
-    assert_eq!(record.out, stock);
+    let (period, standing) = days.standing(at(DAY)).unwrap();
+    let left = days.holder().left(period, standing.committed);
+    assert!(left > 0);
+    assert_eq!(record.out, left);
     assert!(days.charge(at(DAY), cost(1), 10).is_ok());
 }
 
@@ -488,7 +489,7 @@ fn period_of_an_account_that_is_evicted_in_the_next_one_is_history() {
         assert_eq!(past.len(), 1);
         assert_eq!(past[0].standing.stamp, 0);
         assert!((7..=10).contains(&past[0].standing.committed), "{past:?}");
-        // What was left of the stock is known unless the account was replaced before the ledger came by.
+        // What was used of it is known unless the account was replaced before the ledger came by.
         assert!(comes_back || past[0].standing.committed == 7, "{past:?}");
     }
 }
@@ -506,7 +507,7 @@ fn meter_that_is_frozen_while_it_is_restored_does_not_count_as_charged() {
     new.set_max(9);
     // Frozen, and the ledger knows nothing of what takes over.
     new.meter().take_over(old.meter(), at(EVENING));
-    old.ask_for(cost(1));
+    old.ask_for(cost(1), at(EVENING));
     assert!(ledger.flush(LONG));
     new.take_over(&old, at(EVENING));
     let answer = charge(&ledger, &new, at(EVENING), 4, 9);
@@ -526,7 +527,7 @@ fn meter_that_is_closed_while_it_is_restored_does_not_count_as_charged() {
     let ledger = place.open(EVENING);
     let days = daily(&ledger, 10);
     assert!(days.meter().close_at_rest(at(EVENING)));
-    days.ask_for(cost(1));
+    days.ask_for(cost(1), at(EVENING));
     assert!(ledger.flush(LONG));
     assert!(days.close_at_rest(at(EVENING)));
     assert!(ledger.flush(LONG));
@@ -561,4 +562,42 @@ fn account_that_is_evicted_before_it_was_read_forgets_nothing() {
         assert!(ledger.close());
         assert_eq!(record(&place).standing.committed, 6);
     }
+}
+
+/// What is on record stops at its max, so what is lent of it does too, until the new max is there.
+#[test]
+fn raised_max_admits_nothing_that_a_kill_would_forget() {
+    let place = Place::new();
+    let (_ledger, days) = used(&place, EVENING, 8);
+    let new = Arc::new(days.successor(days.meter().successor(100)));
+    new.set_max(100);
+    new.take_over(&days, at(EVENING));
+    let mut used = 8;
+    while new.charge(at(EVENING), cost(1), 100).is_ok() {
+        used += 1;
+    }
+    let AccountRecord { standing, out, .. } = record(&place);
+    let spent = standing.max.min(standing.committed + out);
+    assert!(
+        used >= 10 && spent >= used,
+        "{used} used, {spent} on record"
+    );
+}
+
+/// A day that begins with what is owed finds what was lent of it all the same.
+#[test]
+fn debt_leaves_what_was_lent_of_the_next_day() {
+    let place = Place::new();
+    let (ledger, _clock) = place.open_by(EVENING);
+    let days = lent(&ledger, 4);
+    charge(&ledger, &days, at(EVENING), 9, 10).unwrap();
+    for _ in 0..2 {
+        assert!(ledger.flush(LONG));
+        assert!(record(&place).ahead.is_some());
+        // Told before and after something was lent ahead.
+        days.charge_anyway(at(EVENING), cost(2), 10).unwrap();
+    }
+    assert!(ledger.flush(LONG));
+    assert!(days.charge(at(DAY), cost(1), 10).is_ok());
+    assert_eq!(days.used(at(DAY)), 3 + 1);
 }

@@ -1,6 +1,6 @@
 use super::{
     number::PeriodNumber,
-    state::{CLOSED, PENDING, PERIOD_MAX, State, UNITS_MAX, Word},
+    state::{self, CLOSED, NO_PERIOD, PENDING, PERIOD_MAX, State, UNITS_MAX, Word},
 };
 use std::fmt;
 use tollgate_core::{Charged, Cost};
@@ -82,6 +82,9 @@ pub struct PeriodCounter {
     /// The period in which this counter took over from another, and the largest max that was in force in it before.
     taken_over_in: AtomicU64,
     max_before: AtomicU64,
+    /// The last period that has ended, and what it had used.
+    ended_in: AtomicU64,
+    ended_with: AtomicU64,
     /// See the module page for its bits.
     word: AtomicU128,
 }
@@ -109,6 +112,8 @@ impl PeriodCounter {
             max: max.min(UNITS_MAX),
             taken_over_in: AtomicU64::new(0),
             max_before: AtomicU64::new(0),
+            ended_in: AtomicU64::new(NO_PERIOD),
+            ended_with: AtomicU64::new(0),
             word: AtomicU128::new(word),
         }
     }
@@ -227,11 +232,23 @@ impl PeriodCounter {
         .ok()
     }
 
-    /// Whether a refund of that charge gives back all of its surplus now.
+    /// Units used in `period` when it ended. Known of the last period that ended in this counter, once whoever ended it has told; a
+    /// caller who is stopped in between for a whole period tells it too late, of the one after. A figure for history.
     #[must_use]
-    pub fn knows(&self, receipt: &PeriodReceipt) -> bool {
-        self.state()
-            .is_some_and(|state| state.refunded(receipt.period, receipt.resets, 0).is_some())
+    pub fn ended(&self, period: u64) -> Option<u64> {
+        // Acquire, and Relaxed for the rest: with the period come its units, or those of a later one, which is then seen too.
+        let is_it = self.ended_in.load(Acquire) == period;
+        let used = self.ended_with.load(Acquire);
+        (is_it && self.ended_in.load(Relaxed) == period).then_some(used)
+    }
+
+    /// Tells what a period had used that has ended.
+    #[cold]
+    fn note_ended(&self, ended: State) {
+        // Release, both: whoever finds the second finds the first, and whoever finds a later first finds that it is later.
+        self.ended_in.store(NO_PERIOD, Relaxed);
+        self.ended_with.store(ended.used, Release);
+        self.ended_in.store(ended.period, Release);
     }
 
     /// Closes the counter if nothing is used as of `period`: no charge succeeds after. False if something is used,
@@ -274,6 +291,9 @@ impl PeriodCounter {
             self.fill(CLOSED);
             return;
         };
+        // Acquire fence: what was before any exchange that the freezing one came after, as a level that was lowered before the old counter
+        // was read, is handed on to whoever finds this one filled. The freezing exchange itself is of a word that may have come back.
+        fence(Acquire);
         // Whoever comes here writes the same. Relaxed: published by `fill`.
         self.taken_over_in.store(state.period, Relaxed);
         self.max_before.store(old.max_in(state.period), Relaxed);
@@ -395,7 +415,14 @@ impl PeriodCounter {
                 .word
                 .compare_exchange_weak(word, next, Relaxed, Acquire)
             {
-                Ok(_) => return Ok(answer),
+                Ok(_) => {
+                    if let Word::Open(before) = Word::unpack(word)
+                        && before.period != state::period_of(next)
+                    {
+                        self.note_ended(before);
+                    }
+                    return Ok(answer);
+                }
                 Err(held) => word = held,
             }
         }

@@ -33,6 +33,8 @@
 //! the larger of the two maxes for that period: whoever comes to do this writes the same, so nobody waits for anybody.
 //! The new counter honours receipts of the old one.
 //!
+//! What a period had used when it ended is told beside the word, by whoever ended it, after that: a figure for history.
+//!
 //! Two fields may reach their end. Units that do (by debt; no admission can) stay there until a reset, since the true
 //! sum may be more. After 2,047 resets within one period its receipts can no longer be told apart, and refunds within
 //! it are forfeited. Both lean towards denying.
@@ -45,6 +47,9 @@
 //! - `taken_over_in`, `max_before`: written before the exchange that ends the wait of a pending counter (Release), by
 //!   all who attempt that exchange and always to the same values; read only after the word (Acquire). Every later word
 //!   is made by an exchange, which carries that release on. Nothing stronger is needed: they never change again.
+//! - `ended_in`, `ended_with`: the last period that has ended, and what it had used. Who changes them takes the period away first, and puts the
+//!   new one there last. Release, and Acquire by who asks: with the period he finds its units, or later ones, and then no period or a later
+//!   one when he looks at that again.
 
 mod counter;
 mod number;

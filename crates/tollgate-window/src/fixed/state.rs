@@ -16,6 +16,14 @@ pub(super) const UNITS_MAX: u64 = USED_SATURATED - 1;
 /// The last number of a period; the next one is that of the marks.
 pub(super) const PERIOD_MAX: u64 = u64::MAX - 1;
 
+/// No period has this number.
+pub(super) const NO_PERIOD: u64 = u64::MAX;
+
+/// The number of the period in a word; none if it is closed.
+pub(super) const fn period_of(word: u128) -> u64 {
+    (word >> PERIOD_SHIFT) as u64
+}
+
 /// The word of a closed counter.
 pub(super) const CLOSED: u128 = u128::MAX;
 /// The word of a counter that is to take over from another, and has not yet.

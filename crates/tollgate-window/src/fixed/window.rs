@@ -163,10 +163,10 @@ impl<C> FixedWindow<C> {
         self.counter.standing_in(self.number(now))
     }
 
-    /// Whether a refund of that charge gives back all of its surplus now.
+    /// Units used in the window of that number when it ended: see [`PeriodCounter::ended`].
     #[must_use]
-    pub fn knows(&self, receipt: &PeriodReceipt) -> bool {
-        self.counter.knows(receipt)
+    pub fn ended(&self, number: u64) -> Option<u64> {
+        self.counter.ended(number)
     }
 
     /// The number of the window of `now`.

@@ -82,6 +82,29 @@ pub(crate) fn refund_touches_no_other_period() {
     assert_eq!(counter.used_in(2), 2);
 }
 
+/// Who asks what a period had used when it ended, while it and the next one end, hears that or nothing; and hears it in the end.
+pub(crate) fn what_ended_is_told_with_its_period() {
+    let counter = Arc::new(PeriodCounter::new(3));
+    counter.charge_in(1, units(1), 3).expect("it is fresh");
+    let (_, told) = race(
+        &counter,
+        |counter| {
+            for (period, cost) in [(2, 2), (3, 3)] {
+                counter
+                    .charge_in(period, units(cost), 3)
+                    .expect("it is fresh");
+            }
+        },
+        |counter| [2, 1].map(|period| counter.ended(period)),
+    );
+    assert!([None, Some(2)].contains(&told[0]), "{told:?}");
+    assert!([None, Some(1)].contains(&told[1]), "{told:?}");
+    assert_eq!(
+        [1, 2, 3].map(|period| counter.ended(period)),
+        [None, Some(2), None]
+    );
+}
+
 /// Charges and a refund in one window: the sum is right whoever comes first.
 pub(crate) fn refunds_and_charges_add_up() {
     let window = Arc::new(fresh());

@@ -1,12 +1,7 @@
 //! The same of a calendar's days, and of what is lent of the next one before it begins.
 
 use super::*;
-use crate::{
-    Calendar, CalendarMeter,
-    calendar::CalendarPeriod,
-    lease::{Ahead, Begun},
-    ledger::file::AHEAD,
-};
+use crate::{Calendar, CalendarMeter, calendar::CalendarPeriod, lease::Ahead, ledger::file::AHEAD};
 use std::collections::BTreeMap;
 use tollgate_core::{Nanos, Wall};
 
@@ -23,7 +18,7 @@ type ByDay = BTreeMap<i64, u64>;
 #[derive(Clone, Debug, Default)]
 struct Known {
     admitted: ByDay,
-    /// What the stock allows without another report.
+    /// What may be without another report.
     spendable: ByDay,
 }
 
@@ -73,21 +68,14 @@ impl Days {
     }
 
     fn known(&self) -> Known {
-        let holder = self.days.holder();
-        let Begun {
-            period,
-            stock,
-            ahead,
-            ..
-        } = holder.begin(u64::MAX).unwrap();
-        holder.end();
-        let spendable = [(period, stock)].into_iter().chain(ahead);
+        let of_day = |day: i64| {
+            let used = self.admitted.get(&day).copied().unwrap_or(0);
+            (day, self.days.holder().left(number(day), used))
+        };
+        let spendable = (0..=6).map(|day| of_day(day * DAY));
         Known {
             admitted: self.admitted.clone(),
-            spendable: spendable
-                .filter(|(_, units)| *units > 0)
-                .map(|(period, units)| (start(period), units))
-                .collect(),
+            spendable: spendable.filter(|(_, units)| *units > 0).collect(),
         }
     }
 
@@ -99,7 +87,7 @@ impl Days {
     fn round(&mut self) {
         let (before, from) = (self.known(), self.disk.state().log.len());
         self.clerk.round();
-        // Until it is on disk: the stock was trimmed before, and nothing of what is lent is there yet.
+        // Until it is on disk: the level was trimmed before, and nothing of what is lent is there yet.
         let mut during = self.known();
         during.spendable.retain(|day, units| {
             *units = before.spendable.get(day).copied().unwrap_or(0).min(*units);
@@ -161,6 +149,11 @@ impl Days {
 /// The start of the period of a calendar's that has this number.
 fn start(period: u64) -> i64 {
     (period ^ 1 << 63).cast_signed()
+}
+
+/// The number of the period of a calendar's that starts then.
+fn number(start: i64) -> u64 {
+    start.cast_unsigned() ^ 1 << 63
 }
 
 /// What counts as spent of which day, by the record; and the day that the record is of.
