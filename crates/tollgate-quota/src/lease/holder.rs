@@ -394,6 +394,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lent_of_a_later_period_keeps_its_place() {
+        let holder = Holder::new(Units::Stay);
+        holder.lend(&lend(0, 0, 5));
+        holder.lend_ahead(&lend(0, 0, 5), 5, 3);
+        holder.lend(&lend(2, 0, 4));
+        assert_eq!([0, 2, 5].map(|period| holder.left(period, 0)), [0, 4, 3]);
+    }
+
+    #[test]
     fn report_trims_what_is_left() {
         let holder = Holder::new(Units::Stay);
         holder.lend(&lend(3, 2, 9));

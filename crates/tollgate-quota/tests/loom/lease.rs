@@ -444,7 +444,7 @@ fn late_charge_goes_by_no_level_of_a_later_period() {
                 |holder| holder.spend(1, 1, 4).is_ok(),
                 |holder| {
                     holder.lend_ahead(&lend(1, 3), 2, 9);
-                    holder.lend(&lend(3, 3));
+                    holder.lend(&lend(3, 5));
                     holder.lend(&lend(3, 9));
                 },
             );
@@ -455,7 +455,8 @@ fn late_charge_goes_by_no_level_of_a_later_period() {
 }
 
 /// Property: the first charge of a period goes by no level of the one before.
-/// Shape: one looks in period 3; one lends 1 of it in the place of period 1, of which 3 are lent. Exhaustive, a millisecond.
+/// Shape: one looks in period 3; one lends 1 of it in the place of period 1, of which 3 are lent; the same of what is lent ahead. Exhaustive, a
+/// millisecond.
 #[test]
 fn first_charge_goes_by_no_level_of_the_period_before() {
     both_ways(|| {
@@ -468,6 +469,16 @@ fn first_charge_goes_by_no_level_of_the_period_before() {
                 |holder| {
                     holder.lend(&lend(3, 1));
                 },
+            );
+            assert!(!spent);
+        });
+        exhaustive(|| {
+            let holder = lent_holder(Units::Stay);
+            holder.lend_ahead(&lend(1, 3), 5, 9);
+            let (spent, ()) = beside(
+                &holder,
+                |holder| holder.spend(2, 1, 2).is_ok(),
+                |holder| holder.lend_ahead(&lend(1, 3), 2, 1),
             );
             assert!(!spent);
         });
