@@ -4,6 +4,7 @@ use super::{
     level::{self, Level},
     stock::Stock,
 };
+use tollgate_core::Standing;
 use tollgate_sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::Release, fence};
 
 /// How an account has asked its authority to come by.
@@ -63,6 +64,20 @@ impl Begun {
         match &self.0 {
             Found::Level(found) => found.most(period).saturating_sub(committed),
             Found::Stock(stock) => *stock,
+        }
+    }
+
+    /// What to lend so that `target` units are left to spend, once the meter was read in `period` and stood as `standing`.
+    #[must_use]
+    pub fn lend(&self, period: u64, standing: &Standing, target: u64) -> Lend {
+        let left = self.left(period, standing.committed);
+        Lend {
+            period,
+            committed: standing.committed,
+            max: standing.max,
+            left,
+            more: target.saturating_sub(left),
+            low: target / 4,
         }
     }
 
@@ -159,6 +174,7 @@ impl Holder {
             Lent::Stock(stock) => stock.take(units),
         };
         let left = left.ok_or_else(|| self.not_spent())?;
+        // Relaxed: a hint.
         let asked = if left < self.low.load(Relaxed) {
             Asked::Now
         } else {
@@ -237,6 +253,7 @@ impl Holder {
                 (left, lend.low)
             }
         };
+        // Relaxed: a hint.
         self.low.store(low, Relaxed);
         left
     }
@@ -284,6 +301,7 @@ impl Holder {
     }
 
     fn is_revoked(&self) -> bool {
+        // Relaxed: as in `revoke`.
         self.asked.load(Relaxed) == REVOKED
     }
 

@@ -176,32 +176,24 @@ impl Visit<'_, '_> {
             }
             return Ok(Some(Outcome::Closed));
         };
-        let left = begun.left(now, standing.committed);
-        let more = plan.target.saturating_sub(left);
+        let lend = begun.lend(now, &standing, plan.target);
         let ahead = Self::lent_ahead(&plan, begun, then, now);
         self.books.ahead = self.ahead_on_record(begun, now, ahead);
         let lease = match lease {
-            None => self.books.lend(&key, standing, left + more)?,
+            None => self.books.lend(&key, standing, lend.left + lend.more)?,
             Some(lease) => {
                 let report = Report {
                     standing,
-                    unspent: left,
+                    unspent: lend.left,
                 };
-                self.books.renew(&key, lease, report, more)?
+                self.books.renew(&key, lease, report, lend.more)?
             }
         };
         // Invariant: the lease was looked up in this very transaction.
         debug_assert!(lease.is_some());
         Ok(lease.map(|_| {
             Outcome::Lent(Lent {
-                lend: Lend {
-                    period: now,
-                    committed: standing.committed,
-                    max: standing.max,
-                    left,
-                    more,
-                    low: plan.target / 4,
-                },
+                lend,
                 ahead,
                 still_ahead: begun.ahead(now),
                 target: plan.target,
@@ -370,8 +362,8 @@ impl Visit<'_, '_> {
         Ok(true)
     }
 
-    /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report, of which `left` are left. It grows at once
-    /// and falls slowly, so that a short rest costs no dry spell.
+    /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report, of which `left` are
+    /// left. It grows at once and falls slowly, so that a short rest costs no dry spell.
     fn target(&self, wanted: u64, left: u64) -> u64 {
         let Entry {
             terms,

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tollgate_core::{Meter, Moment, Nanos, Standing, Wall};
-use tollgate_quota::lease::{Leased, LeasedAccount, Lend};
+use tollgate_quota::lease::{Leased, LeasedAccount};
 use tollgate_sync::Arc;
 use tollgate_window::FixedWindow;
 
@@ -90,23 +90,14 @@ impl World {
             .begin(then, before.committed, before.max, most)
             .unwrap();
         let (now, standing) = self.account.standing(at).unwrap();
-        let left = begun.left(now, standing.committed);
+        let lend = begun.lend(now, &standing, most);
         let on_record = if self.plan == Plan::BegunForgotten && standing.stamp > 0 {
             0
         } else {
-            left
+            lend.left
         };
         let is_clear = begun.ahead(now).is_none() && then == now;
-        let more = most.saturating_sub(left);
         let lent = units.filter(|_| is_clear).map(|units| (now + 1, units));
-        let lend = Lend {
-            period: now,
-            committed: standing.committed,
-            max: standing.max,
-            left,
-            more,
-            low: 0,
-        };
         let lend_ahead = || {
             if let Some((next, units)) = lent {
                 holder.lend_ahead(&lend, next, units);
@@ -119,7 +110,7 @@ impl World {
         }
         *self.record.lock().unwrap() = Record {
             standing,
-            out: on_record + more,
+            out: on_record + lend.more,
             ahead: lent.or(begun.ahead(now).filter(|_| units.is_some())),
         };
         holder.lend(&lend);

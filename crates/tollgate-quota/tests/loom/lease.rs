@@ -78,20 +78,12 @@ impl<M: Lasting + 'static> World<M> {
         let Some((period, standing)) = self.account.standing(at) else {
             return;
         };
-        let left = begun.left(period, standing.committed);
-        let more = most.saturating_sub(left);
+        let lend = begun.lend(period, &standing, most);
         *self.record.lock().unwrap() = Record {
             standing,
-            out: left + more,
+            out: lend.left + lend.more,
         };
-        holder.lend(&Lend {
-            period,
-            committed: standing.committed,
-            max: standing.max,
-            left,
-            more,
-            low: 0,
-        });
+        holder.lend(&lend);
     }
 
     fn assert_covered(&self, at: Moment) {

@@ -11,7 +11,7 @@ use std::{
 use tollgate_core::{Limit, Meter, Moment, Nanos, Refused, Standing, Wall};
 use tollgate_quota::{
     Depth, RateMeter, RefundRule, Scale,
-    lease::{Asked, Desk, Lasting, Leased, LeasedAccount, Lend},
+    lease::{Asked, Desk, Lasting, Leased, LeasedAccount},
 };
 use tollgate_sync::{
     Arc,
@@ -112,17 +112,9 @@ impl<M: Lasting + 'static> World<M> {
         let Some((period, standing)) = newest().standing(AT) else {
             return;
         };
-        let left = begun.left(period, standing.committed);
-        let more = most.saturating_sub(left);
-        *self.record.lock().unwrap() = (standing, left + more);
-        holder.lend(&Lend {
-            period,
-            committed: standing.committed,
-            max: standing.max,
-            left,
-            more,
-            low: 0,
-        });
+        let lend = begun.lend(period, &standing, most);
+        *self.record.lock().unwrap() = (standing, lend.left + lend.more);
+        holder.lend(&lend);
     }
 
     fn assert_covered(&self, used: u64) {
