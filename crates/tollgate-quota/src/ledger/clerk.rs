@@ -35,6 +35,8 @@ pub(super) struct Clerk {
     history: Duration,
     /// The last lease that was given before this process, and the last that it has tried to give.
     leases: Option<(u64, u64)>,
+    /// The last lease that is on record for certain. Each commit has another one there.
+    sealed: u64,
     backoff: Option<Duration>,
     rounds: u64,
     teller: Teller,
@@ -64,6 +66,7 @@ impl Clerk {
             interval,
             history,
             leases: None,
+            sealed: 0,
             backoff: None,
             rounds: 0,
             due: Default::default(),
@@ -188,9 +191,19 @@ impl Clerk {
         let database = self.store.database()?;
         self.shared.show(database);
         let (first, last) = match self.leases {
-            Some(leases) => leases,
+            Some((first, last)) => {
+                // It was opened again: what may be there is what was on record, or what was tried since.
+                if self.backoff.is_some() {
+                    let (_, there) = guarded(&path, || sealed(database.as_ref()))?;
+                    if !(self.sealed..=last).contains(&there) {
+                        return Err(LedgerError::Replaced { path });
+                    }
+                }
+                (first, last)
+            }
             None => {
                 let (wall, last) = guarded(&path, || sealed(database.as_ref()))?;
+                self.sealed = last;
                 if let Some(wall) = wall.filter(|wall| *wall > at.wall) {
                     let notice = format!(
                         "the clock reads {:?} earlier than at the last commit: later periods stay begun",
@@ -206,7 +219,7 @@ impl Clerk {
         let most = last.saturating_add(numbers.len() as u64);
         self.leases = Some((first, most));
         let now = Instant::now();
-        guarded(&path, || {
+        let written = guarded(&path, || {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             let mut books = Books::open(&transaction, at.wall, last)?;
@@ -236,7 +249,9 @@ impl Clerk {
             seal(&transaction, at.wall, most)?;
             transaction.commit()?;
             Ok(written)
-        })
+        })?;
+        self.sealed = most;
+        Ok(written)
     }
 
     /// What was written is on disk.

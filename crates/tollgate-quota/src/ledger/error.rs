@@ -49,6 +49,15 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
+    /// Another one lies where it was since the disk failed: a disk that is not mounted any more, or a copy that was put back.
+    #[error(
+        "the ledger {} is not the one that was open: nothing is written to it; put that back, or start its gate anew to go on from this one",
+        path.display()
+    )]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// The disk, the file system or a lack of rights.
     #[error("the ledger cannot be read or written: {0}")]
     Io(String),

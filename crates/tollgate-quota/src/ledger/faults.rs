@@ -4,6 +4,7 @@
 //! What is asked each time is what a kill at any instant needs: the record covers what was admitted, and all that the stock still
 //! allows; and it is too much by at most a lease, beyond what came back since the last commit.
 
+mod replaced;
 mod rollover;
 
 use super::{
@@ -203,6 +204,10 @@ impl Medium for Disk {
         database
             .map(|database| (database, None))
             .map_err(|error| LedgerError::Io(error.to_string()))
+    }
+
+    fn open_again(&self) -> Result<Database, LedgerError> {
+        Ok(self.open()?.0)
     }
 
     fn path(&self) -> &Path {

@@ -43,8 +43,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Where a database is, so that it can be opened again after the disk has failed.
 pub(super) trait Medium: Send + Debug {
-    /// Opens it, and says what was noticed about it.
+    /// Opens it, or makes it if there is none, and says what was noticed about it.
     fn open(&self) -> Result<(Database, Option<&'static str>), LedgerError>;
+
+    /// Opens it again. One that is there no more is not made: whoever comes back to it shall find what is on record.
+    fn open_again(&self) -> Result<Database, LedgerError>;
 
     /// Where it is, for errors.
     fn path(&self) -> &Path;
@@ -121,14 +124,20 @@ impl Files {
         let looked = guarded(&self.path, || Ok(builder().open_read_only(&self.path)?));
         let is_repaired = matches!(looked, Err(LedgerError::NotClosed { .. }));
         drop(looked);
-        let database = guarded(&self.path, || Ok(builder().open(&self.path)?))?;
-        let format = check_format(&self.path, &database)?;
+        let (database, format) = self.open_existing()?;
         let noticed = match (is_made, is_repaired) {
             (true, _) => Some("there was no such file: a new one was made, with nothing on record"),
             (false, true) => Some("the ledger was not closed when it was last used: recovered"),
             (false, false) => None,
         };
         Ok((database, noticed, format))
+    }
+
+    fn open_existing(&self) -> Result<(Database, u64), LedgerError> {
+        is_file(&self.path).map_err(|error| failed(&self.path, error))?;
+        let database = guarded(&self.path, || Ok(builder().open(&self.path)?))?;
+        let format = check_format(&self.path, &database)?;
+        Ok((database, format))
     }
 }
 
@@ -139,6 +148,10 @@ impl Medium for Files {
             guarded(&self.path, || write_format(&database))?;
         }
         Ok((database, noticed))
+    }
+
+    fn open_again(&self) -> Result<Database, LedgerError> {
+        Ok(self.open_existing()?.0)
     }
 
     fn path(&self) -> &Path {
@@ -169,7 +182,7 @@ impl Store {
     pub(super) fn database(&mut self) -> Result<&Arc<Database>, LedgerError> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => Arc::new(self.medium.open()?.0),
+            None => Arc::new(self.medium.open_again()?),
         };
         Ok(self.database.insert(database))
     }

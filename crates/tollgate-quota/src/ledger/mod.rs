@@ -26,7 +26,8 @@
 //!   spent; but not of an account that was at rest in that period and was evicted, and so forgotten. One that was set forward is trusted,
 //!   since that cannot be told from a long stop.
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
-//!   [`Status`]; meanwhile each limit does what its policy says.
+//!   [`Status`]; meanwhile each limit does what its policy says. If the file is gone by then, or is another one, nothing is made in its place
+//!   and nothing written to that: it goes on when its own is back.
 //! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
 //!   refused by name. Opening it checks every page, and whoever only reads it checks every row.
 //! - **Windows** that slide (slotted rings and logs) count what they had counted for one more length after a restart, since when in the

@@ -1,0 +1,51 @@
+//! Another ledger where the one that was open should be, found while the disk fails.
+
+use super::{
+    super::file::{Files, Medium},
+    *,
+};
+
+#[test]
+fn ledger_that_vanished_while_its_disk_failed_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let (away, medium) = (folder.path().join("away"), Files::new(&path).unwrap());
+    let mut store = Store::open(Box::new(medium) as Box<dyn Medium>).unwrap();
+    store.give_up();
+    std::fs::rename(&path, &away).unwrap();
+    assert!(matches!(store.database(), Err(LedgerError::Io(_))));
+    assert!(!path.exists());
+    std::fs::rename(&away, &path).unwrap();
+    store.database().unwrap();
+}
+
+/// An empty one was taken for what was on record, and accounts that had not been used since the start began with nothing.
+#[test]
+fn ledger_that_is_another_one_after_its_disk_failed_is_not_written() {
+    let mut world = World::new(None);
+    world.charge(2);
+    world.round();
+    world.charge(2);
+    let ours = world.disk.state().image.clone();
+    let another = Disk::formatted().state().image.clone();
+
+    let count = world.disk.state().count;
+    world.disk.state().fault = Some(Fault::Once(count));
+    world.budget.ask_for(Cost::ONE, Moment::default());
+    world.clerk.round();
+    assert!(world.shared.is_failing());
+    world.disk.state().image.clone_from(&another);
+    world.clerk.round();
+    let failing = world.shared.status().failing.unwrap();
+    assert!(failing.contains("not the one that was open"), "{failing}");
+    assert_eq!(record(&world.disk), None);
+
+    world.disk.state().image = ours;
+    world.clerk.round();
+    assert!(
+        !world.shared.is_failing(),
+        "{:?}",
+        world.shared.status().failing
+    );
+    assert!(record(&world.disk).unwrap().spent() >= world.used());
+}
