@@ -13,6 +13,12 @@ const WITHIN_DEFAULT_NS: u64 = 50_000_000;
 const HISTORY_DEFAULT_NS: u64 = 400 * 86_400 * 1_000_000_000;
 const WITHIN_MAX_NS: u64 = 60 * 1_000_000_000;
 
+#[cfg(feature = "ledger")]
+const _: () = assert!(
+    WITHIN_MAX_NS as u128 == tollgate_quota::ledger::Durability::WITHIN_MAX.as_nanos(),
+    "what the file allows the ledger refuses"
+);
+
 pub(super) fn read(item: Item<'_>, mistakes: &mut Mistakes) -> Read<LedgerRule> {
     let DeValue::Table(table) = item.value else {
         let remedy = "write the header [ledger] and its keys below it";

@@ -12,6 +12,7 @@ use redb::Durability;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashSet, binary_heap::PeekMut},
+    panic::{self, AssertUnwindSafe},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -70,6 +71,19 @@ impl Clerk {
             backoff: None,
             rounds: 0,
             due: Default::default(),
+        }
+    }
+
+    /// Until the ledger is closed. The clock, and whoever takes in logs and metrics, are not ours: if one of them panics, that
+    /// is as if the disk failed for good, and nobody waits for what does not come.
+    pub(super) fn run_guarded(mut self) {
+        // Unwind safe: nothing of this is used any more, but for what is shared, which is whole between any two statements.
+        let run = panic::catch_unwind(AssertUnwindSafe(|| self.run()));
+        if run.is_err() {
+            let error = LedgerError::Io(format!("{}: its thread has panicked", self.shared.name));
+            self.shared.end_round(Some(error.to_string()), 0);
+            self.shared.end_all();
+            self.teller.failed(&error);
         }
     }
 

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use super::Durability;
+use std::{path::PathBuf, time::Duration};
 
 /// Why a ledger cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,16 @@ pub enum LedgerError {
     Replaced {
         /// The file.
         path: PathBuf,
+    },
+    /// A durability that there is not: commits would follow each other without a rest, or hardly ever.
+    #[error(
+        "the ledger cannot be kept within {interval:?}: between {:?} and {:?} would be right",
+        Durability::WITHIN_MIN,
+        Durability::WITHIN_MAX
+    )]
+    Interval {
+        /// What was asked for.
+        interval: Duration,
     },
     /// The disk, the file system or a lack of rights.
     #[error("the ledger cannot be read or written: {0}")]

@@ -118,11 +118,17 @@ pub enum Durability {
     /// A settlement beyond its limit returns when its debt is on disk. Nothing is ever lost. Other changes wait for 50 ms
     /// to share a commit.
     EveryCommit,
-    /// Changes wait for so long to share a commit. A kill may lose the debt that was told within that time.
+    /// Changes wait for so long to share a commit, from [`Self::WITHIN_MIN`] to [`Self::WITHIN_MAX`]. A kill may lose the debt
+    /// that was told within that time.
     Within(Duration),
 }
 
 impl Durability {
+    /// The shortest time within which changes are on disk.
+    pub const WITHIN_MIN: Duration = Duration::from_millis(1);
+    /// The longest.
+    pub const WITHIN_MAX: Duration = Duration::from_secs(60);
+
     /// How long a change may wait to share a commit.
     #[must_use]
     pub const fn interval(self) -> Duration {
@@ -220,9 +226,14 @@ impl Ledger {
     /// Opens the file, or makes one if there is none at all. Until it is started nothing is lent.
     ///
     /// # Errors
-    /// [`LedgerError`] names what is wrong with the file.
+    /// [`LedgerError`] names what is wrong with the file; [`LedgerError::Interval`] with the durability.
     pub fn open(options: &LedgerOptions) -> Result<Self, LedgerError> {
-        let opened = Files::new(&options.path).and_then(|files| Store::open(Box::new(files)));
+        let interval = options.durability.interval();
+        let opened = if (Durability::WITHIN_MIN..=Durability::WITHIN_MAX).contains(&interval) {
+            Files::new(&options.path).and_then(|files| Store::open(Box::new(files)))
+        } else {
+            Err(LedgerError::Interval { interval })
+        };
         let store = opened.inspect_err(|error| told::refused(&options.path, error))?;
         let shared = Shared::new(told::named(&options.path), store.notices.clone());
         Ok(Self(Arc::new(Handle {
@@ -245,10 +256,10 @@ impl Ledger {
         let interval = self.0.durability.interval();
         let mut store = store;
         shared.show(store.database()?);
-        let mut clerk = Clerk::new(store, shared, clock, interval, history);
+        let clerk = Clerk::new(store, shared, clock, interval, history);
         let thread = std::thread::Builder::new()
             .name("tollgate-ledger".to_owned())
-            .spawn(move || clerk.run())
+            .spawn(move || clerk.run_guarded())
             .map_err(|error| LedgerError::Io(error.to_string()))?;
         self.0.shared.set_thread(thread.thread().clone());
         *lock(&self.0.thread) = Some(thread);

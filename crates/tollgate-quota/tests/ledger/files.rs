@@ -2,7 +2,7 @@
 
 use super::*;
 use std::fs;
-use tollgate_quota::ledger::{LedgerError, LedgerFile};
+use tollgate_quota::ledger::{Durability, LedgerError, LedgerFile};
 
 fn refusal(place: &Place) -> LedgerError {
     Ledger::open(&place.options()).unwrap_err()
@@ -218,6 +218,23 @@ fn file_cut_short_or_written_over_is_refused_or_right() {
         judge(&bytes, format!("page {page} lost"));
     }
     assert!(refused > 4, "{refused}");
+}
+
+/// The longest made the thread panic, and with the shortest it never slept.
+#[test]
+fn durability_that_there_is_not_is_refused() {
+    let place = Place::new();
+    let open = |within| Ledger::open(&place.options().durability(Durability::Within(within)));
+    let (least, most) = (Durability::WITHIN_MIN, Durability::WITHIN_MAX);
+    let ns = Duration::from_nanos(1);
+    for interval in [Duration::ZERO, least - ns, most + ns, Duration::MAX] {
+        let refused = open(interval).unwrap_err();
+        assert_eq!(refused, LedgerError::Interval { interval });
+        assert!(!place.path.exists());
+    }
+    for interval in [least, most] {
+        open(interval).unwrap();
+    }
 }
 
 #[test]

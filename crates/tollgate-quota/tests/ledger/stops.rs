@@ -1,8 +1,11 @@
 //! What one process leaves for the next.
 
 use super::*;
-use std::time::Instant;
-use tollgate_core::Limit;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Instant,
+};
+use tollgate_core::{Clock, Limit};
 use tollgate_quota::{Depth, RateMeter, RefundRule, Scale, ledger::LedgerFile};
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
@@ -40,6 +43,39 @@ fn nobody_waits_for_a_ledger_that_was_closed() {
     let begun = Instant::now();
     assert!(!ledger.wait(MOST), "nothing is lent any more");
     assert!(begun.elapsed() < MOST);
+}
+
+/// A clock of somebody else's, that breaks.
+#[derive(Debug, Default)]
+struct Breaking(AtomicBool);
+
+impl Clock for Breaking {
+    fn now(&self) -> Nanos {
+        assert!(!self.0.load(Relaxed), "a clock that broke");
+        Nanos::ZERO
+    }
+
+    fn wall_offset(&self) -> i64 {
+        5
+    }
+}
+
+/// The thread ended without a word: every request that found nothing lent waited in vain, and the status said that all was well.
+#[test]
+fn thread_that_panics_is_told_and_waited_for_by_nobody() {
+    let place = Place::new();
+    let ledger = Ledger::open(&place.options()).unwrap();
+    let clock = Arc::new(Breaking::default());
+    assert!(ledger.start(Arc::clone(&clock) as _).unwrap());
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 7, 100).unwrap();
+    clock.0.store(true, Relaxed);
+    let begun = Instant::now();
+    assert!(!ledger.flush(LONG));
+    assert!(begun.elapsed() < LONG);
+    let failing = ledger.status().failing.unwrap();
+    assert!(failing.contains("panicked"), "{failing}");
+    assert!(!ledger.close());
 }
 
 #[test]
