@@ -200,6 +200,12 @@ fn a_seat_is_claimed_once() {
     exhaustive(sharded::a_seat_is_claimed_once);
 }
 
+/// Two who advance it twice each. Exhaustive, milliseconds.
+#[test]
+fn advances_of_a_clock_add_up() {
+    exhaustive(|| scenarios::advances_of_a_clock_add_up(2, 2));
+}
+
 /// Two draws at once. Exhaustive, 0.1 s.
 #[test]
 fn two_draws_hold_no_more_than_the_room() {

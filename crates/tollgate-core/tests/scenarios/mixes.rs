@@ -48,6 +48,11 @@ macro_rules! mixes {
             }
 
             #[test]
+            fn advances_of_a_clock_add_up() {
+                $run(|| scenarios::advances_of_a_clock_add_up(6, 4));
+            }
+
+            #[test]
             fn peeks_see_what_was_there() {
                 $run(|| scenarios::peeks_see_what_was_there(false));
                 $run(|| scenarios::peeks_see_what_was_there(true));

@@ -12,7 +12,7 @@ pub(crate) mod sharded;
 use parties::{end, go};
 
 use std::time::Duration;
-use tollgate_core::{Clock, Cost, Limit, Limiter, Nanos};
+use tollgate_core::{Clock, Cost, Limit, Limiter, ManualClock, Nanos};
 use tollgate_sync::Arc;
 
 /// A clock that stands still, and is no part of the race.
@@ -253,4 +253,22 @@ pub(crate) fn peeks_see_what_was_there(changing: bool) {
     }
     let last = limiter.peek();
     assert_eq!(last.capacity() - last.remaining(), 2);
+}
+
+/// However many advance a clock at once, it ends where all of them together moved it.
+pub(crate) fn advances_of_a_clock_add_up(callers: u64, advances: u64) {
+    let clock = Arc::new(ManualClock::new());
+    let begun = clock.now();
+    let threads: Vec<_> = (1..=callers)
+        .map(|by| {
+            go(&clock, move |clock| {
+                for _ in 0..advances {
+                    clock.advance(Duration::from_nanos(by));
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(end);
+    let all = advances * callers * (callers + 1) / 2;
+    assert_eq!(clock.now().since(begun), Duration::from_nanos(all));
 }

@@ -443,6 +443,19 @@ fn late_charge_goes_by_no_level_of_a_later_period() {
             assert!(!spent);
             assert_eq!([1, 2, 3].map(|period| holder.left(period, 0)), [0, 0, 9]);
         });
+        exhaustive(|| {
+            let holder = lent_holder(Units::Stay);
+            holder.lend_ahead(&lend(1, 3), 5, 3);
+            let (spent, ()) = beside(
+                &holder,
+                |holder| holder.spend(5, 1, 8).is_ok(),
+                |holder| {
+                    holder.lend_ahead(&lend(1, 3), 7, 5);
+                    holder.lend_ahead(&lend(1, 3), 7, 9);
+                },
+            );
+            assert!(!spent);
+        });
     });
 }
 

@@ -6,6 +6,8 @@
 //! applies or builds is a failure, since it shows nothing.
 
 mod patch;
+#[cfg(test)]
+mod sites;
 
 use super::{
     Depth, Outcome, Part, Run, at_once,
