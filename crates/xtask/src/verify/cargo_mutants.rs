@@ -20,24 +20,32 @@ pub(crate) const PART: Part = Part {
     run,
 };
 
-/// A crate, what of it is mutated and what must catch it.
+/// A crate or a part of it, what of it is mutated and what must catch it.
 struct Subject {
+    name: &'static str,
     package: &'static str,
     /// In its folder `src`.
     files: &'static [&'static str],
+    /// What is tried first, beside the unit tests: what is soon built and run, and catches most.
+    first: &'static [&'static str],
+    /// Beginnings of the names of tests that take seconds, which are tried last.
+    slow: &'static [&'static str],
     /// Test programs of it and of those crates, beside their unit tests.
     tests: &'static [&'static str],
     beside: &'static [&'static str],
 }
 
 /// All that threads share, and the arithmetic that they share it by. The longest first.
-const SUBJECTS: [Subject; 5] = [
+const SUBJECTS: [Subject; 6] = [
     Subject {
+        name: "policy",
         package: "tollgate-policy",
         files: &[
             "meter.rs",
             "gate/{accounts,admit,current,keeper,line,mod,reload,reservation}.rs",
         ],
+        first: &[],
+        slow: &[],
         tests: &[
             "evictions",
             "gate",
@@ -52,6 +60,7 @@ const SUBJECTS: [Subject; 5] = [
         beside: &["tollgate"],
     },
     Subject {
+        name: "window",
         package: "tollgate-window",
         files: &[
             "cell.rs",
@@ -60,33 +69,52 @@ const SUBJECTS: [Subject; 5] = [
             "ring/{cell,history,ticks,window,word}.rs",
             "ring/sharded/{mod,stock,supply}.rs",
         ],
+        first: &[],
+        slow: &[],
         tests: &["against_models", "clocks", "races", "sharded"],
         beside: &[],
     },
     Subject {
+        name: "ledger",
+        package: "tollgate-quota",
+        files: &[
+            "lease/*.rs",
+            "ledger/{ahead,books,clerk,desk,told,visit}.rs",
+        ],
+        first: &[],
+        slow: &["ledger::faults::"],
+        tests: &["ledger", "meters", "threads"],
+        beside: &[],
+    },
+    Subject {
+        name: "quota",
         package: "tollgate-quota",
         files: &[
             "rate/*.rs",
-            "lease/*.rs",
-            "ledger/{ahead,books,clerk,desk,told,visit}.rs",
             "{concurrency,lifetime,tally}.rs",
             "calendar/{cache,meter}.rs",
             "threshold/mod.rs",
         ],
+        first: &["meters"],
+        slow: &["ledger::"],
         tests: &["calendar", "ledger", "meters", "rate_refunds", "threads"],
         beside: &[],
     },
     Subject {
+        name: "table",
         package: "tollgate-table",
         files: &[
             "{batch,cell,choice,claim,class,hash,keyed,lines}.rs",
             "exact/{entry,limiter,places}.rs",
             "{occupancy,pair,place,table,view,word}.rs",
         ],
+        first: &[],
+        slow: &["bounds::no_call_goes_beyond_the_bounds"],
         tests: &["exact", "properties", "threads"],
         beside: &[],
     },
     Subject {
+        name: "core",
         package: "tollgate-core",
         files: &[
             "{gcra,turn}.rs",
@@ -94,6 +122,8 @@ const SUBJECTS: [Subject; 5] = [
             "limiter/{cell,cells,mod}.rs",
             "sharded/{guess,hand,handle,mod,parent,stock,supply}.rs",
         ],
+        first: &[],
+        slow: &["limiter::tests::polling_loses_no_fraction"],
         tests: &["changes", "properties", "sharded", "threads"],
         beside: &[],
     },
@@ -113,6 +143,9 @@ const NEITHER: &str = r"(replace|in) (tests|models)::|impl fmt::Debug for";
 
 /// Mutants of equal meaning, each with its argument.
 const EQUAL: &str = "tests/mutants/equal.toml";
+
+/// For each mutant that was caught, the test that caught it.
+const CAUGHT: &str = "target/cargo-mutants/caught.txt";
 
 /// Copies of the tree, and what the tool found, as lists of mutants by outcome.
 const FOLDER: &str = "target/cargo-mutants";
@@ -178,7 +211,7 @@ fn all(run: &Run) -> Result<Outcome, String> {
     let only = env::var(ONLY).unwrap_or_default();
     let shares = (0..AT_ONCE).flat_map(|part| {
         let number = round * AT_ONCE + part;
-        let asked = |(subject, _): &(&Subject, _)| subject.package.contains(&only);
+        let asked = |(subject, _): &(&Subject, _)| subject.name.contains(&only);
         let asked = SUBJECTS.iter().zip(&lists).filter(asked);
         let shares = asked.map(|(subject, all)| Share {
             subject,
@@ -191,7 +224,7 @@ fn all(run: &Run) -> Result<Outcome, String> {
     let limit = if rounds == 1 { LIMIT_ALL } else { LIMIT };
     let found = at_once(&copies, shares, |copy, share| {
         share.tried(copy, limit, |line| {
-            run.say(&format!("{}: {line}", share.subject.package))
+            run.say(&format!("{}: {line}", share.subject.name))
         })
     });
     let mut sums = Found::default();
@@ -212,15 +245,20 @@ fn all(run: &Run) -> Result<Outcome, String> {
         missed,
         unviable,
     } = sums;
-    let tried = caught + hung + missed.len();
+    let tried = caught.len() + hung.len() + missed.len();
+    let mut table = [caught.as_slice(), &hung].concat();
+    table.sort_unstable();
+    fs::write(CAUGHT, table.join("\n")).map_err(|error| format!("{CAUGHT}: {error}"))?;
+    run.say(&format!("which test caught which mutant: {CAUGHT}"));
     let part = if rounds == 1 {
         "all".to_owned()
     } else {
         format!("round {round} of {ROUNDS}")
     };
     let explored = format!(
-        "{} of {tried} mutants caught, {hung} of them as a test did not end ({part} of {}; {unviable} do not build; {} argued in all)",
-        caught + hung,
+        "{} of {tried} mutants caught, {} of them as a test did not end ({part} of {}; {unviable} do not build; {} argued in all)",
+        table.len(),
+        hung.len(),
         there.len(),
         equal.len()
     );
@@ -242,39 +280,80 @@ fn all(run: &Run) -> Result<Outcome, String> {
 /// What became of mutants.
 #[derive(Debug, Default)]
 struct Found {
-    /// By a test that failed.
-    caught: usize,
+    /// By a test that failed: each with that test.
+    caught: Vec<String>,
     /// By one that did not end.
-    hung: usize,
+    hung: Vec<String>,
     missed: Vec<String>,
     unviable: usize,
 }
 
+/// What the tool tells of what it tried, as far as it is of use here.
+#[derive(Debug, Deserialize)]
+struct Outcomes {
+    outcomes: Vec<Tried>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tried {
+    scenario: Scenario,
+    summary: String,
+    log_path: String,
+}
+
+#[derive(Debug, Deserialize)]
+enum Scenario {
+    Baseline,
+    Mutant { name: String },
+}
+
 impl Found {
-    /// What the tool left in a folder.
+    /// What the tool left in a folder; nothing if it left nothing.
     fn read(folder: &Path) -> Self {
-        let list = |name: &str| {
-            let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        let text = fs::read_to_string(folder.join("outcomes.json")).unwrap_or_default();
+        let Ok(Outcomes { outcomes }) = serde_json::from_str(&text) else {
+            return Self::default();
         };
-        Self {
-            caught: list("caught.txt").len(),
-            hung: list("timeout.txt").len(),
-            missed: list("missed.txt"),
-            unviable: list("unviable.txt").len(),
+        let mut found = Self::default();
+        for tried in outcomes {
+            let Scenario::Mutant { name } = tried.scenario else {
+                continue;
+            };
+            match tried.summary.as_str() {
+                "CaughtMutant" => {
+                    let log = fs::read_to_string(folder.join(tried.log_path)).unwrap_or_default();
+                    found.caught.push(format!("{name}: {}", failed_in(&log)));
+                }
+                "Timeout" => found.hung.push(format!("{name}: a test that did not end")),
+                "MissedMutant" => found.missed.push(name),
+                "Unviable" => found.unviable += 1,
+                // Not tried.
+                _ => {}
+            }
         }
+        found
     }
 
     fn all(&self) -> usize {
-        self.caught + self.hung + self.missed.len() + self.unviable
+        self.caught.len() + self.hung.len() + self.missed.len() + self.unviable
     }
 
     fn add(&mut self, other: Self) {
-        self.caught += other.caught;
-        self.hung += other.hung;
+        self.caught.extend(other.caught);
+        self.hung.extend(other.hung);
         self.missed.extend(other.missed);
         self.unviable += other.unviable;
     }
+}
+
+/// The test that failed first, as the log of a test program has it.
+fn failed_in(log: &str) -> &str {
+    log.lines()
+        .find_map(|line| {
+            let (test, how) = line.strip_prefix("test ")?.split_once(" ... ")?;
+            how.starts_with("FAILED").then_some(test)
+        })
+        .unwrap_or("a test program that ended before its time")
 }
 
 impl Subject {
@@ -306,7 +385,7 @@ impl Share<'_> {
         places.filter(|(place, _)| *place == self.number).count()
     }
 
-    /// Tries all of them: first against the unit tests alone, which are soon built and catch most; what they miss, against all tests.
+    /// Tries all of them: first against what is soon built and run, which catches most; what that misses, against all tests.
     fn tried(
         &self,
         copy: &Copy,
@@ -320,7 +399,7 @@ impl Share<'_> {
         let folder = copy.root().parent().unwrap_or(copy.root());
         let out = folder.join(format!(
             "{}-{}-of-{}",
-            self.subject.package, self.number, self.of
+            self.subject.name, self.number, self.of
         ));
         // What an earlier run found is not of this one.
         let _ = fs::remove_dir_all(&out);
@@ -329,6 +408,14 @@ impl Share<'_> {
         // Not by name: the tool tries fields that are left out whatever `--re` says.
         let part = format!("{}/{}", self.number, self.of);
         tool.args(["--sharding", "round-robin", "--shard", &part]);
+        for test in self.subject.first {
+            tool.arg(format!("--cargo-arg=--test={test}"));
+        }
+        // For cargo, and for the test programs.
+        tool.args(["--", "--"]);
+        for slow in self.subject.slow {
+            tool.args(["--skip", slow]);
+        }
         let mut found = self.ended(tool, &out, count, limit, &mut each)?;
         let missed = mem::take(&mut found.missed);
         if missed.is_empty() {
@@ -352,7 +439,7 @@ impl Share<'_> {
         Ok(found)
     }
 
-    /// The tool as it runs here, over the unit tests.
+    /// The tool as it runs here, over the unit tests and what else is asked for.
     fn tool(&self, copy: &Copy, out: &Path) -> Command {
         let mut tool = self.subject.tool(copy.root());
         tool.args(["--in-place", "--cap-lints", "true", "--colors", "never"])
@@ -384,12 +471,12 @@ impl Share<'_> {
         if found.all() == expected {
             return Ok(found);
         }
-        let package = self.subject.package;
+        let name = self.subject.name;
         let why = ended
             .err()
             .map_or_else(String::new, |why| format!(": {why}"));
         Err(format!(
-            "{package}: {} of {expected} mutants were tried{why}",
+            "{name}: {} of {expected} mutants were tried{why}",
             found.all()
         ))
     }
@@ -471,6 +558,33 @@ mod tests {
     use super::*;
 
     const NAME: &str = "crates/a/src/b.rs:2:9: replace < with <= in <impl C for D>::e";
+
+    #[test]
+    fn what_the_tool_found_is_read_from_its_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outcome = |scenario: &str, summary: &str| {
+            format!(r#"{{"scenario":{scenario},"summary":"{summary}","log_path":"log/1.log"}}"#)
+        };
+        let of = |name: &str| format!(r#"{{"Mutant":{{"name":"{name}","package":"p"}}}}"#);
+        let outcomes = [
+            outcome("\"Baseline\"", "Success"),
+            outcome(&of("a"), "CaughtMutant"),
+            outcome(&of("b"), "MissedMutant"),
+            outcome(&of("c"), "Timeout"),
+            outcome(&of("d"), "Unviable"),
+        ];
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("log")).expect("a folder");
+        let log = "running 2 tests\ntest e::f ... ok\ntest g::h ... FAILED\ntest i ... FAILED\n";
+        fs::write(path("log/1.log"), log).expect("room");
+        let text = format!(r#"{{"outcomes":[{}]}}"#, outcomes.join(","));
+        fs::write(path("outcomes.json"), text).expect("room");
+        let found = Found::read(folder.path());
+        assert_eq!(found.caught, ["a: g::h"]);
+        assert_eq!((found.hung.len(), found.unviable, found.all()), (1, 1, 4));
+        assert_eq!(found.missed, ["b"]);
+        assert_eq!(Found::read(&path("log")).all(), 0);
+    }
 
     #[test]
     fn a_name_is_taken_apart() {
