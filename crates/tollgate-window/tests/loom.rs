@@ -69,6 +69,12 @@ fn fixed_new_counter_knows_the_old_max_from_the_start() {
     both_ways(|| exhaustive(fixed::new_counter_knows_the_old_max_from_the_start));
 }
 
+/// A restored period, and a look with a charge; exhaustive.
+#[test]
+fn fixed_restored_counter_knows_the_old_max_from_the_start() {
+    both_ways(|| exhaustive(fixed::restored_counter_knows_the_old_max_from_the_start));
+}
+
 /// A change, and a look with a charge; exhaustive.
 #[test]
 fn fixed_who_finds_a_counter_closed_finds_the_next() {

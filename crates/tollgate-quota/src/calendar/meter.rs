@@ -103,6 +103,16 @@ impl CalendarMeter {
         Arc::clone(&self.calendar)
     }
 
+    /// Takes what another process had `used` in the period of `at`, under a max of `max`. False if the meter is closed.
+    pub(crate) fn restore_at(&self, at: Moment, used: u64, max: u64) -> bool {
+        self.counter.restore_in(self.number(at), used, max)
+    }
+
+    /// The largest max that was in force in the period of that number, if it is the current one.
+    pub(crate) fn max_in(&self, period: u64) -> u64 {
+        self.counter.max_in(period)
+    }
+
     /// The number and the start of the period that is current as of `at`, and the units used in it; the counter
     /// is rolled over to that. None if the meter is closed, or is still to take over from another.
     pub(crate) fn standing_at(&self, at: Moment) -> Option<(u64, Wall, u64)> {

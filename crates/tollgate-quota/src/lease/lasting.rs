@@ -66,6 +66,12 @@ pub trait Lasting: Meter {
     /// take over from another one. Where units stay it is read by an exchange, which orders it among all charges.
     fn standing(&self, at: Moment, frame: i64, max: u64) -> Option<(u64, Standing)>;
 
+    /// The largest max that was in force in `period`, which is the current one, of a limit of `max` by now: what was committed beyond that
+    /// is debt.
+    fn max_in(&self, _period: u64, max: u64) -> u64 {
+        max
+    }
+
     /// Charges what was on record, as it counts now; and what was `lent` on top, as if it had been spent at the worst time for that: any
     /// between then and now. Nothing may have been admitted in this process yet; debts may. False if the meter is closed, or is still to
     /// take over: nothing was charged.
@@ -117,14 +123,6 @@ pub(crate) fn spent(standing: &Standing, lent: u64) -> u64 {
     committed.max(committed.saturating_add(lent).min(max))
 }
 
-/// What a standing comes to under another max: what was lawfully committed under a larger one is no debt.
-fn under(standing: &Standing, lent: u64, max: u64) -> u64 {
-    let committed = spent(standing, lent);
-    let lawful = committed.min(standing.max).min(max);
-    let debt = committed.saturating_sub(standing.max);
-    lawful.saturating_add(debt)
-}
-
 /// False if the meter is closed.
 #[must_use]
 pub(super) fn charge<M: Meter + ?Sized>(meter: &M, at: Moment, units: u64) -> bool {
@@ -165,11 +163,17 @@ impl Lasting for CalendarMeter {
     fn restore(&self, standing: &Standing, lent: u64, at: Moment, _frame: i64) -> bool {
         let then = Moment::new(at.now, Wall(standing.stamp));
         let scratch = Self::new(self.shared_calendar(), self.max());
-        let _ = charge(&scratch, then, under(standing, lent, self.max()));
+        scratch.restore_at(then, spent(standing, lent), standing.max);
         // A clock that was set back finds the later period begun.
         let when = if then.wall > at.wall { then } else { at };
+        let is_same = self.number_of(then.wall) == self.number_of(when.wall);
+        let max = if is_same { standing.max } else { 0 };
         // Begun though nothing was used in it, too: the earlier ones are forgotten, and would be whole again.
-        self.standing_at(when).is_some() && charge(self, when, scratch.used(when))
+        self.restore_at(when, scratch.used(when), max)
+    }
+
+    fn max_in(&self, period: u64, max: u64) -> u64 {
+        self.max_in(period).max(max)
     }
 
     fn next(&self, period: u64, at: Moment, _frame: i64) -> Option<NextPeriod> {
@@ -221,16 +225,23 @@ impl Lasting for FixedWindow<()> {
         // Windows before the Unix epoch are taken for the first one.
         let number = |stamp: i64| u64::try_from(stamp).unwrap_or(0);
         let scratch = PeriodCounter::new(self.max());
-        if let Some(cost) = Cost::new(under(standing, lent, self.max())) {
-            let _ = scratch.charge_anyway_in(number(standing.stamp), cost, u64::MAX);
-        }
+        scratch.restore_in(number(standing.stamp), spent(standing, lent), standing.max);
         let left = scratch.used_in(number(now));
         let when = match u64::try_from(standing.stamp.saturating_sub(frame)) {
             Ok(later) if standing.stamp > now => Moment::new(self.start_of(later), at.wall),
             _ => at,
         };
         // As for calendars.
-        self.standing_at(when.now).is_some() && charge(self, when, left)
+        let max = if standing.stamp >= now {
+            standing.max
+        } else {
+            0
+        };
+        self.restore_at(when.now, left, max)
+    }
+
+    fn max_in(&self, period: u64, max: u64) -> u64 {
+        self.max_in(period).max(max)
     }
 
     fn next(&self, period: u64, at: Moment, frame: i64) -> Option<NextPeriod> {

@@ -28,6 +28,9 @@ pub trait LeasedAccount: Send + Sync + Debug {
     /// What it has committed as of `at`, and the period of that. None if its meter is closed, or is still to take over.
     fn standing(&self, at: Moment) -> Option<(u64, Standing)>;
 
+    /// The largest max that was in force in `period`, which is the current one: what is committed beyond that is debt.
+    fn max_in(&self, period: u64) -> u64;
+
     /// Charges what was on record: what was committed, and what was `lent` then and may have been spent since. To be called once,
     /// before anything is lent. False if the meter is closed, or is still to take over: nothing was charged.
     #[must_use]
@@ -347,6 +350,10 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 
     fn standing(&self, at: Moment) -> Option<(u64, Standing)> {
         self.meter.standing(at, self.frame, self.max())
+    }
+
+    fn max_in(&self, period: u64) -> u64 {
+        self.meter.max_in(period, self.max())
     }
 
     fn restore(&self, standing: &Standing, lent: u64, at: Moment) -> bool {

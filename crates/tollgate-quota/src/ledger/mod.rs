@@ -71,7 +71,8 @@
 //!
 //! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
 //! scopes it counts by, their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
-//! ns since the Unix epoch; the number of a fixed window since then; for a rate or a window, when it was so; for a lifetime budget zero. `out` is
+//! ns since the Unix epoch; the number of a fixed window since then; for a rate or a window, when it was so; for a lifetime budget zero. `max` is
+//! the limit's, or the largest that was in force in the period, beyond which what is committed is debt. `out` is
 //! what was lent on top: after a crash it counts as spent, up to the max; and so do the units in `ahead`, in their own period. A checksum (32 bits) is the CRC-32 of the `AccountKey` and the
 //! numbers before it, those of the key first. Beside the file lies an empty one with `.lock`
 //! appended, which the process that has the ledger open keeps locked.

@@ -160,16 +160,21 @@ impl Visit<'_, '_> {
             holder.want(wanted);
             return Ok(self.again());
         }
+        // On record is the largest max of the period: what was admitted under that is no debt, in whatever process.
+        let recorded = Standing {
+            max: account.max_in(now),
+            ..standing
+        };
         self.books.ended = self.ended(now);
         let lease = self.open_lease(&key)?;
         let Some(begun) = begun else {
             // Revoked.
             self.books.ahead = self.entry.carried;
             match lease {
-                Some(lease) => drop(self.books.give_back(&key, lease, standing)?),
-                None if standing.committed > 0 => {
-                    if let Some(lease) = self.books.lend(&key, standing, 0)? {
-                        self.books.give_back(&key, lease, standing)?;
+                Some(lease) => drop(self.books.give_back(&key, lease, recorded)?),
+                None if recorded.committed > 0 => {
+                    if let Some(lease) = self.books.lend(&key, recorded, 0)? {
+                        self.books.give_back(&key, lease, recorded)?;
                     }
                 }
                 None => {}
@@ -180,10 +185,10 @@ impl Visit<'_, '_> {
         let ahead = Self::lent_ahead(&plan, begun, then, now);
         self.books.ahead = self.ahead_on_record(begun, now, ahead);
         let lease = match lease {
-            None => self.books.lend(&key, standing, lend.left + lend.more)?,
+            None => self.books.lend(&key, recorded, lend.left + lend.more)?,
             Some(lease) => {
                 let report = Report {
-                    standing,
+                    standing: recorded,
                     unspent: lend.left,
                 };
                 self.books.renew(&key, lease, report, lend.more)?
@@ -198,7 +203,7 @@ impl Visit<'_, '_> {
                 still_ahead: begun.ahead(now),
                 target: plan.target,
                 refused,
-                debt: standing.committed.saturating_sub(standing.max),
+                debt: recorded.committed.saturating_sub(recorded.max),
                 due: plan.due,
                 has_taken_back: plan.takes_back,
             })
@@ -257,7 +262,9 @@ impl Visit<'_, '_> {
             return;
         }
         let carried = entry.carried.map_or(0, |ahead| ahead.units);
-        let debt = standing.committed.saturating_sub(standing.max);
+        let debt = standing
+            .committed
+            .saturating_sub(entry.account.max_in(period));
         let shares = ahead::Shares {
             bound: entry.terms.lease.max(1).max(wanted),
             room: standing.max.saturating_sub(standing.committed),

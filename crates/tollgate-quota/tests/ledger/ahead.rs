@@ -584,6 +584,37 @@ fn raised_max_admits_nothing_that_a_kill_would_forget() {
     );
 }
 
+/// What was lawful under the old max was taken for debt, with which the next day's level began.
+#[test]
+fn lowered_max_lends_nothing_of_the_next_day_that_a_kill_would_forget() {
+    let place = Place::new();
+    let ledger = place.open(EVENING);
+    let old = lent(&ledger, 2);
+    charge(&ledger, &old, at(EVENING), 10, 10).unwrap();
+    assert!(ledger.flush(LONG));
+    let days = Arc::new(old.successor(old.meter().successor(5)));
+    days.set_max(5);
+    days.take_over(&old, at(EVENING));
+    days.charge_anyway(at(EVENING), cost(1), 5).unwrap();
+    assert!(ledger.flush(LONG));
+    let ahead = record(&place).ahead.unwrap().units;
+    let after = killed(&place);
+    let mut admitted = 0;
+    while days.charge(at(DAY), cost(1), 5).is_ok() {
+        admitted += 1;
+    }
+    assert!(admitted <= ahead, "{admitted} of {ahead}");
+    let ledger = after.open(DAY);
+    let days = daily(&ledger, 5);
+    while charge(&ledger, &days, at(DAY), 1, 5).is_ok() {
+        admitted += 1;
+    }
+    assert!(
+        admitted < 5,
+        "{admitted}, though the day before owed one unit"
+    );
+}
+
 /// A day that begins with what is owed finds what was lent of it all the same.
 #[test]
 fn debt_leaves_what_was_lent_of_the_next_day() {

@@ -228,6 +228,73 @@ fn what_was_lawful_under_a_larger_max_is_no_debt_under_a_smaller_one() {
     charge(&ledger, &days, at(DAY_NS), 10, 10).unwrap();
 }
 
+/// The hours of the day of `max` units, in a process whose own clock starts with that day.
+fn hourly(ledger: &Ledger, max: u64) -> Arc<Leased<FixedWindow<()>>> {
+    let hour = Duration::from_secs(3_600);
+    ledger.account(&key("hourly"), terms(10, true), max, 0, || {
+        FixedWindow::with_phase(max, hour, Duration::ZERO, ()).unwrap()
+    })
+}
+
+/// It was on record as if no more than the smaller max had been used.
+#[test]
+fn max_that_was_lower_for_a_while_between_restarts_admits_nothing_twice() {
+    let place = Place::new();
+    let (mut day, mut hour) = (0, 0);
+    for max in [100, 10, 100] {
+        let ledger = place.open(5);
+        let (days, hours) = (daily(&ledger, max), hourly(&ledger, max));
+        while charge(&ledger, &days, at(5), 20.min(max), max).is_ok() {
+            day += 20;
+        }
+        while charge(&ledger, &hours, at(5), 20.min(max), max).is_ok() {
+            hour += 20;
+        }
+        assert_eq!((day, hour), (100, 100), "a max of {max}");
+        drop((days, hours));
+        assert!(ledger.close());
+    }
+}
+
+/// It was on record under the smaller max alone, and the days after paid what nobody owed.
+#[test]
+fn what_was_lawful_before_a_reload_is_no_debt_after_a_restart() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let (days, hours) = (daily(&ledger, 100), hourly(&ledger, 100));
+    charge(&ledger, &days, at(5), 80, 100).unwrap();
+    charge(&ledger, &hours, at(5), 80, 100).unwrap();
+    let lower_days = Arc::new(days.successor(days.meter().successor(10)));
+    lower_days.set_max(10);
+    lower_days.take_over(&days, at(5));
+    let lower_hours = Arc::new(hours.successor(hours.meter().successor(10)));
+    lower_hours.set_max(10);
+    lower_hours.take_over(&hours, at(5));
+    // What is beyond both is debt all the same.
+    charge_beyond(&lower_days, 23);
+    charge_beyond(&lower_hours, 23);
+    drop((days, hours, lower_days, lower_hours));
+    assert!(ledger.close());
+    for _ in 0..2 {
+        let ledger = place.open(6);
+        let (days, hours) = (daily(&ledger, 10), hourly(&ledger, 10));
+        let denied = charge(&ledger, &days, at(6), 1, 10).unwrap_err();
+        assert!(matches!(denied, Refused::Denied(_)), "{denied:?}");
+        let denied = charge(&ledger, &hours, at(6), 1, 10).unwrap_err();
+        assert!(matches!(denied, Refused::Denied(_)), "{denied:?}");
+        drop((days, hours));
+        assert!(ledger.close());
+    }
+    let ledger = place.open(DAY_NS);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(DAY_NS), 7, 10).unwrap();
+    assert_eq!(days.used(at(DAY_NS)), 3 + 7);
+}
+
+fn charge_beyond<M: Lasting>(meter: &Leased<M>, units: u64) {
+    meter.charge_anyway(at(5), cost(units), 10).unwrap();
+}
+
 #[test]
 fn window_of_an_hour_goes_on_in_a_process_whose_clock_starts_anew() {
     const HOUR: Duration = Duration::from_secs(3_600);

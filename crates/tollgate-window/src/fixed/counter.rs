@@ -82,6 +82,9 @@ pub struct PeriodCounter {
     /// The period in which this counter took over from another, and the largest max that was in force in it before.
     taken_over_in: AtomicU64,
     max_before: AtomicU64,
+    /// The period in which another process had used something, and its max then.
+    restored_in: AtomicU64,
+    max_restored: AtomicU64,
     /// The last period that has ended, and what it had used.
     ended_in: AtomicU64,
     ended_with: AtomicU64,
@@ -112,6 +115,8 @@ impl PeriodCounter {
             max: max.min(UNITS_MAX),
             taken_over_in: AtomicU64::new(0),
             max_before: AtomicU64::new(0),
+            restored_in: AtomicU64::new(NO_PERIOD),
+            max_restored: AtomicU64::new(0),
             ended_in: AtomicU64::new(NO_PERIOD),
             ended_with: AtomicU64::new(0),
             word: AtomicU128::new(word),
@@ -197,6 +202,23 @@ impl PeriodCounter {
             let before = self.as_of(state, period);
             Ok((before, before.charged_anyway(extra.get())))
         })
+    }
+
+    /// Takes what another process had `used` in `period`, under a max of `max`, on top of what was charged here. As after a change of
+    /// the max, what was admitted under the larger of the two is never debt. To be called by one, once. False if the counter is closed.
+    pub fn restore_in(&self, period: impl PeriodNumber, used: u64, max: u64) -> bool {
+        self.exchange(|word| {
+            let before = self.as_of(word.open().ok_or(())?, period);
+            let after = before.charged_anyway(used);
+            // Relaxed: published by the exchange, as the fence is Release. Who finds an earlier word of that period takes for lawful what
+            // the other process would have.
+            self.max_restored.store(max.min(UNITS_MAX), Relaxed);
+            self.restored_in.store(after.period, Relaxed);
+            // Release fence, with the exchange after it: pairs with the Acquire of those who find this word, or a later one.
+            fence(Release);
+            Ok::<_, ()>((after.pack(), ()))
+        })
+        .is_ok()
     }
 
     /// Gives back up to `surplus` units of a charge, while its period is the one stored, and returns how many.
@@ -322,14 +344,17 @@ impl PeriodCounter {
         frozen.map_or_else(|before| before, Some)
     }
 
-    /// The largest max that was in force in the stored period.
-    fn max_in(&self, period: u64) -> u64 {
-        // Relaxed, both: whoever knows the stored period has seen the word that `fill` published, or a later one.
-        if self.taken_over_in.load(Relaxed) == period {
-            self.max.max(self.max_before.load(Relaxed))
-        } else {
-            self.max
-        }
+    /// The largest max that was in force in `period`, if that is the stored one: to be asked by those who have found it stored.
+    #[must_use]
+    pub fn max_in(&self, period: u64) -> u64 {
+        // Relaxed, all: whoever knows the stored period has seen the word that `fill` or `restore_in` published, or a later one.
+        let in_force = |then: &AtomicU64, max: &AtomicU64| match then.load(Relaxed) == period {
+            true => max.load(Relaxed),
+            false => 0,
+        };
+        self.max
+            .max(in_force(&self.taken_over_in, &self.max_before))
+            .max(in_force(&self.restored_in, &self.max_restored))
     }
 
     /// What the stored period has used beyond its max.

@@ -156,6 +156,17 @@ impl<C> FixedWindow<C> {
         wait_of(self.look_under(self.max(), cost, now))
     }
 
+    /// Takes what another process had `used` in the window of `now`, under a max of `max`: see [`PeriodCounter::restore_in`].
+    pub fn restore_at(&self, now: Nanos, used: u64, max: u64) -> bool {
+        self.counter.restore_in(self.number(now), used, max)
+    }
+
+    /// The largest max that was in force in the window of that `number`: see [`PeriodCounter::max_in`].
+    #[must_use]
+    pub fn max_in(&self, number: u64) -> u64 {
+        self.counter.max_in(number)
+    }
+
     /// The number of the window that is current as of `now`, and the units used in it; the counter is
     /// rolled over to that. None if the windows are closed, or are still to take over from others.
     #[must_use]

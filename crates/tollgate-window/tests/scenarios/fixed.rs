@@ -266,6 +266,22 @@ pub(crate) fn new_counter_knows_the_old_max_from_the_start() {
     assert!(right(found.0) && right(found.1), "a debt: {found:?}");
 }
 
+/// What another process had used under a larger max is charged while somebody looks and charges in the next period: as soon as that
+/// counts, it is known to be lawful.
+pub(crate) fn restored_counter_knows_the_old_max_from_the_start() {
+    let counter = Arc::new(PeriodCounter::new(1));
+    let (is_restored, found) = race(
+        &counter,
+        |counter| counter.restore_in(1, 3, 3),
+        |counter| {
+            let looked = counter.look_in(2, units(1), 1);
+            (looked, counter.charge_in(2, units(1), 1).map(|_| ()))
+        },
+    );
+    assert!(is_restored);
+    assert_eq!(found, (Ok(()), Ok(())), "a debt");
+}
+
 /// A counter is frozen beside a look and a charge: whoever finds it closed sees what was written before, where its
 /// successor is.
 pub(crate) fn who_finds_a_counter_closed_finds_the_next() {

@@ -20,6 +20,7 @@ macro_rules! mixes {
                 $run(|| fixed::rollover_carries_debt(3, &[1, 2], &[2, 3]));
                 $run(fixed::lowered_max_makes_no_debt);
                 $run(fixed::new_counter_knows_the_old_max_from_the_start);
+                $run(fixed::restored_counter_knows_the_old_max_from_the_start);
                 $run(fixed::who_finds_a_counter_closed_finds_the_next);
                 $run(|| fixed::refund_meets_a_change_of_max(1));
                 $run(|| fixed::change_of_max_has_one_period(1));
