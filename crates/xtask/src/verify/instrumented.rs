@@ -23,8 +23,7 @@ const DEVELOPMENT: &str = "libstd-rust-web-dev";
 const FALSE_ALARMS: &str = "tests/tsan.supp";
 const FETCH: Duration = Duration::from_secs(1_800);
 
-pub(super) const GET: &str =
-    "needs Linux on x86-64, and `rustup component add rust-src` or Debian's apt-get";
+pub(super) const GET: &str = "needs Linux on x86-64, and `rustup component add rust-src` or Debian's package rustc-web (after `apt-get update`)";
 
 /// A compiler with sources of its standard library.
 #[derive(Clone, Debug)]
@@ -57,7 +56,8 @@ impl Compiler {
             .join(FOLDER);
         let rustc = folder.join("rustc.sh");
         if !rustc.is_file() {
-            if told(Command::new("apt-get").arg("--version")).is_err() {
+            // There are machines without Debian's packages, and older ones of Debian without these.
+            if told(Command::new("apt-cache").args(["show", COMPILER])).is_err() {
                 return Ok(None);
             }
             fetch(run, &folder, &sysroot)?;
