@@ -88,8 +88,12 @@ impl Files {
         })
     }
 
-    /// Makes the file if there is none. It appears whole: a kill or a power cut in between leaves none, never an empty one.
-    fn make(&self) -> Result<(), LedgerError> {
+    /// Makes the file, which is not there, with what `fill` puts in. It appears whole: a kill or a power cut in between leaves none, never
+    /// an empty one.
+    pub(super) fn make(
+        &self,
+        fill: impl FnOnce(&Database) -> Result<(), redb::Error>,
+    ) -> Result<(), LedgerError> {
         let new = beside(&self.path, ".new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -100,7 +104,7 @@ impl Files {
         let database = builder()
             .create(&new)
             .map_err(|error| failed(&self.path, error))?;
-        write_format(&database).map_err(|error| failed(&self.path, error))?;
+        fill(&database).map_err(|error| failed(&self.path, error))?;
         drop(database);
         fs::rename(&new, &self.path).map_err(|error| failed(&self.path, error))?;
         sync_folder(&self.path)
@@ -110,12 +114,8 @@ impl Files {
     fn open_as_it_is(&self) -> Result<(Database, Option<&'static str>, u64), LedgerError> {
         let is_made = match is_file(&self.path) {
             Ok(()) => false,
-            // None at all: a link that leads nowhere is one whose disk is missing, perhaps.
-            Err(error)
-                if error.kind() == io::ErrorKind::NotFound
-                    && fs::symlink_metadata(&self.path).is_err() =>
-            {
-                self.make()?;
+            Err(_) if self.is_missing() => {
+                self.make(write_format)?;
                 true
             }
             Err(error) => return Err(failed(&self.path, error)),
@@ -131,6 +131,11 @@ impl Files {
             (false, false) => None,
         };
         Ok((database, noticed, format))
+    }
+
+    /// Whether there is none at all: a link that leads nowhere is one whose disk is missing, perhaps.
+    pub(super) fn is_missing(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     fn open_existing(&self) -> Result<(Database, u64), LedgerError> {

@@ -143,6 +143,23 @@ impl LedgerFile {
         Ok(Self { access, path })
     }
 
+    /// Makes a file with these records and past periods in it, in one step: it appears whole, or not at all.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; [`LedgerError::Io`] if there is a file already. No file was made.
+    pub fn make(
+        path: &Path,
+        accounts: &[AccountRecord],
+        past: &[PastPeriod],
+    ) -> Result<(), LedgerError> {
+        let files = Files::new(path)?;
+        if !files.is_missing() {
+            let why = format!("{}: there is such a file already", path.display());
+            return Err(LedgerError::Io(why));
+        }
+        files.make(|database| put_in(database, accounts, past))
+    }
+
     /// Calls `visit` with every account, in the order of their keys. Each row is checked, and that none is missing.
     ///
     /// # Errors
@@ -213,48 +230,7 @@ impl LedgerFile {
         let Access::Alone(database, _) = &self.access else {
             return Err(LedgerError::Io("it was opened for reading".to_owned()));
         };
-        guarded(&self.path, || {
-            let transaction = database.begin_write()?;
-            put_format(&transaction)?;
-            let mut table = transaction.open_table(ACCOUNTS)?;
-            let mut ahead_of = transaction.open_table(AHEAD)?;
-            for account in accounts {
-                let record = Record {
-                    lease: None,
-                    standing: account.standing,
-                    out: account.out,
-                    peak: account.peak,
-                    refused: account.refused,
-                    has_periods: account.has_periods,
-                };
-                let key = account.key.bytes();
-                table.insert(key, record.row(key))?;
-                match account.ahead {
-                    Some(ahead) => ahead_of.insert(key, ahead.row(key))?,
-                    None => ahead_of.remove(key)?,
-                };
-            }
-            drop((table, ahead_of));
-            let mut table = transaction.open_table(HISTORY)?;
-            for past in past {
-                let place = (past.ended.0, past.key.bytes());
-                let PastPeriod {
-                    standing,
-                    peak,
-                    refused,
-                    ..
-                } = *past;
-                let row = Past {
-                    standing,
-                    peak,
-                    refused,
-                };
-                table.insert(place, row.row(place))?;
-            }
-            drop(table);
-            transaction.commit()?;
-            Ok(())
-        })
+        guarded(&self.path, || put_in(database, accounts, past))
     }
 
     /// Makes the file as small as it can be. False if it is already.
@@ -275,6 +251,53 @@ impl LedgerFile {
         };
         Ok(transaction?)
     }
+}
+
+fn put_in(
+    database: &Database,
+    accounts: &[AccountRecord],
+    past: &[PastPeriod],
+) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    put_format(&transaction)?;
+    let mut table = transaction.open_table(ACCOUNTS)?;
+    let mut ahead_of = transaction.open_table(AHEAD)?;
+    for account in accounts {
+        let record = Record {
+            lease: None,
+            standing: account.standing,
+            out: account.out,
+            peak: account.peak,
+            refused: account.refused,
+            has_periods: account.has_periods,
+        };
+        let key = account.key.bytes();
+        table.insert(key, record.row(key))?;
+        match account.ahead {
+            Some(ahead) => ahead_of.insert(key, ahead.row(key))?,
+            None => ahead_of.remove(key)?,
+        };
+    }
+    drop((table, ahead_of));
+    let mut table = transaction.open_table(HISTORY)?;
+    for past in past {
+        let place = (past.ended.0, past.key.bytes());
+        let PastPeriod {
+            standing,
+            peak,
+            refused,
+            ..
+        } = *past;
+        let row = Past {
+            standing,
+            peak,
+            refused,
+        };
+        table.insert(place, row.row(place))?;
+    }
+    drop(table);
+    transaction.commit()?;
+    Ok(())
 }
 
 /// What is on record of the account of `key`.

@@ -162,6 +162,17 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
         }
         _ => json::read(text).map_err(|why| Failure::with(&name, why))?,
     };
+    let told = format!(
+        "{} imported\n",
+        counted(contents.accounts.len(), contents.past.len())
+    );
+    // One that is begun and not filled would pass for a ledger with nothing on record.
+    let is_missing = std::fs::symlink_metadata(&args.ledger)
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if is_missing {
+        LedgerFile::make(&args.ledger, &contents.accounts, &contents.past)?;
+        return say(&told);
+    }
     let file = LedgerFile::alone(&args.ledger)?;
     if !args.replace {
         let mut known = std::collections::HashSet::new();
@@ -180,10 +191,7 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
         }
     }
     file.import(&contents.accounts, &contents.past)?;
-    say(&format!(
-        "{} imported\n",
-        counted(contents.accounts.len(), contents.past.len())
-    ))
+    say(&told)
 }
 
 fn verify(path: &Path) -> Result<(), Failure> {

@@ -93,6 +93,10 @@ fn values<'a>(
 fn start_of(month: &str, calendar: &CalendarRule) -> Result<Wall, String> {
     let wrong = || format!("quota_month is {month:?}, a month such as \"2026-11\" would be right");
     let first: Date = format!("{month}-01").parse().map_err(|_| wrong())?;
+    // A whole timestamp with -01 behind is a date too, west of Greenwich.
+    if first.strftime("%Y-%m").to_string() != month {
+        return Err(wrong());
+    }
     let day = match calendar.period {
         CalendarPeriod::Month { anchor_day } => i8::try_from(anchor_day)
             .unwrap_or(i8::MAX)
@@ -182,7 +186,17 @@ mod tests {
         let policy = policy("");
         assert!(read("{}", &policy, "m", &[]).is_err());
         assert!(read(STATE, &policy, "n", &[]).is_err());
-        assert!(read(&STATE.replace("2026-11\"", "11/2026\""), &policy, "m", &[]).is_err());
+        for month in [
+            "11/2026",
+            "2026-11-01T00:00",
+            "+002026-11",
+            "2026-11-01",
+            "",
+        ] {
+            let state = STATE.replace("2026-11\"", &format!("{month}\""));
+            let refused = read(&state, &policy, "m", &[]).unwrap_err();
+            assert!(refused.contains("would be right"), "{month}: {refused}");
+        }
     }
     #[test]
     fn month_that_has_not_begun_or_that_no_clock_can_tell_is_refused() {

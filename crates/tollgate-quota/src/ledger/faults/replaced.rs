@@ -1,7 +1,10 @@
-//! Another ledger where the one that was open should be, found while the disk fails.
+//! Files that are not there, or are others: none is made that would pass for a ledger with nothing on record.
 
 use super::{
-    super::file::{Files, Medium},
+    super::{
+        file::{Files, Medium},
+        view::LedgerFile,
+    },
     *,
 };
 
@@ -17,6 +20,26 @@ fn ledger_that_vanished_while_its_disk_failed_is_not_made_anew() {
     assert!(!path.exists());
     std::fs::rename(&away, &path).unwrap();
     store.database().unwrap();
+}
+
+/// An import that was killed left one with nothing on record, with which a gate then started.
+#[test]
+fn ledger_that_could_not_be_filled_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let files = Files::new(&path).unwrap();
+    let full = || redb::Error::Io(io::ErrorKind::StorageFull.into());
+    files
+        .make(|database| write_format(database).and(Err(full())))
+        .unwrap_err();
+    assert!(files.is_missing());
+    drop(files);
+    LedgerFile::make(&path, &[], &[]).unwrap();
+    assert!(matches!(
+        LedgerFile::make(&path, &[], &[]),
+        Err(LedgerError::Io(_))
+    ));
+    LedgerFile::read(&path).unwrap();
 }
 
 /// An empty one was taken for what was on record, and accounts that had not been used since the start began with nothing.
