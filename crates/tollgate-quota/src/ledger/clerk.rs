@@ -40,6 +40,8 @@ pub(super) struct Clerk {
     sealed: u64,
     backoff: Option<Duration>,
     rounds: u64,
+    /// Whether the next commit is to forget past periods.
+    forgets: bool,
     teller: Teller,
     /// Accounts to come by before their period ends, the first one first: by the clock that rates go by, and by the wall's.
     due: [BinaryHeap<Reverse<(i64, u64)>>; 2],
@@ -70,6 +72,7 @@ impl Clerk {
             sealed: 0,
             backoff: None,
             rounds: 0,
+            forgets: false,
             due: Default::default(),
         }
     }
@@ -121,6 +124,8 @@ impl Clerk {
         asked.retain(|number| seen.insert(*number));
         self.rounds += 1;
         if self.rounds.is_multiple_of(ROUNDS_TO_TIDY) {
+            // With whatever is written next: most rounds of a quiet gate write nothing.
+            self.forgets = true;
             let left = self.shared.left_over();
             asked.extend(left.into_iter().filter(|number| seen.insert(*number)));
         }
@@ -256,7 +261,7 @@ impl Clerk {
                 let outcome = visit.write()?;
                 written.extend(outcome.map(|outcome| Written { number, outcome }));
             }
-            if self.rounds.is_multiple_of(ROUNDS_TO_TIDY) {
+            if self.forgets {
                 books.prune(self.history)?;
             }
             drop(books);
@@ -265,6 +270,7 @@ impl Clerk {
             Ok(written)
         })?;
         self.sealed = most;
+        self.forgets = false;
         Ok(written)
     }
 
@@ -300,11 +306,53 @@ impl Clerk {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::{
-        super::{Terms, faults::Disk},
+        super::{Terms, faults::Disk, file::HISTORY},
         *,
     };
     use crate::{Calendar, CalendarMeter, calendar::CalendarPeriod, lease::Leased};
+    use redb::{ReadableDatabase, ReadableTableMetadata};
     use tollgate_core::{Cost, ManualClock, Meter};
+
+    /// They were forgotten only if something was written in the very round in which the ledger looked for them, hardly ever with a quiet gate.
+    #[test]
+    fn past_periods_are_forgotten_after_their_time_and_not_before() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let store = Store::open(Box::new(Disk::formatted())).unwrap();
+        let shared = Arc::new(Shared::new("memory".into(), Vec::new()));
+        let clock = Arc::new(ManualClock::new());
+        let by = Arc::clone(&clock) as _;
+        let mut clerk = Clerk::new(store, Arc::clone(&shared), by, DAY, 10 * DAY);
+        let days = Calendar::new(CalendarPeriod::Day, "UTC").unwrap();
+        let days = CalendarMeter::new(tollgate_sync::Arc::new(days), 9);
+        let terms = Terms {
+            lease: 4,
+            initial: 0,
+            has_periods: true,
+        };
+        let desk = Arc::clone(&shared) as _;
+        let days = shared.account(b"days", terms, |number| {
+            Arc::new(Leased::new(days, 9, 0, number, desk))
+        });
+        // Uses a unit, long after the last one; how many past periods there are then.
+        let mut past_after = |passed: Duration| {
+            clock.advance(passed);
+            for _ in 0..=ROUNDS_TO_TIDY {
+                clerk.round();
+            }
+            while days.charge(clock.moment(), Cost::ONE, 9).is_err() {
+                clerk.round();
+            }
+            days.ask_for(Cost::new(9).unwrap(), clock.moment());
+            clerk.round();
+            let database = clerk.store.database().unwrap();
+            let past = database.begin_read().unwrap().open_table(HISTORY).unwrap();
+            past.len().unwrap()
+        };
+        assert_eq!(past_after(Duration::ZERO), 0);
+        assert_eq!(past_after(DAY), 1);
+        assert_eq!(past_after(10 * DAY), 2, "the first has ended ten days ago");
+        assert_eq!(past_after(Duration::from_nanos(1)), 1, "and longer ago");
+    }
 
     /// Every key that was used once stayed due until its period ended.
     #[test]
