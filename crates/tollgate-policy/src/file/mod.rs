@@ -88,7 +88,7 @@ const KEYS: [&str; 5] = ["limit", "override", "priority", "ledger", MAX_ACCOUNTS
 /// | `[ledger]` | Value | Default |
 /// | --- | --- | --- |
 /// | `path` | the file | required |
-/// | `durability` | `every commit`: a settlement returns when its debt is on disk; `within` a time up to 60 s, as in `within 50ms`: a kill may lose the debt of that time | `within 50ms` |
+/// | `durability` | `every commit`: a settlement returns when its debt is on disk, or the disk fails; `within` a time up to 60 s, as in `within 50ms`: a kill may lose the debt of that time | `within 50ms` |
 /// | `history` | how long past periods are kept, as `per` of a duration | `400d` |
 /// | `dry` | what becomes of a request that fits, but for which nothing is lent yet: `wait` for the next commit, `refuse`. That is the first of an account in a process, and of a period before which the account was not used for a whole one; the first of any other period is lent before | `wait` |
 /// | `failing` | what becomes of it while the disk fails: `deny`, `allow` and forget it if the process ends before the disk is well again | `deny` |

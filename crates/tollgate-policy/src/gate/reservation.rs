@@ -136,8 +136,8 @@ impl Reservation {
     }
 
     /// Replaces the estimate by what was used: a surplus is given back by the rule of each limit, and what was used
-    /// beyond it is charged all the same (debt). With a ledger of `durability = "every commit"` it returns when such a debt is on disk;
-    /// else it waits for nothing.
+    /// beyond it is charged all the same (debt). With a ledger of `durability = "every commit"` it returns when such a debt is on disk,
+    /// or the disk fails; else it waits for nothing.
     pub fn settle(self, actual: Usage) {
         let at = self.gate.clock.moment();
         self.settle_moment(actual, at);

@@ -19,9 +19,10 @@
 //! - **No admission waits for the disk** while there is stock, and none ever calls it. One that finds no stock is told so
 //!   ([`Refused::Dry`](tollgate_core::Refused::Dry)), and may wait for the next commit: the first of an account in this process, the
 //!   first of a period before which the account was not used for a whole one, and one that asks for more than is at hand.
-//! - **Debt**, units used beyond the limit that a settlement told, is on disk with the next commit. Under
+//! - **Debt**, units that a settlement told beyond the estimate, is on disk with the next commit. Under
 //!   [`Durability::Within`] a kill may lose what was told since the last one, at most that long ago while the disk is well. Under
-//!   [`Durability::EveryCommit`] the Gate's settlement returns only when its debt is on disk, and nothing is lost.
+//!   [`Durability::EveryCommit`] the Gate's settlement returns only when its debt is on disk, and nothing is lost. While the disk fails
+//!   it returns without (at the latest after ten seconds), the [`Status`] tells, and a kill loses what was told since.
 //! - **A clock** that was set back between two runs finds the later period still begun, and what a killed process had been lent of it
 //!   spent; but not of an account that was at rest in that period and was evicted, and so forgotten. One that was set forward is trusted,
 //!   since that cannot be told from a long stop.
@@ -70,12 +71,12 @@
 //! | `history` | when the period was found ended, in ns since the Unix epoch; an `AccountKey` | stamp, committed, max, peak, refused, checksum |
 //!
 //! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
-//! scopes it counts by, their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
+//! scopes it counts by (in decimal digits), their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
 //! ns since the Unix epoch; the number of a fixed window since then; for a rate or a window, when it was so; for a lifetime budget zero. `max` is
 //! the limit's, or the largest that was in force in the period, beyond which what is committed is debt. `out` is
 //! what was lent on top: after a crash it counts as spent, up to the max; and so do the units in `ahead`, in their own period. A checksum (32 bits) is the CRC-32 of the `AccountKey` and the
-//! numbers before it, those of the key first. Beside the file lies an empty one with `.lock`
-//! appended, which the process that has the ledger open keeps locked.
+//! numbers before it, those of the key first, each in 64 bits, little-endian. Beside the file lies an empty one with `.lock`
+//! appended, which the process that has the ledger open keeps locked; and one with `.new`, if making the file was interrupted.
 //!
 //! A file of format 1, which had no table `ahead`, becomes one of format 2 when a ledger is opened on it or something is imported into it, and
 //! not when it is only checked or compacted; all that is in it stays as it is. Programs that know format 1 alone refuse it from then on, since they
@@ -116,8 +117,8 @@ use tollgate_core::Clock;
 /// When what changed is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// A settlement beyond its limit returns when its debt is on disk. Nothing is ever lost. Other changes wait for 50 ms
-    /// to share a commit.
+    /// A settlement beyond its estimate returns when its debt is on disk. While the disk is well nothing is ever lost. Other changes wait
+    /// for 50 ms to share a commit.
     EveryCommit,
     /// Changes wait for so long to share a commit, from [`Self::WITHIN_MIN`] to [`Self::WITHIN_MAX`]. A kill may lose the debt
     /// that was told within that time.
