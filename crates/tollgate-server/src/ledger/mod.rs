@@ -79,7 +79,7 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
             // https://no-color.org: set and not empty, whatever it says.
             let refuses_colours = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             let coloured = io::stdout().is_terminal() && !refuses_colours;
-            let text = table::render(&contents, args.history, coloured);
+            let text = table::render(&contents, wall(), args.history, coloured);
             out.write_all(text.as_bytes())
         }
     };

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use jiff::{Timestamp, tz::TimeZone};
 use tollgate_core::{Standing, Wall};
-use tollgate_policy::Unit;
+use tollgate_policy::{CalendarPeriod, Unit};
 use tollgate_quota::{
-    StatusLevel, StatusLevels,
+    Calendar, StatusLevel, StatusLevels,
+    calendar::Weekday,
     ledger::{AccountKey, AccountRecord},
 };
 
@@ -20,9 +21,24 @@ const PAST_HEAD: [&str; 7] = [
     "limit", "account", "period", "used", "max", "peak", "refused",
 ];
 
-pub(super) fn render(contents: &Contents, history: bool, coloured: bool) -> String {
+const WEEK: [Weekday; 7] = [
+    Weekday::Monday,
+    Weekday::Tuesday,
+    Weekday::Wednesday,
+    Weekday::Thursday,
+    Weekday::Friday,
+    Weekday::Saturday,
+    Weekday::Sunday,
+];
+
+/// The status of an account whose period is over, and that owes nothing: what it has used says nothing of the next.
+const ENDED: &str = "ended";
+
+/// The ledger as of `now`.
+pub(super) fn render(contents: &Contents, now: Wall, history: bool, coloured: bool) -> String {
     let rows = contents.accounts.iter().map(|record| {
         let (key, standing) = (&record.key, &record.standing);
+        let is_over = standing.committed <= standing.max && has_ended(key, standing.stamp, now);
         let level = StatusLevels::default().of(standing.committed.into(), standing.max.into());
         let cells = [
             figures::plain(key.limit()).into_owned(),
@@ -33,9 +49,9 @@ pub(super) fn render(contents: &Contents, history: bool, coloured: bool) -> Stri
             max(key, standing.max),
             share(standing),
             figures::grouped(record.refused.into()),
-            level.as_str().to_owned(),
+            if is_over { ENDED } else { level.as_str() }.to_owned(),
         ];
-        (cells, Some(level))
+        (cells, (!is_over).then_some(level))
     });
     let mut text = columns(&HEAD, rows.collect(), coloured);
     if history {
@@ -119,16 +135,46 @@ fn period(key: &AccountKey, stamp: i64) -> String {
         };
         return time(Wall(stamp), zone, with_time);
     }
-    let window = algorithm
-        .strip_prefix("windows of ")
-        .and_then(|rest| rest.strip_suffix(" ns"));
-    if let Some(per) = window.and_then(|per| per.parse::<i64>().ok()) {
+    if let Some(per) = window(algorithm) {
         return time(Wall(stamp.saturating_mul(per)), "UTC", "%Y-%m-%d %H:%M:%S");
     }
     match algorithm {
         "lifetime" => "ever".to_owned(),
         _ => format!("as of {}", time(Wall(stamp), "UTC", "%Y-%m-%d %H:%M:%S")),
     }
+}
+
+/// Whether the period of a stamp is over. Not known of words that a newer program has written.
+fn has_ended(key: &AccountKey, stamp: i64, now: Wall) -> bool {
+    match (calendar(key.algorithm()), window(key.algorithm())) {
+        (Some(calendar), _) => calendar.bounds(Wall(stamp)).end <= now,
+        (None, Some(per)) => stamp.saturating_add(1).saturating_mul(per) <= now.0,
+        (None, None) => false,
+    }
+}
+
+/// The calendar of an algorithm, by the words that a ledger has for it.
+fn calendar(algorithm: &str) -> Option<Calendar> {
+    let (period, zone) = algorithm.split_once(" in ")?;
+    let period = match period.split_once(" from ") {
+        None if period == "hour" => CalendarPeriod::Hour,
+        None if period == "day" => CalendarPeriod::Day,
+        None if period == "year" => CalendarPeriod::Year,
+        Some(("week", first)) => CalendarPeriod::Week {
+            starts: WEEK.into_iter().find(|day| format!("{day:?}") == first)?,
+        },
+        Some(("month", first)) => CalendarPeriod::Month {
+            anchor_day: first.strip_prefix("day ")?.parse().ok()?,
+        },
+        _ => return None,
+    };
+    Calendar::new(period, zone).ok()
+}
+
+/// The length of an algorithm's fixed windows, in ns.
+fn window(algorithm: &str) -> Option<i64> {
+    let per = algorithm.strip_prefix("windows of ")?.strip_suffix(" ns")?;
+    per.parse().ok()
 }
 
 fn time(wall: Wall, zone: &str, format: &str) -> String {
@@ -195,4 +241,54 @@ fn columns<const N: usize>(
         line(std::array::from_fn(|column| cells[column].as_str()), *level);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_policy::PolicyFile;
+
+    /// One month that was used up was told as critical for ever, though the next had begun.
+    #[test]
+    fn period_that_is_over_is_told_as_ended_unless_it_owes() {
+        const DAY: i64 = 86_400_000_000_000;
+        for (rule, per) in [
+            ("algorithm = 'calendar'\nper = 'hour'", DAY / 24),
+            ("algorithm = 'calendar'\nper = 'day'", DAY),
+            (
+                "algorithm = 'calendar'\nper = 'week'\nweek_starts = 'thursday'",
+                7 * DAY,
+            ),
+            (
+                "algorithm = 'calendar'\nper = 'month'\nanchor_day = 1",
+                31 * DAY,
+            ),
+            ("algorithm = 'calendar'\nper = 'year'", 365 * DAY),
+            ("algorithm = 'fixed'\nper = '2h'", DAY / 12),
+            ("algorithm = 'lifetime'", i64::MAX),
+        ] {
+            let text = format!("[[limit]]\nname = 'm'\nunit = 'requests'\nmax = 10\n{rule}\n");
+            let policy = PolicyFile::parse(&text).unwrap();
+            let key = policy.limits[0].account_key(&[]).unwrap();
+            // All begin at the Unix epoch, a Thursday.
+            let status = |committed, now| {
+                let standing = Standing {
+                    stamp: 0,
+                    committed,
+                    max: 10,
+                };
+                let contents = Contents {
+                    accounts: vec![AccountRecord::new(key.clone(), standing, true)],
+                    past: Vec::new(),
+                };
+                let text = render(&contents, Wall(now), false, true);
+                text.split_whitespace().last().unwrap().to_owned()
+            };
+            let critical = "\x1b[31mcritical\x1b[0m";
+            assert_eq!(status(10, per - 1), critical, "{rule}");
+            let over = if per == i64::MAX { critical } else { ENDED };
+            assert_eq!(status(10, per), over, "{rule}");
+            assert_eq!(status(11, per), critical, "{rule}");
+        }
+    }
 }

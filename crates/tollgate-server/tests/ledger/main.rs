@@ -157,7 +157,7 @@ fn plain_state_file_becomes_the_deployments_month() {
     assert!(refused(&tollgate(&[&import[..], &["money"]].concat())).contains("month"));
     let table = told(&tollgate(&["show", path]));
     assert!(
-        table.contains("2024-11-01") && table.contains("90.0 %") && table.contains("warn"),
+        table.contains("2024-11-01") && table.contains("90.0 %") && table.contains("ended"),
         "{table}"
     );
 }
