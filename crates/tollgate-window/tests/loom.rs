@@ -34,10 +34,16 @@ fn fixed_refund_touches_no_other_period() {
     both_ways(|| exhaustive(fixed::refund_touches_no_other_period));
 }
 
-/// Two charges, each of the next period, and two questions; to 3.
+/// Three charges of the next two periods, and two questions; to 3.
 #[test]
 fn fixed_what_ended_is_told_with_its_period() {
     both_ways(|| bounded(3, fixed::what_ended_is_told_with_its_period));
+}
+
+/// Two who take over, one of whom charges in the next period; to 3.
+#[test]
+fn fixed_what_ended_is_handed_on_once() {
+    both_ways(|| bounded(3, fixed::what_ended_is_handed_on_once));
 }
 
 /// A refund and two charges; exhaustive.

@@ -85,9 +85,8 @@ pub struct PeriodCounter {
     /// The period in which another process had used something, and its max then.
     restored_in: AtomicU64,
     max_restored: AtomicU64,
-    /// The last period that has ended, and what it had used.
-    ended_in: AtomicU64,
-    ended_with: AtomicU64,
+    /// The word when its last period ended; `CLOSED` if none has. Relaxed: it publishes nothing else.
+    ended: AtomicU128,
     /// See the module page for its bits.
     word: AtomicU128,
 }
@@ -117,8 +116,7 @@ impl PeriodCounter {
             max_before: AtomicU64::new(0),
             restored_in: AtomicU64::new(NO_PERIOD),
             max_restored: AtomicU64::new(0),
-            ended_in: AtomicU64::new(NO_PERIOD),
-            ended_with: AtomicU64::new(0),
+            ended: AtomicU128::new(CLOSED),
             word: AtomicU128::new(word),
         }
     }
@@ -254,23 +252,19 @@ impl PeriodCounter {
         .ok()
     }
 
-    /// Units used in `period` when it ended. Known of the last period that ended in this counter, once whoever ended it has told; a
-    /// caller who is stopped in between for a whole period tells it too late, of the one after. A figure for history.
+    /// Units used in `period` when it ended, in this counter or in the one that it took over from. Known of the last period that ended,
+    /// once whoever ended it has told; a caller who is stopped in between for a whole period tells it too late, of the one after. A figure
+    /// for history.
     #[must_use]
     pub fn ended(&self, period: u64) -> Option<u64> {
-        // Acquire, and Relaxed for the rest: with the period come its units, or those of a later one, which is then seen too.
-        let is_it = self.ended_in.load(Acquire) == period;
-        let used = self.ended_with.load(Acquire);
-        (is_it && self.ended_in.load(Relaxed) == period).then_some(used)
+        let ended = Word::unpack(self.ended.load(Relaxed)).open()?;
+        (ended.period == period).then_some(ended.used)
     }
 
-    /// Tells what a period had used that has ended.
+    /// Tells what a period had used that has ended: what its last word says.
     #[cold]
-    fn note_ended(&self, ended: State) {
-        // Release, both: whoever finds the second finds the first, and whoever finds a later first finds that it is later.
-        self.ended_in.store(NO_PERIOD, Relaxed);
-        self.ended_with.store(ended.used, Release);
-        self.ended_in.store(ended.period, Release);
+    fn note_ended(&self, last: u128) {
+        self.ended.store(last, Relaxed);
     }
 
     /// Closes the counter if nothing is used as of `period`: no charge succeeds after. False if something is used,
@@ -319,6 +313,9 @@ impl PeriodCounter {
         // Whoever comes here writes the same. Relaxed: published by `fill`.
         self.taken_over_in.store(state.period, Relaxed);
         self.max_before.store(old.max_in(state.period), Relaxed);
+        // But for what ended here since: who comes late leaves that.
+        let ended = old.ended.load(Relaxed);
+        let _ = self.ended.compare_exchange(CLOSED, ended, Relaxed, Relaxed);
         self.fill(state.pack());
     }
 
@@ -441,10 +438,8 @@ impl PeriodCounter {
                 .compare_exchange_weak(word, next, Relaxed, Acquire)
             {
                 Ok(_) => {
-                    if let Word::Open(before) = Word::unpack(word)
-                        && before.period != state::period_of(next)
-                    {
-                        self.note_ended(before);
+                    if state::period_of(word) != state::period_of(next) {
+                        self.note_ended(word);
                     }
                     return Ok(answer);
                 }

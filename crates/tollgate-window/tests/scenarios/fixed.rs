@@ -89,7 +89,7 @@ pub(crate) fn what_ended_is_told_with_its_period() {
     let (_, told) = race(
         &counter,
         |counter| {
-            for (period, cost) in [(2, 2), (3, 3)] {
+            for (period, cost) in [(2, 2), (3, 2), (3, 1)] {
                 counter
                     .charge_in(period, units(cost), 3)
                     .expect("it is fresh");
@@ -103,6 +103,36 @@ pub(crate) fn what_ended_is_told_with_its_period() {
         [1, 2, 3].map(|period| counter.ended(period)),
         [None, Some(2), None]
     );
+}
+
+/// A counter that takes over knows what had ended before, and what has ended since, however late another caller helps.
+pub(crate) fn what_ended_is_handed_on_once() {
+    let old = PeriodCounter::new(3);
+    for (period, cost) in [(1, 1), (2, 2)] {
+        old.charge_in(period, units(cost), 3).expect("it is fresh");
+    }
+    let counters = Arc::new((old, PeriodCounter::pending(4)));
+    let (known, ()) = race(
+        &counters,
+        |counters| {
+            let (old, new) = counters;
+            new.take_over_in(old, 2);
+            let known = new.ended(1);
+            new.charge_in(3, units(3), 4).expect("nothing is owed");
+            known
+        },
+        |counters| {
+            let (old, new) = counters;
+            new.take_over_in(old, 2);
+        },
+    );
+    // Whoever finds it taken over by the other may not know yet.
+    assert!([None, Some(1)].contains(&known), "{known:?}");
+    let heir = PeriodCounter::pending(5);
+    heir.take_over_in(&counters.1, 3);
+    for counter in [&counters.1, &heir] {
+        assert_eq!([1, 2].map(|period| counter.ended(period)), [None, Some(2)]);
+    }
 }
 
 /// Charges and a refund in one window: the sum is right whoever comes first.

@@ -16,6 +16,7 @@ macro_rules! mixes {
                 $run(fixed::late_caller_waits_for_the_window);
                 $run(fixed::refund_touches_no_other_period);
                 $run(fixed::what_ended_is_told_with_its_period);
+                $run(fixed::what_ended_is_handed_on_once);
                 $run(fixed::refunds_and_charges_add_up);
                 $run(|| fixed::rollover_carries_debt(3, &[1, 2], &[2, 3]));
                 $run(fixed::lowered_max_makes_no_debt);
