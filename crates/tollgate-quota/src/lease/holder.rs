@@ -362,6 +362,24 @@ mod tests {
     }
 
     #[test]
+    fn authority_is_asked_at_once_below_a_quarter_of_what_is_to_be_at_hand() {
+        let holder = Holder::new(Units::Stay);
+        let begun = holder.begin(7, 3, 1_000, 0).unwrap();
+        let standing = Standing {
+            stamp: 7,
+            committed: 3,
+            max: 1_000,
+        };
+        let lend = begun.lend(7, &standing, 20);
+        assert_eq!((lend.left, lend.more, lend.low), (0, 20, 5));
+        holder.lend(&lend);
+        let asked = |after| holder.spend(7, 1, after).unwrap().ask;
+        assert_eq!(asked(18), Some(Asked::Soon));
+        assert_eq!(asked(18), None, "it was asked");
+        assert_eq!(asked(19), Some(Asked::Now));
+    }
+
+    #[test]
     fn stock_is_taken_once() {
         let holder = Holder::new(Units::Drain);
         holder.lend(&lend(0, 3, 5));

@@ -377,3 +377,57 @@ fn still_in(window: Duration, standing: &Standing, at: Moment) -> Standing {
         ..*standing
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{Calendar, calendar::CalendarPeriod};
+    use tollgate_sync::Arc;
+
+    /// That many seconds after the start of both clocks.
+    fn at(seconds: u64) -> Moment {
+        let nanos = seconds * 1_000_000_000;
+        let wall = i64::try_from(nanos).expect("some days");
+        Moment::new(Nanos(nanos), Wall(wall))
+    }
+
+    #[test]
+    fn window_that_has_ended_is_told_with_what_it_used() {
+        let window = FixedWindow::with_clock(9, Duration::from_secs(60), ()).expect("a window");
+        assert!(charge(&window, at(0), 3) && charge(&window, at(60), 2));
+        assert_eq!(
+            [0, 1].map(|window_of| Lasting::ended(&window, window_of)),
+            [Some(3), None]
+        );
+    }
+
+    #[test]
+    fn what_was_lent_ahead_comes_on_top_of_what_is_committed() {
+        let days = Calendar::new(CalendarPeriod::Day, "UTC").expect("a day");
+        let meter = CalendarMeter::new(Arc::new(days), 10);
+        assert!(charge(&meter, at(0), 2));
+        let ahead = Ahead { stamp: 0, units: 3 };
+        assert_eq!(
+            meter.place_ahead(&ahead, at(0), 0, 10),
+            Some(Placed::Charged)
+        );
+        assert_eq!(meter.used(at(0)), 5);
+        let later = Ahead {
+            stamp: at(86_400).wall.0,
+            units: 3,
+        };
+        assert_eq!(meter.place_ahead(&later, at(0), 0, 10), Some(Placed::Later));
+        assert_eq!(
+            meter.place_ahead(&ahead, at(86_400), 0, 10),
+            Some(Placed::Past)
+        );
+    }
+
+    #[test]
+    fn nothing_is_charged_to_a_meter_that_is_closed() {
+        let (open, closed) = (Lifetime::new(), Lifetime::new());
+        assert!(closed.close_at_rest(at(0)));
+        assert!(charge(&open, at(0), 0) && !charge(&closed, at(0), 0));
+        assert!(charge(&open, at(0), 1) && !charge(&closed, at(0), 1));
+    }
+}

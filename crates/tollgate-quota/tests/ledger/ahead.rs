@@ -494,6 +494,21 @@ fn period_of_an_account_that_is_evicted_in_the_next_one_is_history() {
     }
 }
 
+#[test]
+fn period_of_an_account_that_is_evicted_while_it_goes_on_is_no_history_yet() {
+    let place = Place::new();
+    let ledger = place.open(EVENING);
+    let days = daily(&ledger, 10);
+    let charged = charge(&ledger, &days, at(EVENING), 7, 10).unwrap();
+    assert!(ledger.flush(LONG));
+    assert_eq!(days.refund(at(EVENING), &charged.receipt, 7), 7);
+    assert!(days.close_at_rest(at(EVENING)));
+    assert!(ledger.flush(LONG));
+    let file = LedgerFile::read(&place.path).unwrap();
+    file.each_past_period(|period| panic!("{period:?}"))
+        .unwrap();
+}
+
 /// Who changes its max comes in between: the meter that the ledger found takes no charge any more, and what is on record was lost.
 #[test]
 fn meter_that_is_frozen_while_it_is_restored_does_not_count_as_charged() {

@@ -34,7 +34,7 @@ pub(crate) const PART: Part = Part {
 /// one core to do.
 const AT_ONCE: usize = 2;
 
-const PATCHES: &str = "tests/mutants";
+pub(super) const PATCHES: &str = "tests/mutants";
 
 /// As many are tried by `--quick`.
 const SAMPLE: usize = 10;
