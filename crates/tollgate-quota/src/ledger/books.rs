@@ -6,7 +6,7 @@ use super::{
 };
 use crate::lease::{Ahead, spent};
 use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
-use std::time::Duration;
+use std::{ops::Bound, time::Duration};
 use tollgate_core::{Authority, LeaseId, Report, Standing, Wall};
 
 /// Most past periods that are forgotten with one commit.
@@ -128,10 +128,81 @@ impl<'t> Books<'t> {
         Ok(())
     }
 
-    /// Forgets periods that were found ended longer than `keep` ago.
-    pub(super) fn prune(&mut self, keep: Duration) -> Result<(), redb::Error> {
+    /// Makes history of accounts that are not in use, owe nothing and are over by their stamps, among the next `most` of `range`.
+    /// The last that was looked at, unless that was the last of all.
+    pub(super) fn end_unused(
+        &mut self,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+        most: usize,
+        mut is_over: impl FnMut(&[u8], &[i64]) -> bool,
+        is_in_use: impl Fn(&[u8], Option<LeaseId>) -> bool,
+    ) -> Result<Option<Vec<u8>>, redb::Error> {
+        let (mut ended, mut seen, mut last) = (Vec::new(), 0, None);
+        for row in self.accounts.range::<&[u8]>(range)?.take(most) {
+            let (key, row) = row?;
+            let key = key.value();
+            seen += 1;
+            if seen == most {
+                last = Some(key.to_vec());
+            }
+            // A row that was altered is left to whoever asks for it, and to those who check the file.
+            let Ok(record) = Record::from_row(key, row.value()) else {
+                continue;
+            };
+            let owes = record.standing.committed > record.standing.max;
+            if record.has_periods && !owes && is_over(key, &[record.standing.stamp]) {
+                ended.push((key.to_vec(), record));
+            }
+        }
+        for (key, record) in ended {
+            let ahead = self.ahead(&key)?;
+            if ahead.is_some_and(|ahead| !is_over(&key, &[ahead.stamp]))
+                || is_in_use(&key, record.lease)
+            {
+                continue;
+            }
+            self.ended = None;
+            self.end_period(&key, &record)?;
+            self.put_ahead(&key, None)?;
+            match ahead.filter(|ahead| ahead.stamp > record.standing.stamp) {
+                // What was lent of the next period counts as used in that, which is history when the walk comes by again.
+                Some(ahead) => {
+                    let mut next = record;
+                    next.standing.stamp = ahead.stamp;
+                    next.standing.committed = ahead.units.min(next.standing.max);
+                    next.peak = next.standing.committed;
+                    (next.lease, next.out, next.refused) = (None, 0, 0);
+                    self.accounts.insert(&*key, next.row(&key))?;
+                }
+                None => drop(self.accounts.remove(&*key)?),
+            }
+        }
+        Ok(last)
+    }
+
+    /// The stamp of the last period of an account that was found ended later than now, if one was: the clock was set back since.
+    pub(super) fn passed(&self, account: &[u8]) -> Result<Option<i64>, redb::Error> {
+        let (mut from, mut passed) = (self.wall.0.saturating_add(1), None);
+        // Rows that were found ended at one time are in the order of accounts: one look each, for as many times as there are.
+        while let Some(row) = self.history.range((from, &[][..])..)?.next() {
+            let ended = row?.0.value().0;
+            let place = (ended, account);
+            if let Some(row) = self.history.get(place)? {
+                let past = Past::from_row(place, row.value())?;
+                passed = passed.max(Some(past.standing.stamp));
+            }
+            match ended.checked_add(1) {
+                Some(after) => from = after,
+                None => break,
+            }
+        }
+        Ok(passed)
+    }
+
+    /// Forgets periods that were found ended longer than `keep` before `now`.
+    pub(super) fn prune(&mut self, keep: Duration, now: Wall) -> Result<(), redb::Error> {
         let keep = i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX);
-        let until = self.wall.0.saturating_sub(keep);
+        let until = now.0.saturating_sub(keep);
         let old = self
             .history
             .extract_from_if(..(until, &[][..]), |_, _| true)?;

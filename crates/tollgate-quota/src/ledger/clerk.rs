@@ -7,6 +7,7 @@ use super::{
     file::{Store, guarded},
     told::Teller,
     visit::{Due, Outcome, Visit, ns},
+    walk::Walk,
 };
 use redb::Durability;
 use std::{
@@ -43,6 +44,7 @@ pub(super) struct Clerk {
     /// Whether the next commit is to forget past periods.
     forgets: bool,
     teller: Teller,
+    walk: Walk,
     /// Accounts to come by before their period ends, the first one first: by the clock that rates go by, and by the wall's.
     due: [BinaryHeap<Reverse<(i64, u64)>>; 2],
 }
@@ -63,6 +65,7 @@ impl Clerk {
     ) -> Self {
         Self {
             teller: Teller::new(Arc::clone(&shared.name)),
+            walk: Walk::new(clock.moment()),
             store,
             shared,
             clock,
@@ -238,17 +241,18 @@ impl Clerk {
         let most = last.saturating_add(numbers.len() as u64);
         self.leases = Some((first, most));
         let now = Instant::now();
-        let written = guarded(&path, || {
+        let (shared, walk) = (&self.shared, &mut self.walk);
+        let (written, step) = guarded(&path, || {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             let mut books = Books::open(&transaction, at.wall, last)?;
             let mut written = Vec::with_capacity(numbers.len());
             for &number in numbers {
-                let Some(entry) = self.shared.entry(number) else {
+                let Some(entry) = shared.entry(number) else {
                     continue;
                 };
                 let visit = Visit {
-                    shared: &self.shared,
+                    shared,
                     books: &mut books,
                     number,
                     entry,
@@ -261,14 +265,20 @@ impl Clerk {
                 let outcome = visit.write()?;
                 written.extend(outcome.map(|outcome| Written { number, outcome }));
             }
+            let step = walk.step(&mut books, written.len(), at, |key, lease| {
+                shared.has(key) || lease.is_some_and(|lease| lease.0 > first)
+            })?;
             if self.forgets {
-                books.prune(self.history)?;
+                books.prune(self.history, walk.certain(at))?;
             }
             drop(books);
             seal(&transaction, at.wall, most)?;
             transaction.commit()?;
-            Ok(written)
+            Ok((written, step))
         })?;
+        if let Some(step) = step {
+            self.walk.went(step, at);
+        }
         self.sealed = most;
         self.forgets = false;
         Ok(written)

@@ -172,6 +172,11 @@ impl Shared {
         lock(&self.registry).accounts.get(&number).cloned()
     }
 
+    /// Whether an account of this key is in use.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        lock(&self.registry).by_key.contains_key(key)
+    }
+
     /// The newest meter of an account.
     pub(super) fn newest(&self, number: u64) -> Option<Arc<dyn LeasedAccount>> {
         let registry = lock(&self.registry);

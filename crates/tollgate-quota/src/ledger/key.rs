@@ -1,3 +1,5 @@
+use super::periods::{self, Periods};
+use crate::calendar::Period;
 use std::fmt;
 
 /// Names an account across processes: its limit, and the values of the scopes that the limit counts by.
@@ -54,6 +56,18 @@ impl AccountKey {
     #[must_use]
     pub fn algorithm(&self) -> &str {
         self.part(2)
+    }
+
+    /// Whether its algorithm is one that a limit can have, by the words that a ledger has for it.
+    #[must_use]
+    pub fn has_known_algorithm(&self) -> bool {
+        periods::is_known(self.algorithm())
+    }
+
+    /// The period of a record's stamp, if the account has periods: those of a calendar, or fixed windows.
+    #[must_use]
+    pub fn period(&self, stamp: i64) -> Option<Period> {
+        Periods::of(self.algorithm()).map(|periods| periods.period(stamp))
     }
 
     /// The scopes and their values.

@@ -12,7 +12,9 @@
 //!   commits; half as long for some), if it was used in that period. A lease of one unit is not shared: while the period has room left, it is
 //!   for that.
 //! - **History**: a period that has ended is kept, with what was used in it, for as long as the options say; also of an account that was
-//!   evicted since.
+//!   evicted since. An account that nobody uses, whose period is over and which owes nothing is history too, and no account any more: the
+//!   ledger walks over all of them, at least 256 with each commit, and begins again a day after it is through. What was lent of it and not
+//!   returned counts as used. Lifetime budgets, rates, sliding windows and debts stay.
 //! - **Waste**: a kill costs an account at most one lease, of both periods together, beyond the estimates of requests that were open at the
 //!   last commit.
 //!   A clean [`Ledger::close`] costs nothing; what is still open then stays charged in full.
@@ -24,8 +26,8 @@
 //!   [`Durability::EveryCommit`] the Gate's settlement returns only when its debt is on disk, and nothing is lost. While the disk fails
 //!   it returns without (at the latest after ten seconds), the [`Status`] tells, and a kill loses what was told since.
 //! - **A clock** that was set back between two runs finds the later period still begun, and what a killed process had been lent of it
-//!   spent; but not of an account that was at rest in that period and was evicted, and so forgotten. One that was set forward is trusted,
-//!   since that cannot be told from a long stop.
+//!   spent. An account that was evicted or became history begins after the last period that the history has of it. One that was set forward is
+//!   trusted, since that cannot be told from a long stop: history that has been forgotten by it is lost, with what was used.
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
 //!   [`Status`]; meanwhile each limit does what its policy says. If the file is gone by then, or is another one, nothing is made in its place
 //!   and nothing written to that: it goes on when its own is back.
@@ -92,10 +94,12 @@ mod faults;
 mod file;
 mod flags;
 mod key;
+mod periods;
 mod row;
 mod told;
 mod view;
 mod visit;
+mod walk;
 
 pub use error::LedgerError;
 pub use key::AccountKey;

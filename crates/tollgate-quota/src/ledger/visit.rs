@@ -1,9 +1,10 @@
 //! One account within a transaction: what is found of it, what is written, and what is lent once that is on disk.
 
 use super::{
-    ahead,
+    AccountKey, ahead,
     books::Books,
     desk::{Entry, Shared},
+    periods::Periods,
 };
 use crate::lease::{Ahead, Begun, Holder, Lend, NextPeriod, Placed};
 use std::{
@@ -349,7 +350,7 @@ impl Visit<'_, '_> {
         };
         let is_restored = match record {
             Some(record) => account.restore(&record.standing, record.out, self.at),
-            None => account.begin_with(self.entry.terms.initial, self.at),
+            None => self.skip_passed(key)? && account.begin_with(self.entry.terms.initial, self.at),
         };
         if !is_restored {
             return Ok(false);
@@ -367,6 +368,27 @@ impl Visit<'_, '_> {
             self.books.recover(key)?;
         }
         Ok(true)
+    }
+
+    /// Begins an account of which nothing is on record after its periods that were found ended, though the clock was set back since. False if
+    /// its meter is closed, or is still to take over.
+    fn skip_passed(&self, key: &[u8]) -> Result<bool, redb::Error> {
+        if !self.entry.terms.has_periods {
+            return Ok(true);
+        }
+        let Some(passed) = self.books.passed(key)? else {
+            return Ok(true);
+        };
+        let periods = AccountKey::from_bytes(key).and_then(|key| Periods::of(key.algorithm()));
+        let Some(periods) = periods else {
+            return Ok(true);
+        };
+        let begun = Standing {
+            stamp: periods.next(passed),
+            committed: 0,
+            max: 0,
+        };
+        Ok(self.entry.account.restore(&begun, 0, self.at))
     }
 
     /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report, of which `left` are

@@ -4,6 +4,7 @@
 mod ahead;
 mod files;
 mod stops;
+mod unused;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;

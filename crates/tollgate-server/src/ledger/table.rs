@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 
 use jiff::{Timestamp, tz::TimeZone};
 use tollgate_core::{Standing, Wall};
-use tollgate_policy::{CalendarPeriod, Unit};
+use tollgate_policy::Unit;
 use tollgate_quota::{
-    Calendar, StatusLevel, StatusLevels,
-    calendar::Weekday,
+    StatusLevel, StatusLevels,
     ledger::{AccountKey, AccountRecord},
 };
 
@@ -19,16 +18,6 @@ const HEAD: [&str; 9] = [
 ];
 const PAST_HEAD: [&str; 7] = [
     "limit", "account", "period", "used", "max", "peak", "refused",
-];
-
-const WEEK: [Weekday; 7] = [
-    Weekday::Monday,
-    Weekday::Tuesday,
-    Weekday::Wednesday,
-    Weekday::Thursday,
-    Weekday::Friday,
-    Weekday::Saturday,
-    Weekday::Sunday,
 ];
 
 /// The status of an account whose period is over, and that owes nothing: what it has used says nothing of the next.
@@ -135,8 +124,8 @@ fn period(key: &AccountKey, stamp: i64) -> String {
         };
         return time(Wall(stamp), zone, with_time);
     }
-    if let Some(per) = window(algorithm) {
-        return time(Wall(stamp.saturating_mul(per)), "UTC", "%Y-%m-%d %H:%M:%S");
+    if let Some(window) = key.period(stamp) {
+        return time(window.start, "UTC", "%Y-%m-%d %H:%M:%S");
     }
     match algorithm {
         "lifetime" => "ever".to_owned(),
@@ -146,35 +135,7 @@ fn period(key: &AccountKey, stamp: i64) -> String {
 
 /// Whether the period of a stamp is over. Not known of words that a newer program has written.
 fn has_ended(key: &AccountKey, stamp: i64, now: Wall) -> bool {
-    match (calendar(key.algorithm()), window(key.algorithm())) {
-        (Some(calendar), _) => calendar.bounds(Wall(stamp)).end <= now,
-        (None, Some(per)) => stamp.saturating_add(1).saturating_mul(per) <= now.0,
-        (None, None) => false,
-    }
-}
-
-/// The calendar of an algorithm, by the words that a ledger has for it.
-fn calendar(algorithm: &str) -> Option<Calendar> {
-    let (period, zone) = algorithm.split_once(" in ")?;
-    let period = match period.split_once(" from ") {
-        None if period == "hour" => CalendarPeriod::Hour,
-        None if period == "day" => CalendarPeriod::Day,
-        None if period == "year" => CalendarPeriod::Year,
-        Some(("week", first)) => CalendarPeriod::Week {
-            starts: WEEK.into_iter().find(|day| format!("{day:?}") == first)?,
-        },
-        Some(("month", first)) => CalendarPeriod::Month {
-            anchor_day: first.strip_prefix("day ")?.parse().ok()?,
-        },
-        _ => return None,
-    };
-    Calendar::new(period, zone).ok()
-}
-
-/// The length of an algorithm's fixed windows, in ns.
-fn window(algorithm: &str) -> Option<i64> {
-    let per = algorithm.strip_prefix("windows of ")?.strip_suffix(" ns")?;
-    per.parse().ok()
+    key.period(stamp).is_some_and(|period| period.end <= now)
 }
 
 fn time(wall: Wall, zone: &str, format: &str) -> String {
