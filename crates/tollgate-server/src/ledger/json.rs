@@ -14,6 +14,10 @@ use crate::{figures, units};
 /// What is written. Format 1 had nothing lent ahead.
 const FORMAT: u32 = 2;
 
+/// Algorithms as a ledger names them, for people.
+const ALGORITHMS: &str = "\"lifetime\", \"gcra\", such as \"month from day 1 in Europe/Berlin\", \"week from Monday in UTC\" or \"day in UTC\", \
+    and such as \"windows of 3600000000000 ns\", \"sliding window of 3600000000000 ns\" or \"log of 3600000000000 ns\"";
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -88,16 +92,26 @@ impl Key {
         let parts = [&self.limit, &self.unit, &self.algorithm];
         let names = ["limit", "unit", "algorithm"];
         if let Some((_, name)) = parts.iter().zip(names).find(|(part, _)| part.is_empty()) {
-            return Err(format!("an account has an empty {name}"));
+            return Err(format!("it has an empty {name}"));
         }
         if !units::ALL
             .iter()
             .any(|unit| units::name(*unit) == self.unit)
         {
             let unit = figures::plain(&self.unit);
-            return Err(format!("an account has a unit that there is not: {unit}"));
+            let known = units::ALL.map(units::name).join(", ");
+            return Err(format!(
+                "it has a unit that there is not: {unit}; expected one of {known}"
+            ));
         }
-        Ok(self.key())
+        let key = self.key();
+        if !key.has_known_algorithm() {
+            let algorithm = figures::plain(&self.algorithm);
+            return Err(format!(
+                "it has an algorithm that there is not: {algorithm:?}; expected one of {ALGORITHMS}"
+            ));
+        }
+        Ok(key)
     }
 
     fn key(&self) -> AccountKey {
@@ -142,7 +156,8 @@ pub(super) fn write(out: &mut impl Write, contents: &Contents) -> io::Result<()>
     out.write_all(b"\n")
 }
 
-pub(super) fn read(text: &str) -> Result<Contents, String> {
+/// What an export has, read at `now`.
+pub(super) fn read(text: &str, now: Wall) -> Result<Contents, String> {
     let file: File = serde_json::from_str(text).map_err(|error| {
         format!("{error}; expected what `tollgate ledger export` writes, or with --policy and --limit a plain state file")
     })?;
@@ -152,43 +167,12 @@ pub(super) fn read(text: &str) -> Result<Contents, String> {
             file.format
         ));
     }
-    let account = |account: &Account| {
-        let key = account.key.known()?;
-        let standing = Standing {
-            stamp: account.stamp,
-            committed: account.committed,
-            max: account.max,
-        };
-        let mut record = AccountRecord::new(key, standing, account.has_periods);
-        record.peak = record.peak.max(account.peak);
-        record.refused = account.refused;
-        // Whoever had it lent may have spent it since: it counts as spent when the account is next used.
-        record.out = account.lent;
-        let ahead = account.ahead.as_ref();
-        record.ahead = ahead.map(|&LentAhead { stamp, units }| Ahead { stamp, units });
-        Ok(record)
-    };
-    let past = |past: &Past| {
-        let key = past.key.known()?;
-        let standing = Standing {
-            stamp: past.stamp,
-            committed: past.committed,
-            max: past.max,
-        };
-        let mut period = PastPeriod::new(key, Wall(past.ended_ns), standing, past.peak);
-        period.refused = past.refused;
-        Ok(period)
-    };
-    let accounts: Vec<_> = file
-        .accounts
-        .iter()
-        .map(account)
-        .collect::<Result<_, String>>()?;
-    let past: Vec<_> = file
-        .history
-        .iter()
-        .map(past)
-        .collect::<Result<_, String>>()?;
+    let accounts = each("accounts", &file.accounts, |account| {
+        record(account, now).map_err(|why| (&account.key, why))
+    })?;
+    let past = each("history", &file.history, |past| {
+        past_period(past, now).map_err(|why| (&past.key, why))
+    })?;
     // Of two, either would be lost without a word.
     let mut seen = HashSet::new();
     if let Some(twice) = accounts
@@ -200,24 +184,114 @@ pub(super) fn read(text: &str) -> Result<Contents, String> {
     Ok(Contents { accounts, past })
 }
 
+/// All of a list, or what is wrong with the first that is, and where that stands.
+fn each<'f, T, U>(
+    list: &str,
+    items: &'f [T],
+    read: impl Fn(&'f T) -> Result<U, (&'f Key, String)>,
+) -> Result<Vec<U>, String> {
+    let items = items.iter().enumerate();
+    items
+        .map(|(place, item)| {
+            read(item).map_err(|(key, why)| {
+                let named = super::table::named(&key.key());
+                format!("{list}[{place}], {named}: {why}")
+            })
+        })
+        .collect()
+}
+
+fn record(account: &Account, now: Wall) -> Result<AccountRecord, String> {
+    let key = account.key.known()?;
+    let period = key.period(account.stamp);
+    if account.has_periods != period.is_some() {
+        let (says, has) = (account.has_periods, period.is_some());
+        return Err(format!(
+            "has_periods is {says}, and an account of its algorithm, {:?}, has {}; {has} would be right",
+            key.algorithm(),
+            if has { "some" } else { "none" },
+        ));
+    }
+    // A lifetime has no time.
+    let begins = period.map(|period| period.start);
+    let since = begins.or((key.algorithm() != "lifetime").then_some(Wall(account.stamp)));
+    if let Some(since) = since.filter(|since| *since > now) {
+        // A later period stays begun whatever the clock says: the quota would not renew itself until then.
+        return Err(later("stamp", account.stamp, since, now));
+    }
+    if let Some(ahead) = &account.ahead {
+        let (Some(period), Some(next)) = (period, key.period(ahead.stamp)) else {
+            return Err(format!(
+                "it has something lent ahead, and an account of its algorithm, {:?}, has no periods; without `ahead` would be right",
+                key.algorithm()
+            ));
+        };
+        if next.start > now && next.start > period.end {
+            return Err(later("the stamp of `ahead`", ahead.stamp, next.start, now));
+        }
+    }
+    let standing = Standing {
+        stamp: account.stamp,
+        committed: account.committed,
+        max: account.max,
+    };
+    let mut record = AccountRecord::new(key, standing, account.has_periods);
+    record.peak = record.peak.max(account.peak);
+    record.refused = account.refused;
+    // Whoever had it lent may have spent it since: it counts as spent when the account is next used.
+    record.out = account.lent;
+    let ahead = account.ahead.as_ref();
+    record.ahead = ahead.map(|&LentAhead { stamp, units }| Ahead { stamp, units });
+    Ok(record)
+}
+
+fn past_period(past: &Past, now: Wall) -> Result<PastPeriod, String> {
+    let key = past.key.known()?;
+    let ended = Wall(past.ended_ns);
+    if ended > now {
+        return Err(later("ended_ns", past.ended_ns, ended, now));
+    }
+    let standing = Standing {
+        stamp: past.stamp,
+        committed: past.committed,
+        max: past.max,
+    };
+    let mut period = PastPeriod::new(key, ended, standing, past.peak);
+    period.refused = past.refused;
+    Ok(period)
+}
+
+/// A time that has not come.
+fn later(what: &str, number: i64, when: Wall, now: Wall) -> String {
+    let [when, now] = [when, now].map(super::table::instant);
+    format!("{what} is {number}, which is {when}, and this machine's clock says {now}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DAY_NS: i64 = 86_400_000_000_000;
+    const NOW: Wall = Wall(DAY_NS + 5);
+
+    fn read(text: &str) -> Result<Contents, String> {
+        super::read(text, NOW)
+    }
+
     fn exported() -> serde_json::Value {
-        let key = AccountKey::new("m", "tokens", "lifetime", &["team"], &["x"]);
+        let key = AccountKey::new("m", "tokens", "day in UTC", &["team"], &["x"]);
         let standing = Standing {
-            stamp: 0,
+            stamp: DAY_NS,
             committed: 7,
             max: 9,
         };
-        let mut account = AccountRecord::new(key.clone(), standing, false);
+        let mut account = AccountRecord::new(key.clone(), standing, true);
         account.refused = 3;
         account.ahead = Some(Ahead {
-            stamp: 11,
+            stamp: 2 * DAY_NS,
             units: 2,
         });
-        let mut past = PastPeriod::new(key, Wall(5), standing, 8);
+        let mut past = PastPeriod::new(key, NOW, standing, 8);
         past.refused = 4;
         let contents = Contents {
             accounts: vec![account],
@@ -266,6 +340,76 @@ mod tests {
             let mut file = exported();
             file["accounts"][0][field] = value.into();
             assert!(refused(&file).contains(field), "{}", refused(&file));
+        }
+    }
+
+    /// A stamp of 2096 was taken, and the quota then renewed itself in 2096.
+    #[test]
+    fn times_that_have_not_come_are_refused_where_they_stand() {
+        let then = 3_976_214_400_000_000_000_i64;
+        for (list, algorithm, field) in [
+            ("accounts", "day in UTC", "stamp"),
+            ("accounts", "gcra", "stamp"),
+            ("accounts", "log of 3600000000000 ns", "stamp"),
+            ("history", "day in UTC", "ended_ns"),
+        ] {
+            let mut file = exported();
+            let item = &mut file[list][0];
+            item["algorithm"] = algorithm.into();
+            item[field] = then.into();
+            if algorithm != "day in UTC" {
+                item["has_periods"] = false.into();
+                item.as_object_mut().unwrap().remove("ahead");
+            }
+            let why = refused(&file);
+            for part in [
+                &*format!("{list}[0], `m` team=x: {field} is {then}"),
+                "2096-01-01 00:00:00 UTC",
+                "clock says 1970-01-02 00:00:00 UTC",
+            ] {
+                assert!(why.contains(part), "{why}");
+            }
+        }
+        let mut file = exported();
+        file["accounts"][0]["ahead"]["stamp"] = (3 * DAY_NS).into();
+        assert!(refused(&file).contains("`ahead`"), "{}", refused(&file));
+        // Windows are numbered.
+        file = exported();
+        let account = &mut file["accounts"][0];
+        account["algorithm"] = "windows of 3600000000000 ns".into();
+        account["stamp"] = 24.into();
+        account["ahead"]["stamp"] = 25.into();
+        super::read(&file.to_string(), NOW).unwrap();
+        file["accounts"][0]["stamp"] = 25.into();
+        assert!(refused(&file).contains("stamp is 25, which is 1970-01-02 01:00:00"));
+    }
+
+    #[test]
+    fn periods_of_an_account_that_has_none_are_refused() {
+        let mut file = exported();
+        file["accounts"][0]["algorithm"] = "lifetime".into();
+        let why = refused(&file);
+        assert!(why.contains("has_periods is true"), "{why}");
+        file["accounts"][0]["has_periods"] = false.into();
+        let why = refused(&file);
+        assert!(why.contains("without `ahead` would be right"), "{why}");
+        file["accounts"][0].as_object_mut().unwrap().remove("ahead");
+        super::read(&file.to_string(), NOW).unwrap();
+    }
+
+    #[test]
+    fn algorithm_that_there_is_not_is_refused_and_told_what_there_are() {
+        for (list, algorithm) in [
+            ("accounts", "leaky bucket"),
+            ("accounts", "month from day 1 in Nowhere"),
+            ("history", "windows of -1 ns"),
+        ] {
+            let mut file = exported();
+            file[list][0]["algorithm"] = algorithm.into();
+            let why = refused(&file);
+            let place = format!("{list}[0], `m` team=x: ");
+            assert!(why.contains(&place) && why.contains(algorithm), "{why}");
+            assert!(why.contains("\"lifetime\", \"gcra\""), "{why}");
         }
     }
 }

@@ -160,7 +160,7 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
                 past: Vec::new(),
             }
         }
-        _ => json::read(text).map_err(|why| Failure::with(&name, why))?,
+        _ => json::read(text, wall()).map_err(|why| Failure::with(&name, why))?,
     };
     let told = format!(
         "{} imported\n",

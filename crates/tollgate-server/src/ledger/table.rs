@@ -138,6 +138,11 @@ fn has_ended(key: &AccountKey, stamp: i64, now: Wall) -> bool {
     key.period(stamp).is_some_and(|period| period.end <= now)
 }
 
+/// An instant for people, in UTC.
+pub(super) fn instant(wall: Wall) -> String {
+    time(wall, "UTC", "%Y-%m-%d %H:%M:%S UTC")
+}
+
 fn time(wall: Wall, zone: &str, format: &str) -> String {
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
     match Timestamp::from_nanosecond(wall.0.into()) {
