@@ -415,6 +415,10 @@ mod tests {
         );
         holder.trim_ahead(9, 0);
         assert_eq!((holder.left(9, 0), holder.left(10, 0)), (7, 0));
+        assert_eq!(holder.begin(9, 0, 1_000, 7).unwrap().ahead(9), None);
+        // Of a period that nothing was lent of nothing is lent ahead.
+        holder.lend_ahead(&lend(11, 0, 0), 12, 3);
+        assert_eq!([9, 12].map(|period| holder.left(period, 0)), [7, 0]);
     }
 
     #[test]

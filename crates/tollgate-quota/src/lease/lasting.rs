@@ -402,6 +402,18 @@ mod tests {
     }
 
     #[test]
+    fn debt_of_an_earlier_window_is_paid_when_it_is_restored() {
+        let window = FixedWindow::with_clock(3, Duration::from_secs(60), ()).expect("a window");
+        let standing = Standing {
+            stamp: 0,
+            committed: 5,
+            max: 3,
+        };
+        assert!(window.restore(&standing, 0, at(60), 0));
+        assert_eq!([60, 120].map(|now| Meter::used(&window, at(now))), [2, 0]);
+    }
+
+    #[test]
     fn what_was_lent_ahead_comes_on_top_of_what_is_committed() {
         let days = Calendar::new(CalendarPeriod::Day, "UTC").expect("a day");
         let meter = CalendarMeter::new(Arc::new(days), 10);

@@ -406,8 +406,10 @@ impl<M: Lasting + 'static> LeasedAccount for Leased<M> {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
-    use crate::{CalendarMeter, Depth, Lifetime, RateMeter, RefundRule, lease::Lend};
-    use std::mem::offset_of;
+    use crate::{
+        CalendarMeter, Depth, Lifetime, RateMeter, RefundRule, Scale, TallyReceipt, lease::Lend,
+    };
+    use std::{mem::offset_of, sync::Mutex};
     use tollgate_core::{Limit, Nanos, Wall};
 
     #[derive(Debug)]
@@ -416,6 +418,118 @@ mod tests {
     impl Desk for NoDesk {
         fn ask(&self, _: u64, _: Asked) {}
         fn succeed(&self, _: u64, _: Arc<dyn LeasedAccount>) {}
+    }
+
+    const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
+
+    /// Hears who asks, and how.
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<Vec<Asked>>);
+
+    impl Heard {
+        fn take(&self) -> Vec<Asked> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    impl Desk for Heard {
+        fn ask(&self, _: u64, asked: Asked) {
+            self.0.lock().unwrap().push(asked);
+        }
+        fn succeed(&self, _: u64, _: Arc<dyn LeasedAccount>) {}
+    }
+
+    fn lend(units: u64) -> Lend {
+        Lend {
+            period: 0,
+            committed: 0,
+            max: 10,
+            left: 0,
+            more: units,
+            low: 0,
+        }
+    }
+
+    fn cost(units: u64) -> Cost {
+        Cost::new(units).unwrap()
+    }
+
+    /// A budget of 10 with 6 lent, of which 1 is spent and was asked for.
+    fn asked() -> (Leased<Lifetime>, Arc<Heard>, TallyReceipt) {
+        let heard = Arc::new(Heard::default());
+        let account = Leased::new(Lifetime::new(), 10, 0, 0, Arc::clone(&heard) as _);
+        account.holder().lend(&lend(6));
+        let charged = account.charge(AT, Cost::ONE, 10).unwrap();
+        assert_eq!(heard.take(), [Asked::Soon]);
+        (account, heard, charged.receipt)
+    }
+
+    #[test]
+    fn debt_that_is_not_lent_asks_at_once() {
+        let (account, heard, _) = asked();
+        account.charge_anyway(AT, cost(5), 10).unwrap();
+        assert_eq!(heard.take(), [], "it was lent, and that was asked for");
+        account.charge_anyway(AT, Cost::ONE, 10).unwrap();
+        assert_eq!(heard.take(), [Asked::Now]);
+    }
+
+    #[test]
+    fn who_asks_for_what_is_left_asks_nobody() {
+        let (account, heard, _) = asked();
+        account.ask_for(cost(5), AT);
+        assert_eq!((heard.take(), account.holder().take_wanted()), (vec![], 0));
+        account.ask_for(cost(6), AT);
+        assert_eq!(
+            (heard.take(), account.holder().take_wanted()),
+            (vec![Asked::Now], 6)
+        );
+    }
+
+    #[test]
+    fn refund_asks_if_something_came_back() {
+        let (account, heard, receipt) = asked();
+        account.holder().begin(0, 1, 10, 6).unwrap();
+        assert_eq!(account.refund(AT, &receipt, 0), 0);
+        assert_eq!(heard.take(), []);
+        assert_eq!(account.refund(AT, &receipt, 1), 1);
+        assert_eq!(heard.take(), [Asked::Soon]);
+    }
+
+    #[test]
+    fn charge_below_the_level_tells_its_own_ceiling() {
+        let (account, ..) = asked();
+        let charged = account.charge(AT, Cost::ONE, 9).unwrap();
+        assert_eq!(charged.full, 9);
+        account.charge_anyway(AT, cost(8), 10).unwrap();
+        let full = account.look(AT, Cost::ONE, 10);
+        assert!(matches!(full, Err(Refused::Denied(_))), "{full:?}");
+    }
+
+    #[test]
+    fn account_begins_with_nothing_once_its_meter_is_closed() {
+        let account = Leased::new(Lifetime::new(), 10, 0, 0, Arc::new(NoDesk));
+        assert!(account.begin_with(0, AT) && account.close_at_rest(AT));
+        assert!(!account.begin_with(0, AT) && !account.begin_with(1, AT));
+    }
+
+    #[test]
+    fn rate_tells_units_and_hands_on_its_backlog() {
+        let limit = Limit::per_hour(100);
+        let rate = RateMeter::new(&limit, Depth::Short, RefundRule::Exact).unwrap();
+        let account = Arc::new(Leased::new(rate, 100, 0, 0, Arc::new(NoDesk)));
+        assert!(account.begin_with(3, AT));
+        let committed = account.meter().look(AT, cost(98), 100);
+        assert!(matches!(committed, Err(Refused::Denied(_))));
+        let charged = account.meter().charge(AT, Cost::ONE, 100).unwrap();
+        assert_eq!(account.units(charged.after), 4);
+        let next = RateMeter::pending(
+            Scale::new(&Limit::per_hour(50)).unwrap(),
+            Depth::Short,
+            RefundRule::Exact,
+        );
+        let next = Arc::new(account.successor(next));
+        next.take_over(&account, AT);
+        assert_eq!(next.used(AT), 4);
     }
 
     /// A reset is no gift: what is lent stays what is on record.

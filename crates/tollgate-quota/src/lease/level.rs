@@ -160,7 +160,8 @@ impl Level {
     pub(super) fn trim_after(&self, period: u64, most: u64) {
         for slot in &self.slots {
             // Relaxed, all: who reports is who writes them; the fence after it orders the last.
-            if slot.period.load(Relaxed) > period && slot.most.load(Relaxed) > most {
+            let is_later = slot.period.load(Relaxed) > period;
+            if is_later && slot.most.load(Relaxed) > most {
                 slot.most.store(most, Relaxed);
             }
         }

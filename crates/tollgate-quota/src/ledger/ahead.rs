@@ -105,6 +105,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_the_meter_will_not_know_of_the_next_period_fits_in_it() {
+        let shares = Shares {
+            bound: 9,
+            room: 2,
+            next_room: 4,
+            least: 1,
+        };
+        let beside = |ahead, is_unknown| shares.beside(2, ahead, is_unknown);
+        assert_eq!([4, 5].map(|ahead| beside(ahead, true)), [Some(2), None]);
+        assert_eq!([3, 5].map(|ahead| beside(ahead, false)), [Some(2); 2]);
+    }
+
     proptest! {
         /// Property: what may be lost of both periods is at most one lease, this one has at least the least, and of the next no more is
         /// lent than it has room for.

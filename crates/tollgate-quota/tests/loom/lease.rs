@@ -405,6 +405,42 @@ fn refused_requests_all_count() {
     });
 }
 
+/// Property: who asks for more than is lent turns back nobody who asks for what is.
+/// Shape: two callers, of 3 lent: one asks for 4, one for 3. Exhaustive, milliseconds.
+#[test]
+fn charge_beyond_the_level_is_no_hindrance() {
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(3);
+            let (beyond, within) = beside(
+                &world,
+                |world| world.charge(AT, 4),
+                |world| world.charge(AT, 3).is_ok(),
+            );
+            assert_eq!(beyond.err(), Some(Refused::Dry));
+            assert!(within, "it was lent");
+        });
+    });
+}
+
+/// Property: a report turns back nobody who asks for what is lent.
+/// Shape: one charges 1 and 2 of 3 lent; one reports and lends up to 4. Exhaustive, milliseconds.
+#[test]
+fn report_that_leaves_what_is_lent_is_no_hindrance() {
+    both_ways(|| {
+        exhaustive(|| {
+            let world = lent(3);
+            let (admitted, ()) = beside(
+                &world,
+                |world| [1, 2].map(|units| world.charge(AT, units).is_ok()),
+                |world| world.report(AT, 4),
+            );
+            assert_eq!(admitted, [true; 2]);
+            world.assert_covered(AT);
+        });
+    });
+}
+
 fn lend(period: u64, units: u64) -> Lend {
     Lend {
         period,
