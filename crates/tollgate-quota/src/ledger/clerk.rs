@@ -18,7 +18,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tollgate_core::{Clock, Moment};
+use tollgate_core::{Clock, Moment, Wall};
 
 /// Most accounts written with one commit.
 const BATCH_MAX: usize = 65_536;
@@ -36,7 +36,9 @@ pub(super) struct Clerk {
     interval: Duration,
     history: Duration,
     /// The last lease that was given before this process, and the last that it has tried to give.
-    leases: Option<(u64, u64)>,
+    leases: (u64, u64),
+    /// The wall time of the last commit before this process, until it is compared with the clock.
+    sealed_at: Option<Wall>,
     /// The last lease that is on record for certain. Each commit has another one there.
     sealed: u64,
     backoff: Option<Duration>,
@@ -63,6 +65,7 @@ impl Clerk {
         interval: Duration,
         history: Duration,
     ) -> Self {
+        let (sealed_at, last) = store.sealed;
         Self {
             teller: Teller::new(Arc::clone(&shared.name)),
             walk: Walk::new(clock.moment()),
@@ -71,8 +74,9 @@ impl Clerk {
             clock,
             interval,
             history,
-            leases: None,
-            sealed: 0,
+            leases: (last, last),
+            sealed_at,
+            sealed: last,
             backoff: None,
             rounds: 0,
             forgets: false,
@@ -174,7 +178,13 @@ impl Clerk {
         let at = self.clock.moment();
         let begun = Instant::now();
         let committed = if numbers.is_empty() {
-            Ok(Vec::new())
+            // What was written before is to be there when it is closed.
+            let there = if closing {
+                self.store.still_there()
+            } else {
+                Ok(())
+            };
+            there.map(|()| Vec::new())
         } else {
             self.commit(&numbers, at, closing)
         };
@@ -210,36 +220,28 @@ impl Clerk {
         closing: bool,
     ) -> Result<Vec<Written>, LedgerError> {
         let path = self.store.path();
-        let database = self.store.database()?;
-        self.shared.show(database);
-        let (first, last) = match self.leases {
-            Some((first, last)) => {
-                // It was opened again: what may be there is what was on record, or what was tried since.
-                if self.backoff.is_some() {
-                    let (_, there) = guarded(&path, || sealed(database.as_ref()))?;
-                    if !(self.sealed..=last).contains(&there) {
-                        return Err(LedgerError::Replaced { path });
-                    }
-                }
-                (first, last)
+        self.store.still_there()?;
+        let database = Arc::clone(self.store.database()?);
+        self.shared.show(&database);
+        let (first, last) = self.leases;
+        // It was opened again: what may be there is what was on record, or what was tried since.
+        if self.backoff.is_some() {
+            let (_, there) = guarded(&path, || sealed(database.as_ref()))?;
+            if !(self.sealed..=last).contains(&there) {
+                return Err(LedgerError::Replaced { path });
             }
-            None => {
-                let (wall, last) = guarded(&path, || sealed(database.as_ref()))?;
-                self.sealed = last;
-                if let Some(wall) = wall.filter(|wall| *wall > at.wall) {
-                    let notice = format!(
-                        "the clock reads {:?} earlier than at the last commit: later periods stay begun",
-                        wall.since(at.wall)
-                    );
-                    self.teller.noticed(&notice);
-                    self.shared.notice(notice);
-                }
-                (last, last)
-            }
-        };
+        }
+        if let Some(wall) = self.sealed_at.take().filter(|wall| *wall > at.wall) {
+            let notice = format!(
+                "the clock reads {:?} earlier than at the last commit: later periods stay begun",
+                wall.since(at.wall)
+            );
+            self.teller.noticed(&notice);
+            self.shared.notice(notice);
+        }
         // A commit that failed may be on disk all the same: its leases are never given again.
         let most = last.saturating_add(numbers.len() as u64);
-        self.leases = Some((first, most));
+        self.leases = (first, most);
         let now = Instant::now();
         let (shared, walk) = (&self.shared, &mut self.walk);
         let (written, step) = guarded(&path, || {
@@ -276,6 +278,9 @@ impl Clerk {
             transaction.commit()?;
             Ok((written, step))
         })?;
+        // Nor is anything lent of what was written to a file that was taken away meanwhile.
+        drop(database);
+        self.store.still_there()?;
         if let Some(step) = step {
             self.walk.went(step, at);
         }

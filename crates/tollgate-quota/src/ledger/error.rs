@@ -50,7 +50,16 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
-    /// Another one lies where it was since the disk failed: a disk that is not mounted any more, or a copy that was put back.
+    /// It was deleted or moved away while its gate ran, or its disk is not mounted any more.
+    #[error(
+        "the ledger {} is gone: nothing is lent until it is back; put it back, or start its gate anew to begin with nothing on record",
+        path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another one lies where it was: in place of a disk that is not mounted any more, or a copy that was put back while its gate ran.
     #[error(
         "the ledger {} is not the one that was open: nothing is written to it; put that back, or start its gate anew to go on from this one",
         path.display()

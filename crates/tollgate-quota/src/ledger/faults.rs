@@ -210,6 +210,11 @@ impl Medium for Disk {
         Ok(self.open()?.0)
     }
 
+    /// Nobody takes memory away.
+    fn still_there(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     fn path(&self) -> &Path {
         Path::new("memory")
     }

@@ -2,6 +2,7 @@
 
 use super::{
     LedgerError,
+    books::sealed,
     row::{AheadRow, PastRow, Row},
 };
 use redb::{
@@ -9,6 +10,7 @@ use redb::{
     WriteTransaction,
 };
 use std::{
+    cell::Cell,
     fmt::Debug,
     fs::{self, File, OpenOptions, TryLockError},
     io,
@@ -18,6 +20,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use tollgate_core::Wall;
 
 /// The format that this program writes, and the newest that it reads. Format 1 knew nothing lent ahead; a program that knows no other must
 /// not open a file that may have it.
@@ -49,6 +52,9 @@ pub(super) trait Medium: Send + Debug {
     /// Opens it again. One that is there no more is not made: whoever comes back to it shall find what is on record.
     fn open_again(&self) -> Result<Database, LedgerError>;
 
+    /// Whether the one that was opened last is still there, so that what is written to it is found again.
+    fn still_there(&self) -> Result<(), LedgerError>;
+
     /// Where it is, for errors.
     fn path(&self) -> &Path;
 }
@@ -57,6 +63,8 @@ pub(super) trait Medium: Send + Debug {
 #[derive(Debug)]
 pub(super) struct Files {
     path: PathBuf,
+    /// The file that was opened last.
+    opened: Cell<Option<Identity>>,
     /// Locked for as long as this lives, also while the database itself is being opened again.
     _lock: File,
 }
@@ -84,6 +92,7 @@ impl Files {
         }
         Ok(Self {
             path: path.to_owned(),
+            opened: Cell::new(None),
             _lock: lock,
         })
     }
@@ -140,8 +149,12 @@ impl Files {
 
     fn open_existing(&self) -> Result<(Database, u64), LedgerError> {
         is_file(&self.path).map_err(|error| failed(&self.path, error))?;
+        let before = Identity::of(&self.path)?;
         let database = guarded(&self.path, || Ok(builder().open(&self.path)?))?;
         let format = check_format(&self.path, &database)?;
+        // Which of the two was opened is not known if it was replaced meanwhile.
+        self.opened.set(Some(before));
+        self.still_there()?;
         Ok((database, format))
     }
 }
@@ -156,11 +169,55 @@ impl Medium for Files {
     }
 
     fn open_again(&self) -> Result<Database, LedgerError> {
+        // One that is gone is told as that, whatever else is asked of it.
+        Identity::of(&self.path)?;
         Ok(self.open_existing()?.0)
+    }
+
+    fn still_there(&self) -> Result<(), LedgerError> {
+        let there = Identity::of(&self.path)?;
+        match self.opened.get() {
+            Some(opened) if opened != there => Err(LedgerError::Replaced {
+                path: self.path.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Tells a file from others, where the system does: by the numbers of its disk and its inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    #[cfg(unix)]
+    numbers: (u64, u64),
+}
+
+impl Identity {
+    /// That of the file at `path`.
+    fn of(path: &Path) -> Result<Self, LedgerError> {
+        let found = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => LedgerError::Gone {
+                path: path.to_owned(),
+            },
+            _ => failed(path, error),
+        })?;
+        #[cfg(unix)]
+        let identity = {
+            use std::os::unix::fs::MetadataExt;
+            Self {
+                numbers: (found.dev(), found.ino()),
+            }
+        };
+        #[cfg(not(unix))]
+        let identity = {
+            drop(found);
+            Self {}
+        };
+        Ok(identity)
     }
 }
 
@@ -169,16 +226,20 @@ impl Medium for Files {
 pub(super) struct Store {
     medium: Box<dyn Medium>,
     database: Option<Arc<Database>>,
+    /// What was sealed when it was opened first.
+    pub(super) sealed: (Option<Wall>, u64),
     pub(super) notices: Vec<String>,
 }
 
 impl Store {
     pub(super) fn open(medium: Box<dyn Medium>) -> Result<Self, LedgerError> {
         let (database, noticed) = medium.open()?;
+        let sealed = guarded(medium.path(), || sealed(&database))?;
         let notices = noticed.into_iter().map(str::to_owned).collect();
         Ok(Self {
             medium,
             database: Some(Arc::new(database)),
+            sealed,
             notices,
         })
     }
@@ -190,6 +251,14 @@ impl Store {
             None => Arc::new(self.medium.open_again()?),
         };
         Ok(self.database.insert(database))
+    }
+
+    /// Whether what is written is found again by whoever opens it next. Says nothing of one that was given up.
+    pub(super) fn still_there(&self) -> Result<(), LedgerError> {
+        match self.database {
+            Some(_) => self.medium.still_there(),
+            None => Ok(()),
+        }
     }
 
     /// Where it is, for errors.

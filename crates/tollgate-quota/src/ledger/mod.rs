@@ -29,8 +29,10 @@
 //!   spent. An account that was evicted or became history begins after the last period that the history has of it. One that was set forward is
 //!   trusted, since that cannot be told from a long stop: history that has been forgotten by it is lost, with what was used.
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
-//!   [`Status`]; meanwhile each limit does what its policy says. If the file is gone by then, or is another one, nothing is made in its place
-//!   and nothing written to that: it goes on when its own is back.
+//!   [`Status`]; meanwhile each limit does what its policy says. A file that is deleted, moved away or replaced while it is in use is such
+//!   a failure ([`LedgerError::Gone`], [`LedgerError::Replaced`]): the ledger looks for it before and after each commit (where the system has
+//!   inodes, also whether it is the same). Nothing is lent, nothing is made in its place and nothing written to another one: it goes on when its
+//!   own is back.
 //! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
 //!   refused by name. Opening it checks every page, and whoever only reads it checks every row.
 //! - **Windows** that slide (slotted rings and logs) count what they had counted for one more length after a restart, since when in the

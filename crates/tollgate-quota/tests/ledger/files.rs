@@ -2,7 +2,10 @@
 
 use super::*;
 use std::fs;
-use tollgate_quota::ledger::{Durability, LedgerError, LedgerFile};
+use tollgate_quota::{
+    lease::LeasedAccount,
+    ledger::{AccountRecord, Durability, LedgerError, LedgerFile},
+};
 
 fn refusal(place: &Place) -> LedgerError {
     Ledger::open(&place.options()).unwrap_err()
@@ -326,4 +329,87 @@ fn what_is_no_file_is_refused_at_once() {
     ] {
         assert!(refused.to_string().contains("no file"), "{refused}");
     }
+}
+
+/// The ledger wrote on to a file without a name, said that all was well, and all of it was gone with the process.
+#[test]
+#[cfg(unix)]
+fn ledger_whose_file_is_taken_away_fails_until_it_is_back() {
+    let place = Place::new();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 3, 100).unwrap();
+    assert!(ledger.flush(LONG));
+    let stock = budget.holder().left(0, 3);
+    let away = place.path.with_extension("away");
+    let failing = |what: &str| {
+        assert!(!ledger.flush(LONG));
+        let told = ledger.status().failing.unwrap();
+        assert!(told.contains(what), "{told}");
+    };
+    fs::rename(&place.path, &away).unwrap();
+    // Asks for more than there is.
+    budget.ask_for(cost(20), at(5));
+    failing("is gone");
+    assert!(!place.path.exists(), "none was made in its place");
+
+    let other = key("other");
+    let standing = tollgate_core::Standing {
+        stamp: 0,
+        committed: 1,
+        max: 2,
+    };
+    let other = [AccountRecord::new(other, standing, false)];
+    let elsewhere = place.path.with_extension("elsewhere");
+    LedgerFile::make(&elsewhere, &other, &[]).unwrap();
+    fs::rename(&elsewhere, &place.path).unwrap();
+    failing("is not the one that was open");
+    assert_eq!(budget.holder().left(0, 3), stock, "nothing was lent");
+    let mut found = Vec::new();
+    let file = LedgerFile::alone(&place.path);
+    assert!(matches!(file, Err(LedgerError::InUse { .. })));
+    let read = LedgerFile::read(&place.path).unwrap();
+    read.each_account(|account| found.push(account)).unwrap();
+    assert_eq!(found, other, "nothing was written to it");
+    drop(read);
+
+    fs::rename(&away, &place.path).unwrap();
+    charge(&ledger, &budget, at(5), 20, 100).unwrap();
+    assert!(ledger.close());
+    let ledger = place.open(6);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(6), 1, 100).unwrap();
+    assert_eq!(budget.used(at(6)), 24);
+}
+
+/// Property: a file that is replaced before anything was written is not written to either; and what was written is not said to be on disk
+/// when the file is gone by the time it is closed, used or not.
+#[test]
+#[cfg(unix)]
+fn file_is_looked_for_before_the_first_commit_and_at_the_close() {
+    for is_used in [false, true] {
+        let place = Place::new();
+        let ledger = place.open(5);
+        let budget = is_used.then(|| lifetime(&ledger, 100));
+        fs::remove_file(&place.path).unwrap();
+        assert!(!ledger.close());
+        assert!(ledger.status().failing.unwrap().contains("is gone"));
+        drop(budget);
+    }
+    let place = Place::new();
+    assert!(place.open(5).close());
+    let copy = place.path.with_extension("copy");
+    fs::copy(&place.path, &copy).unwrap();
+    let ledger = place.open(5);
+    let budget = lifetime(&ledger, 100);
+    charge(&ledger, &budget, at(5), 3, 100).unwrap();
+    assert!(ledger.close());
+    let ledger = place.open(5);
+    fs::rename(&copy, &place.path).unwrap();
+    let budget = lifetime(&ledger, 100);
+    budget.ask_for(cost(1), at(5));
+    assert!(!ledger.flush(LONG));
+    assert!(!ledger.flush(LONG));
+    let told = ledger.status().failing.unwrap();
+    assert!(told.contains("is not the one that was open"), "{told}");
 }

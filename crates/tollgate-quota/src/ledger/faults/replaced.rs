@@ -16,7 +16,7 @@ fn ledger_that_vanished_while_its_disk_failed_is_not_made_anew() {
     let mut store = Store::open(Box::new(medium) as Box<dyn Medium>).unwrap();
     store.give_up();
     std::fs::rename(&path, &away).unwrap();
-    assert!(matches!(store.database(), Err(LedgerError::Io(_))));
+    assert!(matches!(store.database(), Err(LedgerError::Gone { .. })));
     assert!(!path.exists());
     std::fs::rename(&away, &path).unwrap();
     store.database().unwrap();
