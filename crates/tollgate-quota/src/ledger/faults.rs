@@ -12,7 +12,7 @@ use super::{
     books::Record,
     clerk::{Clerk, ROUNDS_TO_TIDY},
     desk::Shared,
-    file::{ACCOUNTS, Medium, Store, write_format},
+    file::{ACCOUNTS, Medium, Store, failed, write_format},
 };
 use crate::{
     Lifetime,
@@ -203,7 +203,7 @@ impl Medium for Disk {
         let database = self.database();
         database
             .map(|database| (database, None))
-            .map_err(|error| LedgerError::Io(error.to_string()))
+            .map_err(|error| failed(self.path(), error))
     }
 
     fn open_again(&self) -> Result<Database, LedgerError> {
@@ -704,6 +704,25 @@ fn state_is_told_in_logs_and_metrics() {
                 "{lines:#?}"
             );
             assert_eq!(world.shared.status().unrecorded, 3);
+
+            // It was the first reason that stood in the log, whatever came after.
+            for fault in [Fault::From(0), Fault::ReadOnly(0)] {
+                world.disk.state().fault = Some(fault);
+                for _ in 0..3 {
+                    world.round();
+                }
+                let lines = log.lines();
+                assert_eq!(lines.len(), 1, "{lines:#?}");
+                let reason = match fault {
+                    Fault::ReadOnly(_) => "read-only",
+                    _ => "no space",
+                };
+                assert!(
+                    is(&lines[0], &["ERROR", "another reason", reason]),
+                    "{lines:#?}"
+                );
+            }
+            assert_eq!(look()["tollgate_ledger_failures_total"], 6.0);
 
             world.disk.state().fault = None;
             let debt = Cost::new(MAX + 7).unwrap();

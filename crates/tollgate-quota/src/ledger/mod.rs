@@ -50,6 +50,7 @@
 //! | `the ledger cannot be used` | error | opening was refused: `error` says why |
 //! | `something was noticed about the ledger` | warn | there was no file, it was recovered after a kill, or the clock was set back since: `notice` |
 //! | `the ledger cannot be written` | error | a commit failed, the first since the disk was well: `error` |
+//! | `the ledger still cannot be written` | error | the next failed for another reason than the one before: `error`, `failing_for` |
 //! | `requests are admitted without a record` | warn | the first while it fails, under a policy that says so: `limit` |
 //! | `the ledger is written again` | info | a commit succeeded after that: `failed_for` |
 //!

@@ -75,7 +75,8 @@ impl Unrecorded {
 #[derive(Debug)]
 pub(super) struct Teller {
     ledger: Arc<str>,
-    failing_since: Option<Instant>,
+    /// Since when it cannot be written, and why by the last attempt.
+    failing: Option<(Instant, LedgerError)>,
     /// Units on record beyond their limit, by limit and unit, of accounts in use.
     debts: HashMap<(String, String), u64>,
 }
@@ -84,7 +85,7 @@ impl Teller {
     pub(super) fn new(ledger: Arc<str>) -> Self {
         Self {
             ledger,
-            failing_since: None,
+            failing: None,
             debts: HashMap::new(),
         }
     }
@@ -111,7 +112,7 @@ impl Teller {
             .record(took.as_secs_f64());
         let accounts = u32::try_from(accounts).unwrap_or(u32::MAX);
         gauge!("tollgate_ledger_accounts", "ledger" => self.ledger()).set(accounts);
-        if let Some(since) = self.failing_since.take() {
+        if let Some((since, _)) = self.failing.take() {
             gauge!("tollgate_ledger_failing", "ledger" => self.ledger()).set(0);
             unrecorded.end();
             info!(
@@ -123,19 +124,33 @@ impl Teller {
         }
     }
 
-    /// A commit failed. The first since the disk was well is an event.
+    /// A commit failed. The first since the disk was well is an event, and each that fails for another reason than the one before.
     pub(super) fn failed(&mut self, error: &LedgerError) {
         counter!("tollgate_ledger_failures_total", "ledger" => self.ledger()).increment(1);
-        if self.failing_since.is_none() {
-            self.failing_since = Some(Instant::now());
-            gauge!("tollgate_ledger_failing", "ledger" => self.ledger()).set(1);
-            error!(
-                target: TARGET,
-                ledger = &*self.ledger,
-                %error,
-                "the ledger cannot be written: limits go on from what is lent, then as their policy says"
-            );
-        }
+        let since = match &self.failing {
+            None => {
+                gauge!("tollgate_ledger_failing", "ledger" => self.ledger()).set(1);
+                error!(
+                    target: TARGET,
+                    ledger = &*self.ledger,
+                    %error,
+                    "the ledger cannot be written: limits go on from what is lent, then as their policy says"
+                );
+                Instant::now()
+            }
+            Some((_, before)) if before == error => return,
+            Some((since, _)) => {
+                error!(
+                    target: TARGET,
+                    ledger = &*self.ledger,
+                    %error,
+                    failing_for = ?since.elapsed(),
+                    "the ledger still cannot be written, for another reason"
+                );
+                *since
+            }
+        };
+        self.failing = Some((since, error.clone()));
     }
 
     /// The debt on record of an account is another one.
