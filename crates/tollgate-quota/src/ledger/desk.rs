@@ -374,3 +374,158 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::Lifetime;
+    use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
+
+    const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
+    const TERMS: Terms = Terms {
+        lease: 5,
+        initial: 0,
+        has_periods: false,
+    };
+    /// Longer than any test takes.
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn shared() -> Arc<Shared> {
+        Arc::new(Shared::new("a ledger".into(), Vec::new()))
+    }
+
+    fn account(shared: &Arc<Shared>, key: &[u8]) -> Arc<Leased<Lifetime>> {
+        let desk = Arc::clone(shared) as _;
+        shared.account(key, TERMS, |number| {
+            Arc::new(Leased::new(Lifetime::new(), 10, 0, number, desk))
+        })
+    }
+
+    #[test]
+    fn account_is_known_by_its_key_until_it_is_removed() {
+        let shared = shared();
+        let one = account(&shared, b"one");
+        assert!(Arc::ptr_eq(&one, &account(&shared, b"one")));
+        assert!(shared.newest(0).is_some() && shared.newest(1).is_none());
+        let other = account(&shared, b"other");
+        assert!(other.close_at_rest(AT));
+        let again = account(&shared, b"other");
+        assert!(!Arc::ptr_eq(&other, &again));
+        assert_eq!(shared.numbers().len(), 2, "the one that was closed is gone");
+        assert!(shared.has(b"other") && Arc::ptr_eq(&again, &account(&shared, b"other")));
+        shared.remove(2);
+        assert!(!shared.has(b"other") && shared.has(b"one"));
+        shared.clear();
+        assert_eq!((shared.accounts(), shared.has(b"one")), (0, false));
+    }
+
+    #[test]
+    fn accounts_that_nobody_knows_or_that_only_refuse_are_left_over() {
+        let shared = shared();
+        let (kept, refusing) = (account(&shared, b"kept"), account(&shared, b"refusing"));
+        drop(account(&shared, b"gone"));
+        refusing.count_refused();
+        let mut left = shared.left_over();
+        left.sort_unstable();
+        assert_eq!(left, [1, 2]);
+        let is_last = |number| shared.entry(number).map(|entry| entry.is_last);
+        assert_eq!(
+            [0, 1, 2].map(is_last),
+            [Some(false), Some(false), Some(true)]
+        );
+        assert!(!shared.has(b"gone") && shared.has(b"refusing"));
+        shared.change(1, |entry| entry.refused = 1);
+        assert_eq!(shared.left_over(), [2], "its refusal is on record");
+        // Its key may be another's by the time that it is removed.
+        let back = account(&shared, b"gone");
+        shared.remove(2);
+        assert!(Arc::ptr_eq(&back, &account(&shared, b"gone")));
+        drop(kept);
+    }
+
+    #[test]
+    fn rounds_are_counted_by_what_they_wrote() {
+        let shared = shared();
+        let rounds: [(Option<&str>, u64); 6] = [
+            (None, 0),
+            (None, 3),
+            (Some("full"), 0),
+            (None, 0),
+            (None, 4),
+            (None, 0),
+        ];
+        let mut told = Vec::new();
+        for (failed, records) in rounds {
+            shared.begin_round();
+            shared.end_round(failed.map(str::to_owned), records);
+            let status = shared.status();
+            let counts = [status.commits, status.records, status.failures];
+            told.push((counts, status.failing.is_some()));
+        }
+        let expected = [
+            ([0, 0, 0], false),
+            ([1, 3, 0], false),
+            ([1, 3, 1], true),
+            ([1, 3, 1], true),
+            ([2, 7, 1], false),
+            ([2, 7, 1], false),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn who_waits_is_released_by_the_round_that_was_waited_for() {
+        let shared = shared();
+        for flushes in [false, true] {
+            shared.begin_round();
+            let begun = Instant::now();
+            std::thread::scope(|scope| {
+                let waits = scope.spawn(|| match flushes {
+                    true => shared.flush(LONG),
+                    false => shared.wait(LONG),
+                });
+                while !shared.is_urgent() {
+                    std::thread::yield_now();
+                }
+                shared.end_round(None, 0);
+                if flushes {
+                    // One that began before is not enough.
+                    std::thread::sleep(Duration::from_millis(20));
+                    assert!(!waits.is_finished());
+                    shared.begin_round();
+                    shared.end_round(None, 0);
+                }
+                assert!(waits.join().unwrap());
+            });
+            assert!(begun.elapsed() < LONG / 2 && !shared.is_urgent());
+        }
+        shared.end_all();
+        assert!(!shared.wait(LONG));
+    }
+
+    #[test]
+    fn only_who_asks_at_once_is_in_a_hurry() {
+        let shared = shared();
+        shared.ask(3, Asked::Soon);
+        assert!(!shared.is_urgent());
+        shared.ask(4, Asked::Now);
+        assert!(shared.is_urgent());
+        shared.take_urgent();
+        assert!(!shared.is_urgent());
+        assert_eq!((shared.asked(1), shared.asked(9)), (vec![3], vec![4]));
+    }
+
+    #[test]
+    fn later_meter_of_an_account_stays() {
+        let shared = shared();
+        let first = account(&shared, b"one");
+        let second = Arc::new(first.successor(Lifetime::new()));
+        let third = Arc::new(second.successor(Lifetime::new()));
+        let generation = || shared.newest(0).map(|account| account.generation());
+        shared.succeed(0, Arc::clone(&third) as _);
+        assert_eq!(generation(), Some(2));
+        shared.succeed(0, second);
+        assert_eq!(generation(), Some(2), "a slower caller brings an older one");
+        assert!(third.charge_anyway(AT, Cost::ONE, 10).is_ok());
+    }
+}

@@ -356,6 +356,7 @@ impl Handle {
             None => {
                 // Never started, or closed before. Dropping the store closes the file.
                 lock(&self.idle).take();
+                self.shared.end_all();
                 !self.shared.is_failing()
             }
         }

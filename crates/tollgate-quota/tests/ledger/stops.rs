@@ -3,10 +3,14 @@
 use super::*;
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
     time::Instant,
 };
 use tollgate_core::{Clock, Limit};
-use tollgate_quota::{Depth, RateMeter, RefundRule, Scale, ledger::LedgerFile};
+use tollgate_quota::{
+    Depth, RateMeter, RefundRule, Scale,
+    ledger::{Durability, LedgerFile},
+};
 use tollgate_window::{ExactLog, FixedWindow, SlottedRing};
 
 #[test]
@@ -42,7 +46,39 @@ fn nobody_waits_for_a_ledger_that_was_closed() {
     assert!(ledger.close());
     let begun = Instant::now();
     assert!(!ledger.wait(MOST), "nothing is lent any more");
+    let ledger = Ledger::open(&place.options()).unwrap();
+    assert!(ledger.close() && !ledger.wait(MOST), "it was never started");
     assert!(begun.elapsed() < MOST);
+}
+
+/// Commits are as rare as they may be.
+#[test]
+fn ledger_comes_by_at_once_for_who_has_nothing_left_and_else_in_its_time() {
+    let place = Place::new();
+    let options = place
+        .options()
+        .durability(Durability::Within(Durability::WITHIN_MAX));
+    let ledger = Ledger::open(&options).unwrap();
+    ledger.start(Arc::new(ManualClock::new())).unwrap();
+    let budget = lifetime(&ledger, 100);
+    let begun = Instant::now();
+    charge(&ledger, &budget, at(5), 7, 100).unwrap();
+    assert!(begun.elapsed() < Durability::WITHIN_MAX / 2, "it was woken");
+    let commits = ledger.status().commits;
+    charge(&ledger, &budget, at(5), 1, 100).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(ledger.status().commits, commits);
+    let on_record = |key: &AccountKey| {
+        ledger
+            .record(key)
+            .unwrap()
+            .map(|record| record.standing.committed)
+    };
+    assert_eq!(on_record(&key("lifetime")), Some(0), "as of that commit");
+    assert!(ledger.flush(LONG) && begun.elapsed() < Durability::WITHIN_MAX / 2);
+    assert_eq!(on_record(&key("lifetime")), Some(8));
+    assert_eq!(on_record(&key("another")), None);
+    assert!(ledger.close() && ledger.record(&key("lifetime")).is_err());
 }
 
 /// A clock of somebody else's, that breaks.
