@@ -19,6 +19,21 @@ pub enum Refusal {
         /// The scope that is missing.
         scope: Arc<str>,
     },
+    /// The values by which a limit would name a new account are longer than all of one account's may be together:
+    /// [`Request::SCOPES_BYTES_MAX`](crate::Request::SCOPES_BYTES_MAX).
+    #[error(
+        "limit `{limit}` counts by `{scope}`, whose value in the request has {bytes} bytes: all values of an account may have {bytes_max} together"
+    )]
+    ScopesTooLong {
+        /// The limit.
+        limit: Arc<str>,
+        /// The scope whose value is the longest.
+        scope: Arc<str>,
+        /// How long that is.
+        bytes: usize,
+        /// The most that all values of an account may have together.
+        bytes_max: usize,
+    },
     /// The request's priority class is not in the policy.
     #[error("the policy has no priority class `{class}`")]
     UnknownClass {

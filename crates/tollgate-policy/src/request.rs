@@ -40,7 +40,9 @@ impl Usage {
 
 /// One request: scope values, a priority class, and the estimate of what it uses.
 ///
-/// Values are opaque: they may hold any character, and two different ones never share an account.
+/// Values are opaque: they may hold any character, and two different ones never share an account. All that a limit counts by
+/// have at most [`SCOPES_BYTES_MAX`](Self::SCOPES_BYTES_MAX) bytes together: accounts and their ledger bear them. What no limit counts by may
+/// be of any length.
 ///
 /// ```
 /// use tollgate_policy::Request;
@@ -55,6 +57,9 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// The most bytes that the values of all scopes by which one limit counts may have together.
+    pub const SCOPES_BYTES_MAX: usize = 4_096;
+
     /// A request with no values that uses nothing but one request.
     #[inline]
     #[must_use]

@@ -618,6 +618,41 @@ fn explain_changes_nothing() {
     assert_eq!(gate.accounts(), 0);
 }
 
+/// A value of 10 MB was admitted, and made a ledger of 67 MB.
+#[test]
+fn values_that_are_too_long_for_an_account_are_refused_before_anything_is_charged() {
+    let (gate, _clock) = gate(
+        "[[limit]]\nname = \"all\"\nunit = \"requests\"\nmax = 9\nper = \"1h\"\n\
+         [[limit]]\nname = \"l\"\nby = [\"agent\", \"model\"]\nunit = \"requests\"\nmax = 9\nper = \"1h\"",
+    );
+    let most = Request::SCOPES_BYTES_MAX;
+    let (agent, model) = ("a".repeat(most / 4), "m".repeat(most - most / 4));
+    let (long, too_long) = ("x".repeat(1 << 20), format!("{model}m"));
+    let request = Request::new().with("agent", &agent);
+    // What no limit counts by may be of any length.
+    let fits = request.clone().with("model", &model).with("trace", &long);
+    gate.admit(&fits).unwrap().settle(Usage::default());
+    let too_long = request.with("model", &too_long);
+    let refused = gate.admit(&too_long).unwrap_err();
+    assert_eq!(
+        refused,
+        Refusal::ScopesTooLong {
+            limit: "l".into(),
+            scope: "model".into(),
+            bytes: most - most / 4 + 1,
+            bytes_max: most,
+        }
+    );
+    let told = refused.to_string();
+    assert!(told.contains("`model`") && told.contains("4096"), "{told}");
+    assert!(matches!(
+        &gate.explain(&too_long)[1].verdict,
+        Verdict::Invalid(Refusal::ScopesTooLong { .. })
+    ));
+    assert_eq!(gate.accounts(), 2);
+    assert_eq!(gate.usage(&[])[0].used, 1, "nothing was charged");
+}
+
 #[test]
 fn reset_forgets_all_accounts_of_a_scope() {
     let (gate, _clock) = gate(

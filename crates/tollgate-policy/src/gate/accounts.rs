@@ -335,7 +335,7 @@ impl Accounts {
     /// meter was found closed, is looked at more closely.
     ///
     /// # Errors
-    /// [`Refusal::MissingScope`], [`Refusal::TooManyAccounts`].
+    /// [`Refusal::MissingScope`], [`Refusal::ScopesTooLong`], [`Refusal::TooManyAccounts`].
     #[inline]
     pub(super) fn of_request<'g>(
         &self,
@@ -375,10 +375,13 @@ impl Accounts {
     ) -> Result<Arc<Account>, Refusal> {
         let mut scopes = self.scopes(request);
         let wanted = scopes.wanted(limit)?;
-        Ok(self.held(policy, limit, &wanted, at).unwrap_or_else(|| {
-            let floors = &self.floors;
-            Arc::new(Account::fresh(policy, limit, &wanted, at, floors, None))
-        }))
+        if let Some(held) = self.held(policy, limit, &wanted, at) {
+            return Ok(held);
+        }
+        wanted.fits(limit)?;
+        let floors = &self.floors;
+        let fresh = Account::fresh(policy, limit, &wanted, at, floors, None);
+        Ok(Arc::new(fresh))
     }
 
     /// The account of `limit` with `values`, if there is one.
@@ -429,7 +432,7 @@ impl Accounts {
     /// The account of `limit` that is wanted, made if there is none and one of `places` is free.
     ///
     /// # Errors
-    /// [`Refusal::TooManyAccounts`].
+    /// [`Refusal::ScopesTooLong`], [`Refusal::TooManyAccounts`].
     #[cold]
     fn made(
         &self,
@@ -452,6 +455,7 @@ impl Accounts {
                 }
                 continue;
             }
+            wanted.fits(limit)?;
             if !self.has_room(places, at) {
                 return Err(Refusal::TooManyAccounts {
                     limit: limit.name.clone(),

@@ -166,6 +166,27 @@ impl<'a> Wanted<'_, 'a> {
         self.values
     }
 
+    /// Whether an account of `limit` can bear these values: asked where one is made, so that nobody who finds one pays for it.
+    ///
+    /// # Errors
+    /// [`Refusal::ScopesTooLong`].
+    pub(super) fn fits(&self, limit: &CompiledLimit) -> Result<(), Refusal> {
+        let lengths = self.values.iter().map(|value| value.len());
+        if lengths.clone().fold(0, usize::saturating_add) <= Request::SCOPES_BYTES_MAX {
+            return Ok(());
+        }
+        let longest = limit.by.iter().zip(lengths).max_by_key(|(_, bytes)| *bytes);
+        let (scope, bytes) = longest.map_or((Arc::from(""), 0), |(scope, bytes)| {
+            (Arc::clone(scope), bytes)
+        });
+        Err(Refusal::ScopesTooLong {
+            limit: Arc::clone(&limit.name),
+            scope,
+            bytes,
+            bytes_max: Request::SCOPES_BYTES_MAX,
+        })
+    }
+
     /// The key to store.
     pub(super) fn key(&self) -> Key {
         let mut bytes = Vec::from(self.limit.to_le_bytes());
