@@ -10,9 +10,15 @@ mod scenarios;
 use scenarios::Back;
 use tollgate_sync::model::{bounded, exhaustive};
 
-/// Two callers, one of whom is refused by the second limit; to 3. 10 s.
+/// Two callers, one of whom is refused by the second limit; to 2.
 #[test]
 fn limits_are_charged_all_or_none() {
+    bounded(2, || scenarios::limits_are_charged_all_or_none(2, 1));
+}
+
+/// The same to 3. 10 s.
+#[test]
+fn limits_are_charged_all_or_none_further() {
     bounded(3, || scenarios::limits_are_charged_all_or_none(2, 1));
 }
 
