@@ -90,6 +90,7 @@
 mod ahead;
 mod books;
 mod clerk;
+mod demand;
 mod desk;
 mod error;
 #[cfg(test)]

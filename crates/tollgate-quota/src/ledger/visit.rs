@@ -3,19 +3,16 @@
 use super::{
     AccountKey, ahead,
     books::Books,
+    demand::Demand,
     desk::{Entry, Shared},
     periods::Periods,
 };
-use crate::lease::{Ahead, Begun, Holder, Lend, NextPeriod, Placed};
+use crate::lease::{Ahead, Begun, Lend, NextPeriod, Placed};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 use tollgate_core::{Authority, LeaseId, Moment, Report, Standing};
-
-/// An account has at hand what it spends in so many intervals between commits, and at least in so long.
-const HORIZON_INTERVALS: u32 = 4;
-const HORIZON_MIN: Duration = Duration::from_millis(100);
 
 /// What is to be done when an account is on disk.
 pub(super) enum Outcome {
@@ -391,34 +388,18 @@ impl Visit<'_, '_> {
         Ok(self.entry.account.restore(&begun, 0, self.at))
     }
 
-    /// Units that the account should have at hand: what it spends in the time of a few commits, by its last report, of which `left` are
-    /// left. It grows at once and falls slowly, so that a short rest costs no dry spell.
+    /// Units that the account should have at hand, once `left` are left of what it had by its last report.
     fn target(&self, wanted: u64, left: u64) -> u64 {
-        let Entry {
-            terms,
-            target,
-            reported_at,
-            ..
-        } = &self.entry;
-        let spent = u128::from(self.entry.left.saturating_sub(left));
-        let passed = reported_at.map_or(Duration::ZERO, |then| self.now.duration_since(then));
-        let horizon = HORIZON_MIN
-            .max(self.interval * HORIZON_INTERVALS)
-            .as_micros();
-        let by_demand = spent * horizon / passed.as_micros().max(1);
-        let by_demand = u64::try_from(by_demand).unwrap_or(u64::MAX);
-        // Whoever was dry had spent all there was, or nothing is known of it yet.
-        let dry = if wanted > 0 {
-            target.saturating_mul(4).max(wanted.saturating_mul(2))
-        } else {
-            0
+        let entry = &self.entry;
+        let reported_at = entry.reported_at;
+        let demand = Demand {
+            lease: entry.terms.lease,
+            target: entry.target,
+            spent: entry.left.saturating_sub(left),
+            passed: reported_at.map_or(Duration::ZERO, |then| self.now.duration_since(then)),
+            interval: self.interval,
+            wanted,
         };
-        let slowly = target - target / 8;
-        by_demand
-            .max(dry)
-            .max(slowly)
-            .clamp(1, terms.lease.max(1))
-            .max(wanted)
-            .min(Holder::LEFT_MAX)
+        demand.target()
     }
 }

@@ -79,7 +79,7 @@ const SUBJECTS: [Subject; 6] = [
         package: "tollgate-quota",
         files: &[
             "lease/*.rs",
-            "ledger/{ahead,books,clerk,desk,told,visit}.rs",
+            "ledger/{ahead,books,clerk,demand,desk,periods,told,visit,walk}.rs",
         ],
         first: &["ledger"],
         slow: &[
