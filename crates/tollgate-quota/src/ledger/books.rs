@@ -423,4 +423,88 @@ mod tests {
         });
         assert_eq!(record.unwrap().spent(), 21);
     }
+
+    fn in_period(stamp: i64, committed: u64) -> Report {
+        Report {
+            standing: Standing {
+                stamp,
+                ..standing(committed)
+            },
+            unspent: 0,
+        }
+    }
+
+    /// Period, units, peak and refusals of all past periods.
+    fn history(books: &Books<'_>) -> Vec<(i64, u64, u64, u64)> {
+        let rows = books.history.iter().unwrap();
+        let told = rows.map(|row| {
+            let (place, row) = row.unwrap();
+            let past = Past::from_row(place.value(), row.value()).unwrap();
+            let Standing {
+                stamp, committed, ..
+            } = past.standing;
+            (stamp, committed, past.peak, past.refused)
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn period_that_ends_is_history_with_its_peak_and_its_refusals() {
+        let record = with_books(|books| {
+            books.has_periods = true;
+            let lease = books.lend(ACCOUNT, standing(10), 0)?.unwrap();
+            books.refused = 2;
+            let lease = books.renew(ACCOUNT, lease, in_period(0, 4), 3)?.unwrap();
+            let record = books.record(ACCOUNT)?.unwrap();
+            assert_eq!((record.peak, record.refused), (10, 2));
+            assert_eq!(history(books), []);
+            // What was refused until this report was so in the period that ends.
+            (books.refused, books.ended) = (3, Some(6));
+            let lease = books.renew(ACCOUNT, lease, in_period(1, 1), 0)?.unwrap();
+            assert_eq!(history(books), [(0, 6, 10, 5)]);
+            // A clock that was set back: what was refused is kept, the peak is of the other period.
+            books.refused = 1;
+            let lease = books.renew(ACCOUNT, lease, in_period(0, 0), 0)?.unwrap();
+            let record = books.record(ACCOUNT)?.unwrap();
+            assert_eq!((record.peak, record.refused), (0, 1));
+            assert_eq!(history(books).len(), 1);
+            books.renew(ACCOUNT, lease, in_period(1, 2), 0)?;
+            Ok(())
+        });
+        let record = record.unwrap();
+        assert_eq!((record.peak, record.refused), (2, 0));
+    }
+
+    #[test]
+    fn period_of_which_there_is_nothing_to_tell_is_no_history() {
+        for (committed, refused, told) in [(0, 0, 0), (1, 0, 1), (0, 1, 1)] {
+            with_books(|books| {
+                books.has_periods = true;
+                books.refused = refused;
+                let lease = books.lend(ACCOUNT, standing(committed), 0)?.unwrap();
+                books.renew(ACCOUNT, lease, in_period(1, 0), 0)?;
+                assert_eq!(history(books).len(), told);
+                Ok(())
+            });
+        }
+    }
+
+    #[test]
+    fn stamp_of_what_has_no_periods_never_steps_back() {
+        let record = with_books(|books| {
+            let lease = books.lend(ACCOUNT, in_period(9, 7).standing, 0)?.unwrap();
+            books.refused = 4;
+            books.renew(ACCOUNT, lease, in_period(5, 3), 0)?;
+            assert_eq!(history(books), []);
+            Ok(())
+        });
+        let Record {
+            standing,
+            peak,
+            refused,
+            ..
+        } = record.unwrap();
+        assert_eq!((standing.stamp, standing.committed), (9, 3));
+        assert_eq!((peak, refused), (7, 4));
+    }
 }
