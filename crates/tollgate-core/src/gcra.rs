@@ -145,7 +145,7 @@ impl Gcra {
         // As `Snapshot::ask` decides, put so that it takes one compare: how far ahead the TAT lies is of interest only
         // to those who look at the answer. The sum is at most `TAT_MAX`, so it does not overflow.
         Ok(if tat <= at + (self.tolerance - need) && since <= at {
-            let next = if tat > at { tat } else { at } + need;
+            let next = tat.max(at) + need;
             let allowed = Snapshot::new(*self, next - at, 0).allowed();
             Step::Take { tat: next, allowed }
         } else {
@@ -156,7 +156,7 @@ impl Gcra {
     /// The TAT after as many units as there are at `now`, from `least` up to `most`, and their number; none if there
     /// are fewer than `least`. `most` is worth no more than 64 bits hold.
     #[inline]
-    pub(crate) const fn step_up_to(
+    pub(crate) fn step_up_to(
         &self,
         tat: u64,
         now: Nanos,
@@ -169,8 +169,7 @@ impl Gcra {
         }
         let at = quanta(now);
         // The sum is at most TAT_MAX: the units fit the tolerance at `now`.
-        let from = if tat > at { tat } else { at };
-        Some((from + units * self.interval, units))
+        Some((tat.max(at) + units * self.interval, units))
     }
 
     /// What the units are worth that are left at `now` in a cell with this `tat`.
@@ -234,15 +233,10 @@ impl Gcra {
     }
 
     /// The TAT at `since` (in quanta) of a cell from which `units` were taken at that instant.
-    pub(crate) const fn tat_after(&self, since: u64, units: u64) -> u64 {
+    pub(crate) fn tat_after(&self, since: u64, units: u64) -> u64 {
         // No more than the tolerance, so that the sum fits.
         let taken = units.saturating_mul(self.interval);
-        since
-            + if taken < self.tolerance {
-                taken
-            } else {
-                self.tolerance
-            }
+        since + taken.min(self.tolerance)
     }
 
     /// Carries the units behind `tat`, and `carried` more, over to `next` as of `since` (in quanta).
