@@ -114,6 +114,7 @@ impl Keeper {
             lease: kept.lease.unwrap_or(rule.ceiling / 100).max(1),
             initial: limit.used_at_start(rule),
             has_periods: kept.has_periods,
+            drain: kept.drain,
         };
         let (max, frame) = (rule.ceiling, kept.frame);
         // Nobody else has it.

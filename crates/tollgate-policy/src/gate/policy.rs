@@ -63,6 +63,9 @@ pub(crate) struct Kept {
     pub(crate) has_periods: bool,
     /// What makes numbers of periods the same in every process.
     pub(crate) frame: i64,
+    /// How the slowest of its accounts drains, where units do and a fresh account has committed nothing.
+    #[cfg(feature = "ledger")]
+    pub(crate) drain: tollgate_quota::ledger::Drain,
 }
 
 /// What an override may change.
@@ -248,7 +251,11 @@ impl CompiledLimit {
             warn_at: Thresholds::new(rule.warn_at.iter().copied())
                 .map_err(|error| error.to_string())?,
             when: rule.when.clone(),
-            kept: kept(rule, wall_offset),
+            kept: kept(
+                rule,
+                overrides.iter().filter_map(|change| change.max),
+                wall_offset,
+            ),
             algorithm: rule.algorithm.clone(),
             shape,
             figures: Figures {
@@ -499,7 +506,12 @@ impl Figures {
     }
 }
 
-fn kept(rule: &LimitRule, wall_offset: i64) -> Option<Kept> {
+/// How a ledger keeps `rule`, whose overrides have the maxima `changed`.
+#[cfg_attr(
+    not(feature = "ledger"),
+    expect(unused_variables, reason = "without a ledger nothing is kept")
+)]
+fn kept(rule: &LimitRule, changed: impl Iterator<Item = u64>, wall_offset: i64) -> Option<Kept> {
     let frame = match &rule.algorithm {
         Algorithm::Fixed { per_ns } => {
             let per = i64::try_from(*per_ns).unwrap_or(i64::MAX);
@@ -515,7 +527,31 @@ fn kept(rule: &LimitRule, wall_offset: i64) -> Option<Kept> {
             Algorithm::Calendar(_) | Algorithm::Fixed { .. }
         ),
         frame,
+        #[cfg(feature = "ledger")]
+        drain: drain(&rule.algorithm, rule.max.into_iter().chain(changed).min()),
     })
+}
+
+/// How accounts of `algorithm` drain, of which the slowest admits `least` a period.
+#[cfg(feature = "ledger")]
+fn drain(algorithm: &Algorithm, least: Option<u64>) -> tollgate_quota::ledger::Drain {
+    use tollgate_quota::ledger::Drain;
+
+    match *algorithm {
+        Algorithm::Gcra {
+            per_ns,
+            initial: None,
+        } => Drain::Rate {
+            // One that admits nothing drains as one of a unit does.
+            units: std::num::NonZeroU64::new(least.unwrap_or(1))
+                .unwrap_or(std::num::NonZeroU64::MIN),
+            per: Duration::from_nanos(per_ns),
+        },
+        Algorithm::Window { per_ns, .. } | Algorithm::Log { per_ns } => {
+            Drain::Within(Duration::from_nanos(per_ns))
+        }
+        _ => Drain::Never,
+    }
 }
 
 /// Time from the last border of a multiple of `per_ns` since the Unix epoch to the clock's epoch.

@@ -134,7 +134,7 @@ impl<'t> Books<'t> {
         &mut self,
         range: (Bound<&[u8]>, Bound<&[u8]>),
         most: usize,
-        mut is_over: impl FnMut(&[u8], &[i64]) -> bool,
+        mut is_over: impl FnMut(&[u8], &Record) -> bool,
         is_in_use: impl Fn(&[u8], Option<LeaseId>) -> bool,
     ) -> Result<Option<Vec<u8>>, redb::Error> {
         let (mut ended, mut seen, mut last) = (Vec::new(), 0, None);
@@ -149,47 +149,52 @@ impl<'t> Books<'t> {
             let Ok(record) = Record::from_row(key, row.value()) else {
                 continue;
             };
-            let owes = record.standing.committed > record.standing.max;
-            if record.has_periods && !owes && is_over(key, &[record.standing.stamp]) {
+            if is_over(key, &record) {
                 ended.push((key.to_vec(), record));
             }
         }
         for (key, record) in ended {
+            // What was lent of the next period counts as used in that, which is history when the walk comes by again.
             let ahead = self.ahead(&key)?;
-            if ahead.is_some_and(|ahead| !is_over(&key, &[ahead.stamp]))
-                || is_in_use(&key, record.lease)
-            {
+            let next = ahead.filter(|ahead| ahead.stamp > record.standing.stamp);
+            let next = next.map(|ahead| Record {
+                lease: None,
+                standing: Standing {
+                    stamp: ahead.stamp,
+                    committed: ahead.units.min(record.standing.max),
+                    ..record.standing
+                },
+                out: 0,
+                peak: ahead.units.min(record.standing.max),
+                refused: 0,
+                has_periods: record.has_periods,
+            });
+            if next.is_some_and(|next| !is_over(&key, &next)) || is_in_use(&key, record.lease) {
                 continue;
             }
             self.ended = None;
             self.end_period(&key, &record)?;
             self.put_ahead(&key, None)?;
-            match ahead.filter(|ahead| ahead.stamp > record.standing.stamp) {
-                // What was lent of the next period counts as used in that, which is history when the walk comes by again.
-                Some(ahead) => {
-                    let mut next = record;
-                    next.standing.stamp = ahead.stamp;
-                    next.standing.committed = ahead.units.min(next.standing.max);
-                    next.peak = next.standing.committed;
-                    (next.lease, next.out, next.refused) = (None, 0, 0);
-                    self.accounts.insert(&*key, next.row(&key))?;
-                }
+            match next {
+                Some(next) => drop(self.accounts.insert(&*key, next.row(&key))?),
                 None => drop(self.accounts.remove(&*key)?),
             }
         }
         Ok(last)
     }
 
-    /// The stamp of the last period of an account that was found ended later than now, if one was: the clock was set back since.
-    pub(super) fn passed(&self, account: &[u8]) -> Result<Option<i64>, redb::Error> {
-        let (mut from, mut passed) = (self.wall.0.saturating_add(1), None);
+    /// How an account stood in the last of its periods that was found ended later than now, if one was: the clock was set back since.
+    pub(super) fn passed(&self, account: &[u8]) -> Result<Option<Standing>, redb::Error> {
+        let (mut from, mut passed) = (self.wall.0.saturating_add(1), None::<Standing>);
         // Rows that were found ended at one time are in the order of accounts: one look each, for as many times as there are.
         while let Some(row) = self.history.range((from, &[][..])..)?.next() {
             let ended = row?.0.value().0;
             let place = (ended, account);
             if let Some(row) = self.history.get(place)? {
                 let past = Past::from_row(place, row.value())?;
-                passed = passed.max(Some(past.standing.stamp));
+                if passed.is_none_or(|passed| passed.stamp <= past.standing.stamp) {
+                    passed = Some(past.standing);
+                }
             }
             match ended.checked_add(1) {
                 Some(after) => from = after,

@@ -267,7 +267,8 @@ impl Clerk {
                 let outcome = visit.write()?;
                 written.extend(outcome.map(|outcome| Written { number, outcome }));
             }
-            let step = walk.step(&mut books, written.len(), at, |key, lease| {
+            let drain_of = |key: &[u8]| shared.drain_of(key);
+            let step = walk.step(&mut books, written.len(), at, drain_of, |key, lease| {
                 shared.has(key) || lease.is_some_and(|lease| lease.0 > first)
             })?;
             if self.forgets {
@@ -321,7 +322,7 @@ impl Clerk {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::{
-        super::{Terms, faults::Disk, file::HISTORY},
+        super::{Drain, Terms, faults::Disk, file::HISTORY},
         *,
     };
     use crate::{Calendar, CalendarMeter, calendar::CalendarPeriod, lease::Leased};
@@ -343,6 +344,7 @@ mod tests {
             lease: 4,
             initial: 0,
             has_periods: true,
+            drain: Drain::Never,
         };
         let desk = Arc::clone(&shared) as _;
         let days = shared.account(b"days", terms, |number| {
@@ -384,6 +386,7 @@ mod tests {
             lease: 4,
             initial: 0,
             has_periods: true,
+            drain: Drain::Never,
         };
         let at = Moment::default();
         let mut most = 0;

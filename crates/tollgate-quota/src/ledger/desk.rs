@@ -3,7 +3,7 @@
 //! Accounts ask through a lock-free queue. The mutexes are taken by those who make an account, who wait, and the
 //! ledger's thread; never while that is inside a disk call.
 
-use super::{Status, Terms, flags::Urgency, lock, told::Unrecorded};
+use super::{Drain, Status, Terms, flags::Urgency, key, lock, told::Unrecorded};
 use crate::lease::{Ahead, Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
 use redb::Database;
@@ -56,6 +56,8 @@ struct Registry {
     next: u64,
     accounts: HashMap<u64, Entry>,
     by_key: HashMap<Arc<[u8]>, u64>,
+    /// How accounts drain, by what names their limit in their keys.
+    drains: HashMap<Box<[u8]>, Drain>,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +147,12 @@ impl Shared {
         let number = registry.next;
         registry.next += 1;
         let made = make(number);
+        if terms.drain != Drain::Never {
+            let of = key::limit_of(key);
+            let known = registry.drains.get(of).copied().unwrap_or(terms.drain);
+            let slower = known.slower(terms.drain);
+            registry.drains.insert(of.into(), slower);
+        }
         let key: Arc<[u8]> = key.into();
         registry.by_key.insert(Arc::clone(&key), number);
         let entry = Entry {
@@ -175,6 +183,16 @@ impl Shared {
     /// Whether an account of this key is in use.
     pub(super) fn has(&self, key: &[u8]) -> bool {
         lock(&self.registry).by_key.contains_key(key)
+    }
+
+    /// How accounts of the limit of this key drain, if one of them was used.
+    pub(super) fn drain_of(&self, key: &[u8]) -> Drain {
+        let registry = lock(&self.registry);
+        registry
+            .drains
+            .get(key::limit_of(key))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The newest meter of an account.
@@ -386,6 +404,7 @@ mod tests {
         lease: 5,
         initial: 0,
         has_periods: false,
+        drain: Drain::Never,
     };
     /// Longer than any test takes.
     const LONG: Duration = Duration::from_secs(60);

@@ -98,6 +98,19 @@ impl AccountKey {
     }
 }
 
+/// The bytes of a key that name its limit, with its unit and its algorithm.
+pub(super) fn limit_of(key: &[u8]) -> &[u8] {
+    let mut end = 0;
+    for _ in 0..3 {
+        let len = key.get(end..).and_then(<[u8]>::first_chunk::<4>);
+        let len = len.map_or(0, |len| {
+            usize::try_from(u32::from_le_bytes(*len)).unwrap_or(0)
+        });
+        end += 4 + len;
+    }
+    key.get(..end).unwrap_or(key)
+}
+
 impl fmt::Debug for AccountKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountKey")

@@ -14,7 +14,8 @@
 //! - **History**: a period that has ended is kept, with what was used in it, for as long as the options say; also of an account that was
 //!   evicted since. An account that nobody uses, whose period is over and which owes nothing is history too, and no account any more: the
 //!   ledger walks over all of them, at least 256 with each commit, and begins again a day after it is through. What was lent of it and not
-//!   returned counts as used. Lifetime budgets, rates, sliding windows and debts stay.
+//!   returned counts as used. So is one whose units have certainly drained, as far as the limits in use tell how long that takes; if something
+//!   was lent of it, also since the process began. Lifetime budgets and debts of periods stay.
 //! - **Waste**: a kill costs an account at most one lease, of both periods together, beyond the estimates of requests that were open at the
 //!   last commit.
 //!   A clean [`Ledger::close`] costs nothing; what is still open then stays charged in full.
@@ -115,6 +116,7 @@ use desk::Shared;
 use file::{Files, Store};
 use std::{
     fmt,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
@@ -218,6 +220,67 @@ pub struct Terms {
     pub initial: u64,
     /// Whether the account has periods, whose past is history.
     pub has_periods: bool,
+    /// How the slowest account of its limit drains, where units do.
+    pub drain: Drain,
+}
+
+/// How long an account takes until nothing is left of what it has committed, if no more comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drain {
+    /// Not known, or it never is: units stay until their period ends.
+    #[default]
+    Never,
+    /// So long, however much that is.
+    Within(Duration),
+    /// As long as its units take at this rate.
+    Rate {
+        /// So many units drain,
+        units: NonZeroU64,
+        /// in so long.
+        per: Duration,
+    },
+}
+
+impl Drain {
+    /// How long `units` take.
+    fn takes(self, units: u64) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::Within(most) => Some(most),
+            Self::Rate { units: rate, per } => {
+                let ns = per.as_nanos().checked_mul(u128::from(units))?;
+                u64::try_from(ns.div_ceil(u128::from(rate.get())))
+                    .ok()
+                    .map(Duration::from_nanos)
+            }
+        }
+    }
+
+    /// The one of two that takes longer for the same units.
+    fn slower(self, other: Self) -> Self {
+        let is_slower = match (self, other) {
+            (Self::Never, _) => false,
+            (_, Self::Never) => true,
+            (
+                Self::Rate { units, per },
+                Self::Rate {
+                    units: others,
+                    per: other_per,
+                },
+            ) => {
+                let takes = |per: Duration, units: NonZeroU64| {
+                    per.as_nanos().saturating_mul(units.get().into())
+                };
+                takes(other_per, units) > takes(per, others)
+            }
+            // Accounts of one algorithm drain in one way.
+            (Self::Within(most), Self::Within(other)) => other > most,
+            (Self::Within(_), Self::Rate { .. }) | (Self::Rate { .. }, Self::Within(_)) => {
+                return Self::Never;
+            }
+        };
+        if is_slower { other } else { self }
+    }
 }
 
 /// A ledger that is open: see the [module](self)'s page. A clone is another handle of the same one; the last to go closes it.

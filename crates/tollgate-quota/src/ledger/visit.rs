@@ -367,23 +367,24 @@ impl Visit<'_, '_> {
         Ok(true)
     }
 
-    /// Begins an account of which nothing is on record after its periods that were found ended, though the clock was set back since. False if
-    /// its meter is closed, or is still to take over.
+    /// Begins an account of which nothing is on record after its periods that were found ended, though the clock was set back since; and one
+    /// without periods as it stood when it was found drained. False if its meter is closed, or is still to take over.
     fn skip_passed(&self, key: &[u8]) -> Result<bool, redb::Error> {
-        if !self.entry.terms.has_periods {
-            return Ok(true);
-        }
         let Some(passed) = self.books.passed(key)? else {
             return Ok(true);
         };
-        let periods = AccountKey::from_bytes(key).and_then(|key| Periods::of(key.algorithm()));
-        let Some(periods) = periods else {
-            return Ok(true);
-        };
-        let begun = Standing {
-            stamp: periods.next(passed),
-            committed: 0,
-            max: 0,
+        let begun = if self.entry.terms.has_periods {
+            let periods = AccountKey::from_bytes(key).and_then(|key| Periods::of(key.algorithm()));
+            let Some(periods) = periods else {
+                return Ok(true);
+            };
+            Standing {
+                stamp: periods.next(passed.stamp),
+                committed: 0,
+                max: 0,
+            }
+        } else {
+            passed
         };
         Ok(self.entry.account.restore(&begun, 0, self.at))
     }

@@ -4,9 +4,14 @@
 //! has in use, whose period is over and which owes nothing, becomes history. Whoever asks for it just then finds it gone with the next
 //! commit, and begins as it would have begun with that record: with nothing. Only if the clock is set back after that would it have
 //! more than it should. Therefore an account of which nothing is on record asks the history for periods of its own that were found
-//! ended later than now ([`Books::passed`]), and begins after them.
+//! ended later than now ([`Books::passed`]), and begins after them. One without periods is over when its units have drained, and
+//! begins as the history has it.
 
-use super::{AccountKey, books::Books, periods::Periods};
+use super::{
+    AccountKey, Drain,
+    books::{Books, Record},
+    periods::Periods,
+};
 use std::ops::Bound;
 use tollgate_core::{LeaseId, Moment, Nanos, Wall};
 
@@ -50,12 +55,14 @@ impl Walk {
         at.wall.min(Wall(began.wall.0.saturating_add(passed)))
     }
 
-    /// Looks at some more accounts, beside so many that are `written`: those that are over, and not in use, are history. None: it rests.
+    /// Looks at some more accounts, beside so many that are `written`: those that are over by their stamps, or have drained as `drain_of`
+    /// tells, and are not in use, are history. None: it rests.
     pub(super) fn step(
         &mut self,
         books: &mut Books<'_>,
         written: usize,
         at: Moment,
+        drain_of: impl Fn(&[u8]) -> Drain,
         is_in_use: impl Fn(&[u8], Option<LeaseId>) -> bool,
     ) -> Result<Option<Step>, redb::Error> {
         let now = self.certain(at);
@@ -63,8 +70,17 @@ impl Walk {
             return Ok(None);
         }
         let (most, known) = (written.max(STEP_MIN), &mut self.known);
+        let ran = at.now.since(self.began.now);
         let from = (Bound::Excluded(&*self.last), Bound::Unbounded);
-        let is_over = |key: &[u8], stamps: &[i64]| {
+        let is_over = |key: &[u8], record: &Record| {
+            let standing = &record.standing;
+            if !record.has_periods {
+                // When what was lent was spent is not on record: before this process began.
+                let takes = drain_of(key).takes(record.spent());
+                return takes.is_some_and(|takes| {
+                    now.since(Wall(standing.stamp)) >= takes && (record.out == 0 || ran >= takes)
+                });
+            }
             let Some(key) = AccountKey::from_bytes(key) else {
                 return false;
             };
@@ -72,11 +88,8 @@ impl Walk {
                 *known = Some((key.algorithm().to_owned(), Periods::of(key.algorithm())));
             }
             let periods = known.as_ref().and_then(|(_, periods)| periods.as_ref());
-            let is_over = |periods: &Periods| {
-                let mut stamps = stamps.iter();
-                stamps.all(|stamp| periods.is_over(*stamp, now))
-            };
-            periods.is_some_and(is_over)
+            standing.committed <= standing.max
+                && periods.is_some_and(|periods| periods.is_over(standing.stamp, now))
         };
         let last = books.end_unused(from, most, is_over, is_in_use)?;
         Ok(Some(Step { last }))

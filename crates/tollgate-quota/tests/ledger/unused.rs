@@ -1,8 +1,9 @@
 //! Accounts that were used once and never again.
 
 use super::*;
-use tollgate_core::Standing;
+use tollgate_core::{Limit, Standing};
 use tollgate_quota::{
+    Depth, RateMeter, RefundRule,
     lease::Ahead,
     ledger::{AccountRecord, LedgerFile, PastPeriod},
 };
@@ -190,4 +191,76 @@ fn account_that_was_found_ended_admits_nothing_twice_when_the_clock_is_set_back(
     assert_eq!(stamp("other"), 0, "this one was never used");
     assert!(charge(&ledger, &once, at(2 * DAY_NS - 1), 1, 10).is_err());
     charge(&ledger, &once, at(2 * DAY_NS), 10, 10).unwrap();
+}
+
+/// An hour's rate of so many units.
+fn rate_of(ledger: &Ledger, name: &str, units: u64) -> Arc<Leased<RateMeter>> {
+    let hour = Duration::from_secs(3_600);
+    let terms = Terms {
+        drain: Drain::Rate {
+            units: units.try_into().unwrap(),
+            per: hour,
+        },
+        ..terms(10, false)
+    };
+    let key = AccountKey::new("rate", "requests", "gcra", &["agent"], &[name]);
+    ledger.account(&key, terms, 10, 0, || {
+        let limit = Limit::per_hour(units).with_capacity(10);
+        RateMeter::new(&limit, Depth::Short, RefundRule::Exact).unwrap()
+    })
+}
+
+/// Property: a rate is forgotten once it has certainly drained, at the slowest rate of its limit; one of which something was lent only when
+/// the process has run for as long. After the clock was set back it stands where it stood.
+#[test]
+fn rate_that_is_never_used_again_becomes_history_when_it_has_drained() {
+    let place = Place::new();
+    let of =
+        |limit: &str, name: &str| AccountKey::new(limit, "requests", "gcra", &["agent"], &[name]);
+    let record = |key: AccountKey, stamp| {
+        let mut rate = record(key, stamp, 10);
+        rate.has_periods = false;
+        rate
+    };
+    let mut lent = record(of("rate", "lent"), 0);
+    lent.standing.committed = 9;
+    lent.out = 1;
+    let accounts = [
+        record(of("rate", "drained"), 0),
+        record(of("rate", "not yet"), 1),
+        lent,
+        record(of("of no limit", "x"), 0),
+    ];
+    LedgerFile::make(&place.path, &accounts, &[]).unwrap();
+    let names = |place: &Place| {
+        let mut names = Vec::new();
+        let file = LedgerFile::read(&place.path).unwrap();
+        file.each_account(|account| {
+            if account.key.limit() != "lifetime" {
+                names.push(account.key.scopes()[0].1.to_owned());
+            }
+        })
+        .unwrap();
+        names.sort_unstable();
+        names
+    };
+    // Ten units at five an hour.
+    let (ledger, clock) = place.open_by(2 * HOUR_NS);
+    let _fast = rate_of(&ledger, "fast", 100);
+    let _slow = rate_of(&ledger, "slow", 5);
+    write(&ledger, 1);
+    assert_eq!(names(&place), ["lent", "not yet", "x"]);
+    assert_eq!(found(&place).1, [("rate".to_owned(), 0, 10)]);
+    clock.advance(Duration::from_secs(86_400));
+    write(&ledger, 2);
+    assert_eq!(names(&place), ["x"]);
+    assert!(ledger.close());
+
+    let ledger = place.open(HOUR_NS);
+    let drained = rate_of(&ledger, "drained", 5);
+    charge(&ledger, &drained, at(HOUR_NS), 5, 10).unwrap();
+    assert!(
+        charge(&ledger, &drained, at(HOUR_NS), 1, 10).is_err(),
+        "five were still there an hour after"
+    );
 }

@@ -41,6 +41,7 @@ impl Days {
             lease: LEASE,
             initial: 0,
             has_periods: true,
+            drain: Drain::Never,
         };
         let desk = Arc::clone(&shared) as _;
         let days = shared.account(KEY, terms, |number| {
