@@ -183,6 +183,15 @@ mod tests {
     }
 
     #[test]
+    fn wall_time_is_the_one_of_the_finer_clock() {
+        let clock = CoarseClock::start(Duration::from_millis(1)).expect("a period in range");
+        let (coarse, fine) = (clock.moment().wall, QuantaClock::new().moment().wall);
+        // Either may have been read before the system's was put right.
+        assert!(fine.since(coarse).max(coarse.since(fine)) < Duration::from_secs(10));
+        assert!(clock.staleness() < Duration::from_secs(60));
+    }
+
+    #[test]
     fn the_keeper_moves_the_time_and_stops_with_the_clock() {
         let clock = CoarseClock::start(Duration::from_millis(1)).expect("a period in range");
         let words = Arc::downgrade(&clock.words);

@@ -98,3 +98,21 @@ impl Clock for ManualClock {
         self.words.wall_offset.load(Relaxed)
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::Moment;
+
+    #[test]
+    fn wall_moves_along_and_is_set_alone() {
+        let clock = ManualClock::new();
+        clock.set(Nanos::new(5));
+        clock.set_wall(Wall(-100));
+        assert_eq!(clock.moment(), Moment::new(Nanos::new(5), Wall(-100)));
+        clock.advance(Duration::from_nanos(3));
+        assert_eq!(clock.moment(), Moment::new(Nanos::new(8), Wall(-97)));
+        clock.set(Nanos::new(2));
+        assert_eq!(clock.moment(), Moment::new(Nanos::new(2), Wall(-103)));
+    }
+}

@@ -91,7 +91,11 @@ const fn truncated(nanos: u128) -> u64 {
 
 /// Nanoseconds to be added to `now`, which is now, to get wall time.
 pub(super) fn read_wall_offset(now: Nanos) -> i64 {
-    let wall = match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+    wall_offset_of(SystemTime::now(), now)
+}
+
+fn wall_offset_of(time: SystemTime, now: Nanos) -> i64 {
+    let wall = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
     };
@@ -99,7 +103,7 @@ pub(super) fn read_wall_offset(now: Nanos) -> i64 {
 }
 
 fn pack(offset: i64, read_at: Nanos) -> u128 {
-    (u128::from(offset.cast_unsigned()) << 64) | u128::from(read_at.0)
+    (u128::from(offset.cast_unsigned()) << 64) + u128::from(read_at.0)
 }
 
 #[expect(
@@ -125,6 +129,14 @@ mod tests {
             counted.as_micros().abs_diff(elapsed.as_micros()) < 2_000,
             "{counted:?} in {elapsed:?}"
         );
+    }
+
+    #[test]
+    fn time_before_the_epoch_is_negative() {
+        let nanos = std::time::Duration::from_nanos;
+        let offset = |time| wall_offset_of(time, Nanos::new(3));
+        assert_eq!(offset(SystemTime::UNIX_EPOCH + nanos(5)), 2);
+        assert_eq!(offset(SystemTime::UNIX_EPOCH - nanos(5)), -8);
     }
 
     #[test]
@@ -165,7 +177,7 @@ mod tests {
     fn wall_time_is_the_systems() {
         let clock = QuantaClock::new();
         let wall = clock.moment().wall.0;
-        let system = read_wall_offset(Nanos::ZERO);
+        let system = wall_offset_of(SystemTime::now(), Nanos::ZERO);
         assert!(
             wall.abs_diff(system) < 1_000_000_000,
             "{wall} against {system}"
