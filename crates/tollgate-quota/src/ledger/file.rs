@@ -91,7 +91,8 @@ impl Files {
             }
         }
         Ok(Self {
-            path: path.to_owned(),
+            // It is looked for again and again, wherever the process goes meanwhile.
+            path: std::path::absolute(path).map_err(|error| failed(path, error))?,
             opened: Cell::new(None),
             _lock: lock,
         })
