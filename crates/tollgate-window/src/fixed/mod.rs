@@ -47,9 +47,10 @@
 //! - `taken_over_in`, `max_before`: written before the exchange that ends the wait of a pending counter (Release), by
 //!   all who attempt that exchange and always to the same values; read only after the word (Acquire). Every later word
 //!   is made by an exchange, which carries that release on. Nothing stronger is needed: they never change again.
-//! - `ended_in`, `ended_with`: the last period that has ended, and what it had used. Who changes them takes the period away first, and puts the
-//!   new one there last. Release, and Acquire by who asks: with the period he finds its units, or later ones, and then no period or a later
-//!   one when he looks at that again.
+//! - `restored_in`, `max_restored`: the same of what another process had used, written once, before the exchange that takes it over, behind a
+//!   Release fence.
+//! - `ended`: the word that a period ended with. Relaxed: it says all in itself. Who takes over puts what had ended before there only if
+//!   nothing has ended since.
 
 mod counter;
 mod number;

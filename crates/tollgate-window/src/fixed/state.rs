@@ -53,7 +53,7 @@ impl Word {
             return Self::Pending;
         }
         let state = State {
-            period: (word >> PERIOD_SHIFT) as u64,
+            period: period_of(word),
             resets: (word >> USED_BITS) as u64 & RESETS_SATURATED,
             used: word as u64 & USED_SATURATED,
         };
