@@ -88,9 +88,7 @@ impl AccountKey {
         let mut parts = Vec::new();
         let mut rest = &*self.0;
         while !rest.is_empty() {
-            let (len, after) = rest.split_first_chunk::<4>()?;
-            let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
-            let (part, after) = after.split_at_checked(len)?;
+            let (part, after) = split(rest)?;
             parts.push(str::from_utf8(part).ok()?);
             rest = after;
         }
@@ -98,17 +96,22 @@ impl AccountKey {
     }
 }
 
+/// The first part of some, and the others.
+fn split(parts: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, after) = parts.split_first_chunk::<4>()?;
+    after.split_at_checked(usize::try_from(u32::from_le_bytes(*len)).ok()?)
+}
+
 /// The bytes of a key that name its limit, with its unit and its algorithm.
 pub(super) fn limit_of(key: &[u8]) -> &[u8] {
-    let mut end = 0;
+    let mut rest = key;
     for _ in 0..3 {
-        let len = key.get(end..).and_then(<[u8]>::first_chunk::<4>);
-        let len = len.map_or(0, |len| {
-            usize::try_from(u32::from_le_bytes(*len)).unwrap_or(0)
-        });
-        end += 4 + len;
+        match split(rest) {
+            Some((_, after)) => rest = after,
+            None => return key,
+        }
     }
-    key.get(..end).unwrap_or(key)
+    &key[..key.len() - rest.len()]
 }
 
 impl fmt::Debug for AccountKey {
