@@ -583,7 +583,7 @@ fn parts(name: &str) -> Option<(&str, usize, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tree::text_of, *};
     use std::collections::BTreeSet;
 
     const NAME: &str = "crates/a/src/b.rs:2:9: replace < with <= in <impl C for D>::e";
@@ -660,14 +660,10 @@ mod tests {
 
     #[test]
     fn every_argument_of_the_tree_is_of_a_line_that_is_there_and_stands_once() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let text = fs::read_to_string(root.join(EQUAL)).expect("the list is there");
         let mut seen = BTreeSet::new();
-        for argued in Equal::read(&text).expect("it is right").equal {
-            let file = fs::read_to_string(root.join(&argued.file)).expect("the file is there");
+        for argued in Equal::read(&text_of(EQUAL)).expect("it is right").equal {
             let is_it = |line: &str| line.trim() == argued.line;
-            assert!(file.lines().any(is_it), "{argued:?}");
-            let text_of = |name: &str| fs::read_to_string(root.join(name)).unwrap_or_default();
+            assert!(text_of(&argued.file).lines().any(is_it), "{argued:?}");
             argued.judge(text_of).expect("it says why");
             assert!(seen.insert(argued.to_string()), "{argued}: twice");
         }

@@ -1,9 +1,7 @@
 //! What the pages say holds a guarantee is there: every test that they name, and every file that they link to.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use super::tree::{files_of_rust, root, text_of};
+use std::fs;
 
 /// The pages that name tests.
 const PAGES: [&str; 7] = [
@@ -21,10 +19,6 @@ const HERE: &str = "https://github.com/tollgate-rs/tollgate/blob/main/";
 const WORDS: usize = 3;
 /// But for these.
 const NO_TESTS: [&str; 2] = ["compare_exchange_weak", "try_acquire_batch"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// What stands between backticks, lines joined.
 fn quoted(page: &str) -> Vec<String> {
@@ -46,19 +40,6 @@ fn tests_of(page: &str) -> Vec<String> {
             && (name.ends_with('*') || letters.split('_').count() >= WORDS)
     });
     names.collect()
-}
-
-/// Everything of the sources below `folder`, in one text.
-fn sources(folder: &Path, all: &mut String) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let is_built = path.file_name().is_some_and(|name| name == "target");
-        if path.is_dir() && !is_built {
-            sources(&path, all);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            *all += &fs::read_to_string(&path).unwrap_or_default();
-        }
-    }
 }
 
 /// The names of the functions that are tests, each on a line.
@@ -97,13 +78,15 @@ fn is_there(name: &str, tests: &str, listed: &str) -> bool {
 fn every_test_that_a_page_names_is_there() {
     let mut all = String::new();
     for folder in ["crates", "tests"] {
-        sources(&root().join(folder), &mut all);
+        for file in files_of_rust(&root().join(folder)) {
+            all += &fs::read_to_string(file).unwrap_or_default();
+        }
     }
     let tests = tests_in(&all);
-    let listed = fs::read_to_string(root().join("tests/models.toml")).expect("the list");
+    let listed = text_of("tests/models.toml");
     let (mut named, mut gone) = (0, Vec::new());
     for page in PAGES {
-        let text = fs::read_to_string(root().join(page)).expect(page);
+        let text = text_of(page);
         for name in tests_of(&text) {
             if !is_there(&name, &tests, &listed) {
                 gone.push(format!("{page} names {name}"));
@@ -119,7 +102,7 @@ fn every_test_that_a_page_names_is_there() {
 fn every_link_of_a_page_into_the_tree_leads_somewhere() {
     let mut links = 0;
     for page in PAGES {
-        let text = fs::read_to_string(root().join(page)).expect(page);
+        let text = text_of(page);
         for rest in text.split(HERE).skip(1) {
             let end = rest.find(|letter: char| letter.is_whitespace() || ")#>".contains(letter));
             let path = &rest[..end.unwrap_or(rest.len())];

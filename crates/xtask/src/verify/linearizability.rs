@@ -2,7 +2,6 @@
 
 use super::{
     Depth, Outcome, Part, Run,
-    mutants::day,
     suite::{self, Build, Case},
 };
 use std::time::Duration;
@@ -17,7 +16,7 @@ pub(crate) const PART: Part = Part {
 /// Histories of each check.
 const QUICK: u64 = 300;
 const FULL: u64 = 10_000;
-/// Histories begin with other seeds than those of an ordinary run: a full one's with others each day.
+/// Quick runs begin with another seed than ordinary ones of the tests.
 const SEED: u64 = 1_000_000;
 /// Beginnings of the names of tests that record no history of ours: what they check is the check.
 const OF_THE_CHECK: [&str; 3] = [
@@ -55,14 +54,13 @@ fn run(run: &Run) -> Outcome {
 fn check(run: &Run) -> Result<Counts, String> {
     let build = Build::by_depth(run, &["linearizability"]);
     let histories = if run.quick() { QUICK } else { FULL };
-    let usual = if run.quick() { SEED } else { SEED * day() };
     let (mut all, mut table) = (Counts::default(), String::new());
     for program in suite::build(run, &build)? {
         for test in program.tests()? {
             let mut case = Case::new(&program, test);
             let settings = [
                 ("TOLLGATE_HISTORIES", histories.to_string()),
-                ("TOLLGATE_SEED", run.seed().unwrap_or(usual).to_string()),
+                ("TOLLGATE_SEED", run.first_seed(SEED).to_string()),
             ];
             let settings = settings.map(|(name, value)| (name.into(), value.into()));
             case.environment.extend(settings);

@@ -39,6 +39,8 @@ mod sanitizers;
 mod soak;
 mod suite;
 mod targets;
+#[cfg(test)]
+mod tree;
 
 use crate::run::{Failed, Steps};
 use clap::Args;
@@ -141,6 +143,17 @@ impl Run {
     /// The seed that was asked for.
     pub(crate) fn seed(&self) -> Option<u64> {
         self.seed
+    }
+
+    /// The seed with which random histories begin: the one that was asked for; else `quick`, the same in each quick run, and in full ones
+    /// another each day, which leaves a million for that.
+    pub(crate) fn first_seed(&self, quick: u64) -> u64 {
+        let usual = if self.quick() {
+            quick
+        } else {
+            mutants::day() * 1_000_000
+        };
+        self.seed.unwrap_or(usual)
     }
 
     /// How long the soak is to go on, if that was said.

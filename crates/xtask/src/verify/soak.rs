@@ -2,7 +2,6 @@
 
 use super::{
     Depth, Outcome, Part, Run,
-    mutants::day,
     suite::{self, Build},
 };
 use std::{process::Command, time::Duration};
@@ -17,9 +16,6 @@ pub(crate) const PART: Part = Part {
 /// How long, unless `--minutes` says.
 const QUICK_MINUTES: f64 = 0.4;
 const FULL_MINUTES: f64 = 5.0;
-
-/// A quick run soaks the same cases each time; a full one others each day, of which it takes fewer than this.
-const A_DAY: u64 = 1_000_000;
 
 fn run(run: &Run) -> Outcome {
     let usual = if run.quick() {
@@ -39,12 +35,11 @@ fn soak(run: &Run, minutes: f64) -> Result<(String, u64), String> {
     let [program] = &programs[..] else {
         return Err("one program was to be built".to_owned());
     };
-    let usual = if run.quick() { 1 } else { day() * A_DAY };
     let mut command = Command::new(&program.path);
     command
         .current_dir(&program.folder)
         .args(["--minutes", &minutes.to_string()])
-        .args(["--seed", &run.seed().unwrap_or(usual).to_string()]);
+        .args(["--seed", &run.first_seed(1).to_string()]);
     let limit = Duration::from_secs_f64(minutes * 60.0) + Duration::from_secs(120);
     let lines = run.program(&mut command, limit, |line| {
         if line.starts_with("soak: ") {

@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_patch_in_the_tree_names_its_check_and_applies() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = super::super::tree::root();
         let all = patch::all(&root.join(PATCHES)).expect("all are read");
         assert!(all.len() >= 60, "{}", all.len());
         for mutant in all {

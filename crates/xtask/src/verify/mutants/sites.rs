@@ -1,10 +1,12 @@
 //! Where threads meet: the orderings, fences and exchanges of the source. For each there is a mutant, or an argument.
 
-use super::{PATCHES, patch};
+use super::{
+    super::tree::{files_of_rust, root, text_of},
+    PATCHES, patch,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
 };
 
 /// Orderings and steps that nothing catches, each with its argument: file and line are quoted in it.
@@ -38,20 +40,6 @@ fn source(text: &str) -> Vec<&str> {
         |line: &&str| line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
     let lines = text.lines().take_while(|line| !is_test(line));
     lines.map(str::trim).collect()
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs")
-            && !path.ends_with("tests.rs")
-            && !path.ends_with("models.rs")
-        {
-            found.push(path);
-        }
-    }
 }
 
 /// Lines that a patch takes away, by file: where they are now, which may be some lines from where they were.
@@ -110,8 +98,7 @@ fn taken_away(patch: &str, text_of: impl Fn(&str) -> String) -> BTreeMap<String,
 
 #[test]
 fn every_ordering_fence_and_exchange_has_a_mutant_or_an_argument() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text_of = |name: &str| fs::read_to_string(root.join(name)).expect("a file of the tree");
+    let root = root();
     let mut taken: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for mutant in patch::all(&root.join(PATCHES)).expect("all are read") {
         for (file, lines) in taken_away(&mutant.patch, text_of) {
@@ -123,7 +110,9 @@ fn every_ordering_fence_and_exchange_has_a_mutant_or_an_argument() {
     let mut found = Vec::new();
     for krate in fs::read_dir(root.join("crates")).expect("crates").flatten() {
         if !OTHERS.iter().any(|other| krate.path().ends_with(other)) {
-            files(&krate.path().join("src"), &mut found);
+            let mut files = files_of_rust(&krate.path().join("src"));
+            files.retain(|path| !path.ends_with("tests.rs") && !path.ends_with("models.rs"));
+            found.extend(files);
         }
     }
     let (mut sites, mut left) = (0, Vec::new());
