@@ -104,6 +104,7 @@ impl Key {
                 "it has a unit that there is not: {unit}; expected one of {known}"
             ));
         }
+        super::bounded(self.scopes.iter().map(|(_, value)| value.as_str()))?;
         let key = self.key();
         if !key.has_known_algorithm() {
             let algorithm = figures::plain(&self.algorithm);
@@ -180,6 +181,13 @@ pub(super) fn read(text: &str, now: Wall) -> Result<Contents, String> {
         .find(|account| !seen.insert(account.key.bytes()))
     {
         return Err(format!("it has {} twice", super::table::named(&twice.key)));
+    }
+    let mut seen = HashSet::new();
+    let mut past_of = past.iter();
+    if let Some(twice) = past_of.find(|past| !seen.insert((past.key.bytes(), past.standing.stamp)))
+    {
+        let (named, stamp) = (super::table::named(&twice.key), twice.standing.stamp);
+        return Err(format!("it has the past period {stamp} of {named} twice"));
     }
     Ok(Contents { accounts, past })
 }
@@ -320,6 +328,39 @@ mod tests {
             "{}",
             refused(&file)
         );
+    }
+
+    #[test]
+    fn past_period_that_stands_there_twice_is_refused_not_chosen() {
+        let mut file = exported();
+        let mut other = file["history"][0].clone();
+        other["stamp"] = 0.into();
+        file["history"].as_array_mut().unwrap().push(other.clone());
+        read(&file.to_string()).unwrap();
+        other["committed"] = 1.into();
+        file["history"].as_array_mut().unwrap().push(other);
+        let why = refused(&file);
+        assert!(why.contains("past period 0 of `m` team=x twice"), "{why}");
+    }
+
+    /// It was taken, and no request can ever name it.
+    #[test]
+    fn account_whose_scope_values_no_request_can_have_is_refused() {
+        for (bytes, is_read) in [(4_096, true), (4_097, false)] {
+            for list in ["accounts", "history"] {
+                let mut file = exported();
+                file[list][0]["scopes"][0][1] = "x".repeat(bytes).into();
+                let read = read(&file.to_string());
+                assert_eq!(read.is_ok(), is_read, "{bytes}");
+                if let Err(why) = read {
+                    assert!(
+                        why.contains("4097 bytes") && why.contains("at most 4096"),
+                        "{why}"
+                    );
+                    assert!(why.len() < 1_000, "{}", why.len());
+                }
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tollgate_core::Wall;
-use tollgate_policy::PolicyFile;
+use tollgate_policy::{PolicyFile, Request};
 use tollgate_quota::ledger::{AccountRecord, LedgerError, LedgerFile, PastPeriod};
 
 use crate::cli::{ExportArgs, Format, ImportArgs, LedgerCommand, ShowArgs};
@@ -192,6 +192,18 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
     }
     file.import(&contents.accounts, &contents.past)?;
     say(&told)
+}
+
+/// Whether a request can have these scope values: an account of others would never be found again.
+fn bounded<'v>(values: impl Iterator<Item = &'v str>) -> Result<(), String> {
+    let bytes = values.map(str::len).fold(0, usize::saturating_add);
+    let most = Request::SCOPES_BYTES_MAX;
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(format!(
+        "its scope values have {bytes} bytes together, and those of a request have at most {most}"
+    ))
 }
 
 fn verify(path: &Path) -> Result<(), Failure> {

@@ -32,6 +32,7 @@ pub(super) fn read(
         .ok_or_else(|| format!("the policy has no limit `{limit}`"))?;
     let calendar = monthly(rule)?;
     let values = values(rule, &state, scopes)?;
+    super::bounded(values.iter().copied())?;
     let key = rule
         .account_key(&values)
         .ok_or_else(|| format!("limit `{limit}` is not kept in a ledger; write persist = true"))?;

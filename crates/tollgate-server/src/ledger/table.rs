@@ -23,6 +23,9 @@ const PAST_HEAD: [&str; 7] = [
 /// The status of an account whose period is over, and that owes nothing: what it has used says nothing of the next.
 const ENDED: &str = "ended";
 
+/// The longest name of a limit or of its account in a sentence.
+const NAMED_CHARS: usize = 200;
+
 /// The ledger as of `now`.
 pub(super) fn render(contents: &Contents, now: Wall, history: bool, coloured: bool) -> String {
     let rows = contents.accounts.iter().map(|record| {
@@ -78,7 +81,9 @@ pub(super) fn account(key: &AccountKey) -> String {
 
 /// An account for people: its limit and its scope values.
 pub(super) fn named(key: &AccountKey) -> String {
-    format!("`{}` {}", figures::plain(key.limit()), account(key))
+    let (limit, account) = (key.limit(), account(key));
+    let [limit, account] = [limit, &account].map(|name| figures::shortened(name, NAMED_CHARS));
+    format!("`{limit}` {account}")
 }
 
 /// What is lent, and on top what is of the next period.
