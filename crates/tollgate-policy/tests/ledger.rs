@@ -729,3 +729,35 @@ fn no_admission_is_ever_inside_a_disk_call() {
     assert_eq!(calls, 0, "an admission was inside a disk call");
     process.stop();
 }
+
+/// The ledger learned of the slower rate with the first account that it made under it, and took what was left for drained.
+#[test]
+fn unused_account_of_a_rate_that_becomes_slower_drains_by_the_slower_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = |max: u64| {
+        let path = path.display();
+        format!(
+            "[ledger]\npath = '{path}'\n[[limit]]\nname = \"rate\"\nby = [\"agent\"]\nwhen = {{ kind = \"slow\" }}\nunit = \"tokens\"\n\
+            max = {max}\ncapacity = 600\nper = \"1h\"\n[[limit]]\nname = \"ever\"\nunit = \"tokens\"\nmax = 5000\nalgorithm = \"lifetime\"\n"
+        )
+    };
+    let slow = |tokens| request(tokens).with("kind", "slow");
+    let process = Process::start(&text(600), NOVEMBER);
+    process.gate.admit(&slow(600)).unwrap().settle(used(600));
+    process.stop();
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let process = Process::start(&text(600), NOVEMBER);
+    process.clock.advance(HOUR / 2);
+    process.gate.reload(&text(60)).unwrap();
+    process.clock.advance(HOUR);
+    for _ in 0..3 {
+        process.admit(1).unwrap().settle(used(1));
+        assert!(process.ledger.flush(HOUR));
+    }
+    // All of it drains by the slower rate, for an hour and a half.
+    assert!(process.gate.admit(&slow(91)).is_err());
+    process.gate.admit(&slow(90)).unwrap().settle(used(90));
+    process.stop();
+}

@@ -5,7 +5,7 @@ use std::{env, sync::Arc, time::Duration};
 use tollgate_core::{Cost, ManualClock, Meter, Moment};
 use tollgate_quota::{
     Lifetime,
-    ledger::{AccountKey, Drain, Ledger, LedgerOptions, Terms},
+    ledger::{AccountKey, Ledger, LedgerOptions, Terms},
 };
 
 /// The file was looked for in the folder that the process was in, and taken for one that is gone.
@@ -20,7 +20,6 @@ fn ledger_by_a_relative_path_goes_on_where_it_was() {
         lease: 4,
         initial: 0,
         has_periods: false,
-        drain: Drain::Never,
     };
     let budget = ledger.account(&key, terms, 9, 0, Lifetime::new);
     let elsewhere = tempfile::tempdir().unwrap();

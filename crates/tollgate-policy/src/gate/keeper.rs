@@ -1,6 +1,6 @@
 //! Whoever keeps what accounts have committed across restarts: the ledger, if the gate has one.
 
-use super::policy::{CompiledLimit, Rule};
+use super::policy::{CompiledLimit, Policy, Rule};
 use crate::{
     Refusal,
     file::{Dry, Failing, LedgerRule},
@@ -91,6 +91,19 @@ impl Keeper {
         }
     }
 
+    /// Tells the ledger of the limits of `policy`, before that is in force.
+    pub(super) fn learn(&self, policy: &Policy) {
+        let Some(ledger) = &self.ledger else {
+            return;
+        };
+        for limit in &policy.limits {
+            let key = limit.account_key(&vec![""; limit.by.len()]);
+            if let (Some(kept), Some(key)) = (&limit.kept, key) {
+                ledger.limit_drains(&key, kept.drain);
+            }
+        }
+    }
+
     pub(crate) const fn ledger(&self) -> Option<&tollgate_quota::ledger::Ledger> {
         self.ledger.as_ref()
     }
@@ -114,7 +127,6 @@ impl Keeper {
             lease: kept.lease.unwrap_or(rule.ceiling / 100).max(1),
             initial: limit.used_at_start(rule),
             has_periods: kept.has_periods,
-            drain: kept.drain,
         };
         let (max, frame) = (rule.ceiling, kept.frame);
         // Nobody else has it.
@@ -225,6 +237,8 @@ impl Keeper {
 
 #[cfg(not(feature = "ledger"))]
 impl Keeper {
+    pub(super) fn learn(&self, _policy: &Policy) {}
+
     pub(super) fn used_on_record(
         &self,
         _limit: &CompiledLimit,

@@ -73,6 +73,7 @@ impl Gate {
                 reload.removed.push(Arc::clone(&known.name));
             }
         }
+        inner.accounts.keeper.learn(&new);
         let new = tollgate_sync::Arc::new(new);
         inner.policy.put(tollgate_sync::Arc::clone(&new));
         inner

@@ -1,16 +1,13 @@
 //! The ledger as an authority: what it lends is lent when its transaction is committed.
 
 use super::{
-    file::{ACCOUNTS, AHEAD, HISTORY, LEASE_KEY, META, WALL_KEY},
+    file::{ACCOUNTS, AHEAD, LEASE_KEY, META, PAST, WALL_KEY},
     row::{AheadRow, Past, PastRow, Row},
 };
 use crate::lease::{Ahead, spent};
 use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
-use std::{ops::Bound, time::Duration};
+use std::ops::Bound;
 use tollgate_core::{Authority, LeaseId, Report, Standing, Wall};
-
-/// Most past periods that are forgotten with one commit.
-const FORGOTTEN_MAX: usize = 1_000;
 
 /// What is on record of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +30,13 @@ impl Record {
     }
 }
 
+/// Which past period: whose, and its stamp.
+pub(super) type PastPlace = (Vec<u8>, i64);
+
 /// The tables, in one transaction.
 pub(super) struct Books<'t> {
     accounts: Table<'t, &'static [u8], Row>,
-    history: Table<'t, (i64, &'static [u8]), PastRow>,
+    past: Table<'t, (&'static [u8], i64), PastRow>,
     ahead_of: Table<'t, &'static [u8], AheadRow>,
     wall: Wall,
     /// Whether the account that is written has periods.
@@ -60,7 +60,7 @@ impl<'t> Books<'t> {
     ) -> Result<Self, redb::Error> {
         Ok(Self {
             accounts: transaction.open_table(ACCOUNTS)?,
-            history: transaction.open_table(HISTORY)?,
+            past: transaction.open_table(PAST)?,
             ahead_of: transaction.open_table(AHEAD)?,
             wall,
             has_periods: false,
@@ -183,38 +183,53 @@ impl<'t> Books<'t> {
         Ok(last)
     }
 
-    /// How an account stood in the last of its periods that was found ended later than now, if one was: the clock was set back since.
+    /// How an account stood in its last period on record, if that was found ended later than now: the clock was set back since.
     pub(super) fn passed(&self, account: &[u8]) -> Result<Option<Standing>, redb::Error> {
-        let (mut from, mut passed) = (self.wall.0.saturating_add(1), None::<Standing>);
-        // Rows that were found ended at one time are in the order of accounts: one look each, for as many times as there are.
-        while let Some(row) = self.history.range((from, &[][..])..)?.next() {
-            let ended = row?.0.value().0;
-            let place = (ended, account);
-            if let Some(row) = self.history.get(place)? {
-                let past = Past::from_row(place, row.value())?;
-                if passed.is_none_or(|passed| passed.stamp <= past.standing.stamp) {
-                    passed = Some(past.standing);
-                }
-            }
-            match ended.checked_add(1) {
-                Some(after) => from = after,
-                None => break,
-            }
-        }
-        Ok(passed)
+        let Some(row) = self
+            .past
+            .range((account, i64::MIN)..=(account, i64::MAX))?
+            .next_back()
+        else {
+            return Ok(None);
+        };
+        let (place, row) = row?;
+        let past = Past::from_row(place.value(), row.value())?;
+        Ok((past.ended > self.wall).then_some(past.standing))
     }
 
-    /// Forgets periods that were found ended longer than `keep` before `now`.
-    pub(super) fn prune(&mut self, keep: Duration, now: Wall) -> Result<(), redb::Error> {
-        let keep = i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX);
-        let until = now.0.saturating_sub(keep);
-        let old = self
-            .history
-            .extract_from_if(..(until, &[][..]), |_, _| true)?;
-        for past in old.take(FORGOTTEN_MAX) {
-            past?;
+    /// Forgets periods that were found ended before `until`, among the next `most` after `last`. The last that was looked at, unless that
+    /// was the last of all.
+    pub(super) fn forget_past(
+        &mut self,
+        last: Option<&PastPlace>,
+        most: usize,
+        until: Wall,
+    ) -> Result<Option<PastPlace>, redb::Error> {
+        let from = last.map_or(Bound::Unbounded, |(account, stamp)| {
+            Bound::Excluded((&**account, *stamp))
+        });
+        let (mut old, mut seen, mut last) = (Vec::new(), 0, None);
+        for row in self
+            .past
+            .range::<(&[u8], i64)>((from, Bound::Unbounded))?
+            .take(most)
+        {
+            let (place, row) = row?;
+            let (account, stamp) = place.value();
+            seen += 1;
+            if seen == most {
+                last = Some((account.to_vec(), stamp));
+            }
+            // A row that was altered is left to those who check the file.
+            let past = Past::from_row((account, stamp), row.value());
+            if past.is_ok_and(|past| past.ended < until) {
+                old.push((account.to_vec(), stamp));
+            }
         }
-        Ok(())
+        for (account, stamp) in old {
+            self.past.remove((&*account, stamp))?;
+        }
+        Ok(last)
     }
 
     /// Writes what is on record of an account from now on.
@@ -272,15 +287,14 @@ impl<'t> Books<'t> {
                 committed,
                 ..ended.standing
             },
+            ended: self.wall,
             peak: ended.peak.max(committed),
             refused: ended.refused,
         };
         if past.peak == 0 && past.refused == 0 {
             return Ok(());
         }
-        let place = (self.wall.0, account);
-        self.history.insert(place, past.row(place))?;
-        Ok(())
+        enter(&mut self.past, account, past)
     }
 
     fn new_lease(&mut self) -> LeaseId {
@@ -344,6 +358,20 @@ impl Authority for Books<'_> {
         self.put(account, before, report, 0, None)?;
         Ok(true)
     }
+}
+
+/// Enters a period of `account` that has ended; with what is there of it, if it was begun once more by a clock that was set back.
+pub(super) fn enter(
+    table: &mut Table<'_, (&'static [u8], i64), PastRow>,
+    account: &[u8],
+    past: Past,
+) -> Result<(), redb::Error> {
+    let place = (account, past.standing.stamp);
+    let before = table.get(place)?;
+    let before = before.map(|row| Past::from_row(place, row.value()));
+    let past = before.transpose()?.map_or(past, |before| past.and(&before));
+    table.insert(place, past.row(place))?;
+    Ok(())
 }
 
 /// Remembers the wall time of a commit and the number of its last lease.
@@ -441,7 +469,7 @@ mod tests {
 
     /// Period, units, peak and refusals of all past periods.
     fn history(books: &Books<'_>) -> Vec<(i64, u64, u64, u64)> {
-        let rows = books.history.iter().unwrap();
+        let rows = books.past.iter().unwrap();
         let told = rows.map(|row| {
             let (place, row) = row.unwrap();
             let past = Past::from_row(place.value(), row.value()).unwrap();
@@ -474,6 +502,7 @@ mod tests {
             assert_eq!((record.peak, record.refused), (0, 1));
             assert_eq!(history(books).len(), 1);
             books.renew(ACCOUNT, lease, in_period(1, 2), 0)?;
+            assert_eq!(history(books), [(0, 6, 10, 6)], "of both times");
             Ok(())
         });
         let record = record.unwrap();

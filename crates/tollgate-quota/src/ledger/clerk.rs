@@ -24,7 +24,7 @@ use tollgate_core::{Clock, Moment, Wall};
 const BATCH_MAX: usize = 65_536;
 /// How long to wait after a failure, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// Rounds between two looks for accounts that nobody uses any more or that only refuse, and for past periods to forget.
+/// Rounds between two looks for accounts that nobody uses any more or that only refuse.
 pub(super) const ROUNDS_TO_TIDY: u64 = 1_024;
 /// Of accounts that are gone, so many may still be due, beside as many as are in use.
 const GONE_DUE_MAX: usize = 1_024;
@@ -34,7 +34,6 @@ pub(super) struct Clerk {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     interval: Duration,
-    history: Duration,
     /// The last lease that was given before this process, and the last that it has tried to give.
     leases: (u64, u64),
     /// The wall time of the last commit before this process, until it is compared with the clock.
@@ -43,8 +42,6 @@ pub(super) struct Clerk {
     sealed: u64,
     backoff: Option<Duration>,
     rounds: u64,
-    /// Whether the next commit is to forget past periods.
-    forgets: bool,
     teller: Teller,
     walk: Walk,
     /// Accounts to come by before their period ends, the first one first: by the clock that rates go by, and by the wall's.
@@ -68,18 +65,16 @@ impl Clerk {
         let (sealed_at, last) = store.sealed;
         Self {
             teller: Teller::new(Arc::clone(&shared.name)),
-            walk: Walk::new(clock.moment()),
+            walk: Walk::new(clock.moment(), history),
             store,
             shared,
             clock,
             interval,
-            history,
             leases: (last, last),
             sealed_at,
             sealed: last,
             backoff: None,
             rounds: 0,
-            forgets: false,
             due: Default::default(),
         }
     }
@@ -131,8 +126,6 @@ impl Clerk {
         asked.retain(|number| seen.insert(*number));
         self.rounds += 1;
         if self.rounds.is_multiple_of(ROUNDS_TO_TIDY) {
-            // With whatever is written next: most rounds of a quiet gate write nothing.
-            self.forgets = true;
             let left = self.shared.left_over();
             asked.extend(left.into_iter().filter(|number| seen.insert(*number)));
         }
@@ -271,9 +264,6 @@ impl Clerk {
             let step = walk.step(&mut books, written.len(), at, drain_of, |key, lease| {
                 shared.has(key) || lease.is_some_and(|lease| lease.0 > first)
             })?;
-            if self.forgets {
-                books.prune(self.history, walk.certain(at))?;
-            }
             drop(books);
             seal(&transaction, at.wall, most)?;
             transaction.commit()?;
@@ -282,11 +272,8 @@ impl Clerk {
         // Nor is anything lent of what was written to a file that was taken away meanwhile.
         drop(database);
         self.store.still_there()?;
-        if let Some(step) = step {
-            self.walk.went(step, at);
-        }
+        self.walk.went(step, at);
         self.sealed = most;
-        self.forgets = false;
         Ok(written)
     }
 
@@ -322,7 +309,7 @@ impl Clerk {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::{
-        super::{Drain, Terms, faults::Disk, file::HISTORY},
+        super::{Terms, faults::Disk, file::PAST},
         *,
     };
     use crate::{Calendar, CalendarMeter, calendar::CalendarPeriod, lease::Leased};
@@ -330,6 +317,7 @@ mod tests {
     use tollgate_core::{Cost, ManualClock, Meter};
 
     /// They were forgotten only if something was written in the very round in which the ledger looked for them, hardly ever with a quiet gate.
+    /// A walk that is through rests for a day.
     #[test]
     fn past_periods_are_forgotten_after_their_time_and_not_before() {
         const DAY: Duration = Duration::from_secs(86_400);
@@ -344,7 +332,6 @@ mod tests {
             lease: 4,
             initial: 0,
             has_periods: true,
-            drain: Drain::Never,
         };
         let desk = Arc::clone(&shared) as _;
         let days = shared.account(b"days", terms, |number| {
@@ -353,22 +340,24 @@ mod tests {
         // Uses a unit, long after the last one; how many past periods there are then.
         let mut past_after = |passed: Duration| {
             clock.advance(passed);
-            for _ in 0..=ROUNDS_TO_TIDY {
-                clerk.round();
-            }
             while days.charge(clock.moment(), Cost::ONE, 9).is_err() {
                 clerk.round();
             }
             days.ask_for(Cost::new(9).unwrap(), clock.moment());
             clerk.round();
             let database = clerk.store.database().unwrap();
-            let past = database.begin_read().unwrap().open_table(HISTORY).unwrap();
+            let past = database.begin_read().unwrap().open_table(PAST).unwrap();
             past.len().unwrap()
         };
         assert_eq!(past_after(Duration::ZERO), 0);
         assert_eq!(past_after(DAY), 1);
         assert_eq!(past_after(10 * DAY), 2, "the first has ended ten days ago");
-        assert_eq!(past_after(Duration::from_nanos(1)), 1, "and longer ago");
+        assert_eq!(past_after(DAY - Duration::from_nanos(1)), 2);
+        assert_eq!(
+            past_after(Duration::from_nanos(1)),
+            2,
+            "one more, and two less"
+        );
     }
 
     /// Every key that was used once stayed due until its period ended.
@@ -386,7 +375,6 @@ mod tests {
             lease: 4,
             initial: 0,
             has_periods: true,
-            drain: Drain::Never,
         };
         let at = Moment::default();
         let mut most = 0;

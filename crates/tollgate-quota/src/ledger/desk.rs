@@ -147,12 +147,6 @@ impl Shared {
         let number = registry.next;
         registry.next += 1;
         let made = make(number);
-        if terms.drain != Drain::Never {
-            let of = key::limit_of(key);
-            let known = registry.drains.get(of).copied().unwrap_or(terms.drain);
-            let slower = known.slower(terms.drain);
-            registry.drains.insert(of.into(), slower);
-        }
         let key: Arc<[u8]> = key.into();
         registry.by_key.insert(Arc::clone(&key), number);
         let entry = Entry {
@@ -185,7 +179,14 @@ impl Shared {
         lock(&self.registry).by_key.contains_key(key)
     }
 
-    /// How accounts of the limit of this key drain, if one of them was used.
+    /// Accounts of the limit of this key drain so, and perhaps more slowly.
+    pub(super) fn limit_drains(&self, key: &[u8], drain: Drain) {
+        let drains = &mut lock(&self.registry).drains;
+        let known = drains.entry(key::limit_of(key).into()).or_insert(drain);
+        *known = known.slower(drain);
+    }
+
+    /// How accounts of the limit of this key drain, if that was told.
     pub(super) fn drain_of(&self, key: &[u8]) -> Drain {
         let registry = lock(&self.registry);
         registry
@@ -404,7 +405,6 @@ mod tests {
         lease: 5,
         initial: 0,
         has_periods: false,
-        drain: Drain::Never,
     };
     /// Longer than any test takes.
     const LONG: Duration = Duration::from_secs(60);

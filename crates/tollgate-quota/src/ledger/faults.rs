@@ -8,7 +8,7 @@ mod replaced;
 mod rollover;
 
 use super::{
-    Drain, LedgerError, Terms,
+    LedgerError, Terms,
     books::Record,
     clerk::{Clerk, ROUNDS_TO_TIDY},
     desk::Shared,
@@ -251,7 +251,6 @@ fn budget_of(shared: &Arc<Shared>) -> Arc<Leased<Lifetime>> {
         lease: LEASE,
         initial: 0,
         has_periods: false,
-        drain: Drain::Never,
     };
     let desk = Arc::clone(shared) as _;
     shared.account(KEY, terms, |number| {

@@ -3,6 +3,7 @@
 use super::{
     LedgerError,
     books::sealed,
+    old,
     row::{AheadRow, PastRow, Row},
 };
 use redb::{
@@ -22,9 +23,9 @@ use std::{
 };
 use tollgate_core::Wall;
 
-/// The format that this program writes, and the newest that it reads. Format 1 knew nothing lent ahead; a program that knows no other must
-/// not open a file that may have it.
-pub(super) const FORMAT: u64 = 2;
+/// The format that this program writes, and the newest that it reads. Format 1 knew nothing lent ahead, and a program that knows no other must
+/// not open a file that may have it; formats 1 and 2 had [another history](old).
+pub(super) const FORMAT: u64 = 3;
 /// Memory for pages of the file.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -36,8 +37,8 @@ pub(super) const LEASE_KEY: &str = "lease";
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], Row> = TableDefinition::new("accounts");
 /// What is lent of an account's next period, while something is.
 pub(super) const AHEAD: TableDefinition<'_, &[u8], AheadRow> = TableDefinition::new("ahead");
-pub(super) const HISTORY: TableDefinition<'_, (i64, &[u8]), PastRow> =
-    TableDefinition::new("history");
+/// Past periods, by account and stamp.
+pub(super) const PAST: TableDefinition<'_, (&[u8], i64), PastRow> = TableDefinition::new("past");
 
 /// How long a locked file is asked for again: a process that is being started holds all locks of the one that starts it,
 /// until its own program runs. So a ledger that was just closed may still be locked for a moment.
@@ -319,9 +320,9 @@ pub(super) fn write_format(database: &Database) -> Result<(), redb::Error> {
 pub(super) fn put_format(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
     transaction.open_table(ACCOUNTS)?;
-    transaction.open_table(HISTORY)?;
+    transaction.open_table(PAST)?;
     transaction.open_table(AHEAD)?;
-    Ok(())
+    old::convert(transaction)
 }
 
 /// The format of a database, if this program knows it.

@@ -12,10 +12,11 @@
 //!   commits; half as long for some), if it was used in that period. A lease of one unit is not shared: while the period has room left, it is
 //!   for that.
 //! - **History**: a period that has ended is kept, with what was used in it, for as long as the options say; also of an account that was
-//!   evicted since. An account that nobody uses, whose period is over and which owes nothing is history too, and no account any more: the
-//!   ledger walks over all of them, at least 256 with each commit, and begins again a day after it is through. What was lent of it and not
-//!   returned counts as used. So is one whose units have certainly drained, as far as the limits in use tell how long that takes; if something
-//!   was lent of it, also since the process began. Lifetime budgets and debts of periods stay.
+//!   evicted since. An account that nobody uses, whose period is over and which owes nothing is history too, and no account any more. What was
+//!   lent of it and not returned counts as used. So is one whose units have certainly drained, as far as the ledger is told how long that takes
+//!   ([`Ledger::limit_drains`]); if something was lent of it, also since the process began. Lifetime budgets and debts of periods stay. For this
+//!   the ledger walks over all accounts, and over the past periods to forget the old ones: over at least 256 of each with each commit, and
+//!   once more a day after it is through, or in a new process.
 //! - **Waste**: a kill costs an account at most one lease, of both periods together, beyond the estimates of requests that were open at the
 //!   last commit.
 //!   A clean [`Ledger::close`] costs nothing; what is still open then stays charged in full.
@@ -67,14 +68,14 @@
 //! | `tollgate_ledger_unrecorded_total` | counter | requests admitted without a record; label `limit` |
 //!
 //! # The file
-//! A [redb](https://docs.rs/redb) database, format 2, of four tables. Integers are of 64 bits.
+//! A [redb](https://docs.rs/redb) database, format 3, of four tables. Integers are of 64 bits.
 //!
 //! | Table | Key | Value |
 //! | --- | --- | --- |
 //! | `meta` | `format`; `wall`, the wall time of the last commit; `lease`, the last one given | a number |
 //! | `accounts` | an [`AccountKey`] | lease (0: none is out), stamp, committed, out, max, peak, refused, whether it has periods, checksum |
 //! | `ahead` | an `AccountKey`, while something is lent of its next period | stamp of that period, units, checksum |
-//! | `history` | when the period was found ended, in ns since the Unix epoch; an `AccountKey` | stamp, committed, max, peak, refused, checksum |
+//! | `past` | an `AccountKey`; the stamp of the period | when it was found ended, in ns since the Unix epoch; committed, max, peak, refused, checksum |
 //!
 //! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
 //! scopes it counts by (in decimal digits), their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
@@ -84,9 +85,10 @@
 //! numbers before it, those of the key first, each in 64 bits, little-endian. Beside the file lies an empty one with `.lock`
 //! appended, which the process that has the ledger open keeps locked; and one with `.new`, if making the file was interrupted.
 //!
-//! A file of format 1, which had no table `ahead`, becomes one of format 2 when a ledger is opened on it or something is imported into it, and
-//! not when it is only checked or compacted; all that is in it stays as it is. Programs that know format 1 alone refuse it from then on, since they
-//! would spend again what was lent ahead.
+//! Format 1 had no table `ahead`. Formats 1 and 2 had a table `history` in place of `past`, whose keys were when a period was found ended, and its
+//! account. Such a file becomes one of format 3 when a ledger is opened on it or something is imported into it, in one step, and not when it is
+//! only checked or compacted; all that is in it stays. Programs that know an older format alone refuse it from then on, since they would spend
+//! again what they know nothing of.
 
 mod ahead;
 mod books;
@@ -99,6 +101,7 @@ mod faults;
 mod file;
 mod flags;
 mod key;
+mod old;
 mod periods;
 mod row;
 mod told;
@@ -220,8 +223,6 @@ pub struct Terms {
     pub initial: u64,
     /// Whether the account has periods, whose past is history.
     pub has_periods: bool,
-    /// How the slowest account of its limit drains, where units do.
-    pub drain: Drain,
 }
 
 /// How long an account takes until nothing is left of what it has committed, if no more comes.
@@ -353,6 +354,12 @@ impl Ledger {
         self.0.shared.account(key.bytes(), terms, |number| {
             Arc::new(Leased::new(meter(), max, frame, number, desk))
         })
+    }
+
+    /// Tells how the slowest account drains of the limit that `key` is an account of, where units do: accounts that nobody uses become history
+    /// when that is over. Of all that is told of a limit the slowest counts. It is to be told before a slower rate is in force.
+    pub fn limit_drains(&self, key: &AccountKey, drain: Drain) {
+        self.0.shared.limit_drains(key.bytes(), drain);
     }
 
     /// What is on record of the account of `key`, with the last commit; none if nothing is. Reads the file: not for those who admit.

@@ -6,12 +6,12 @@
 use super::books::Record;
 use crate::lease::Ahead;
 use redb::StorageError;
-use tollgate_core::{LeaseId, Standing};
+use tollgate_core::{LeaseId, Standing, Wall};
 
 /// Lease, stamp, committed, out, max, peak, refused, whether it has periods, checksum.
 pub(super) type Row = (u64, i64, u64, u64, u64, u64, u64, bool, u32);
 
-/// Stamp, committed, max, peak, refused, checksum.
+/// When it was found ended, committed, max, peak, refused, checksum.
 pub(super) type PastRow = (i64, u64, u64, u64, u64, u32);
 
 /// Stamp, units, checksum.
@@ -21,6 +21,8 @@ pub(super) type AheadRow = (i64, u64, u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Past {
     pub(super) standing: Standing,
+    /// When it was found ended.
+    pub(super) ended: Wall,
     pub(super) peak: u64,
     pub(super) refused: u64,
 }
@@ -83,18 +85,19 @@ impl Record {
 }
 
 impl Past {
-    /// The period that ended at `place`, of an account.
+    /// The past period at `place`, which is its account and its stamp.
     ///
     /// # Errors
     /// As [`Record::from_row`].
-    pub(super) fn from_row(place: (i64, &[u8]), row: PastRow) -> Result<Self, StorageError> {
-        let (stamp, committed, max, peak, refused, _) = row;
+    pub(super) fn from_row(place: (&[u8], i64), row: PastRow) -> Result<Self, StorageError> {
+        let (ended, committed, max, peak, refused, _) = row;
         let past = Self {
             standing: Standing {
-                stamp,
+                stamp: place.1,
                 committed,
                 max,
             },
+            ended: Wall(ended),
             peak,
             refused,
         };
@@ -105,21 +108,33 @@ impl Past {
         }
     }
 
-    pub(super) fn row(&self, (ended, account): (i64, &[u8])) -> PastRow {
+    pub(super) fn row(&self, (account, stamp): (&[u8], i64)) -> PastRow {
         let Self {
             standing,
+            ended: Wall(ended),
             peak,
             refused,
         } = *self;
-        let Standing {
-            stamp,
-            committed,
-            max,
-        } = standing;
-        let signed = [ended, stamp].map(i64::cast_unsigned);
+        let Standing { committed, max, .. } = standing;
+        let signed = [stamp, ended].map(i64::cast_unsigned);
         let numbers = signed.into_iter().chain([committed, max, peak, refused]);
         let check = checksum(account, numbers);
-        (stamp, committed, max, peak, refused, check)
+        (ended, committed, max, peak, refused, check)
+    }
+
+    /// This period and `other`, which is of the same stamp.
+    pub(super) fn and(self, other: &Self) -> Self {
+        let (standing, others) = (self.standing, other.standing);
+        Self {
+            standing: Standing {
+                stamp: standing.stamp,
+                committed: standing.committed.max(others.committed),
+                max: standing.max.max(others.max),
+            },
+            ended: self.ended.max(other.ended),
+            peak: self.peak.max(other.peak),
+            refused: self.refused.saturating_add(other.refused),
+        }
     }
 }
 
@@ -145,7 +160,7 @@ impl Ahead {
     }
 }
 
-fn checksum(account: &[u8], numbers: impl Iterator<Item = u64>) -> u32 {
+pub(super) fn checksum(account: &[u8], numbers: impl Iterator<Item = u64>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(account);
     for number in numbers {
@@ -154,7 +169,7 @@ fn checksum(account: &[u8], numbers: impl Iterator<Item = u64>) -> u32 {
     hasher.finalize()
 }
 
-fn altered(what: &str) -> StorageError {
+pub(super) fn altered(what: &str) -> StorageError {
     StorageError::Corrupted(format!("the row of {what} was altered"))
 }
 
@@ -217,14 +232,23 @@ mod tests {
     fn past_period_that_was_moved_or_changed_is_none() {
         let past = Past {
             standing: RECORD.standing,
+            ended: Wall(11),
             peak: 8,
             refused: 4,
         };
-        let row = past.row((11, b"a"));
-        assert_eq!(Past::from_row((11, b"a"), row).unwrap(), past);
-        assert!(Past::from_row((12, b"a"), row).is_err());
-        assert!(Past::from_row((11, b"b"), row).is_err());
-        let changed = (row.0, row.1 ^ 1, row.2, row.3, row.4, row.5);
-        assert!(Past::from_row((11, b"a"), changed).is_err());
+        let row = past.row((b"a", -5));
+        assert_eq!(Past::from_row((b"a", -5), row).unwrap(), past);
+        assert!(Past::from_row((b"a", -4), row).is_err());
+        assert!(Past::from_row((b"b", -5), row).is_err());
+        let mut changed = [row; 6];
+        changed[0].0 ^= 1;
+        changed[1].1 ^= 2;
+        changed[2].2 ^= 4;
+        changed[3].3 ^= 8;
+        changed[4].4 ^= 1 << 63;
+        changed[5].5 ^= 1;
+        for row in changed {
+            assert!(Past::from_row((b"a", -5), row).is_err(), "{row:?}");
+        }
     }
 }

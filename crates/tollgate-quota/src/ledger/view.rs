@@ -3,7 +3,8 @@
 use super::{
     AccountKey, LedgerError,
     books::Record,
-    file::{ACCOUNTS, AHEAD, Files, HISTORY, guarded, open_alone, open_to_read, put_format},
+    file::{ACCOUNTS, AHEAD, Files, PAST, guarded, open_alone, open_to_read, put_format},
+    old,
     row::{AheadRow, Past},
 };
 use crate::lease::Ahead;
@@ -183,28 +184,43 @@ impl LedgerFile {
         })
     }
 
-    /// Calls `visit` with every past period, the oldest first.
+    /// Calls `visit` with every past period, in the order of their keys; those of one account in the order of their stamps.
     ///
     /// # Errors
     /// As [`Self::each_account`].
     pub fn each_past_period(&self, mut visit: impl FnMut(PastPeriod)) -> Result<(), LedgerError> {
         guarded(&self.path, || {
-            let table = self.transaction()?.open_table(HISTORY)?;
             let mut count = 0;
-            for row in table.iter()? {
-                let (place, row) = row?;
-                let past = Past::from_row(place.value(), row.value())?;
-                let (ended, key) = place.value();
+            let mut visit = |key: &[u8], past: Past| {
                 count += 1;
                 visit(PastPeriod {
                     key: key_of(key)?,
-                    ended: Wall(ended),
+                    ended: past.ended,
                     standing: past.standing,
                     peak: past.peak,
                     refused: past.refused,
                 });
-            }
-            all_there(count, table.len()?)
+                Ok(())
+            };
+            let transaction = self.transaction()?;
+            let len = match transaction.open_table(PAST) {
+                Ok(table) => {
+                    for row in table.iter()? {
+                        let (place, row) = row?;
+                        let past = Past::from_row(place.value(), row.value())?;
+                        visit(place.value().0, past)?;
+                    }
+                    table.len()?
+                }
+                // Of a format before.
+                Err(TableError::TableDoesNotExist(_)) => {
+                    let table = transaction.open_table(old::HISTORY)?;
+                    old::each(&table, visit)?;
+                    table.len()?
+                }
+                Err(error) => return Err(error.into()),
+            };
+            all_there(count, len)
         })
     }
 
@@ -279,10 +295,11 @@ fn put_in(
         };
     }
     drop((table, ahead_of));
-    let mut table = transaction.open_table(HISTORY)?;
+    let mut table = transaction.open_table(PAST)?;
     for past in past {
-        let place = (past.ended.0, past.key.bytes());
+        let place = (past.key.bytes(), past.standing.stamp);
         let PastPeriod {
+            ended,
             standing,
             peak,
             refused,
@@ -290,6 +307,7 @@ fn put_in(
         } = *past;
         let row = Past {
             standing,
+            ended,
             peak,
             refused,
         };

@@ -367,25 +367,18 @@ impl Visit<'_, '_> {
         Ok(true)
     }
 
-    /// Begins an account of which nothing is on record after its periods that were found ended, though the clock was set back since; and one
-    /// without periods as it stood when it was found drained. False if its meter is closed, or is still to take over.
+    /// Begins an account of which nothing is on record after its last period, if that was found ended and the clock was set back since; and one
+    /// without periods, or whose periods are not known, as it stood then. False if its meter is closed, or is still to take over.
     fn skip_passed(&self, key: &[u8]) -> Result<bool, redb::Error> {
         let Some(passed) = self.books.passed(key)? else {
             return Ok(true);
         };
-        let begun = if self.entry.terms.has_periods {
-            let periods = AccountKey::from_bytes(key).and_then(|key| Periods::of(key.algorithm()));
-            let Some(periods) = periods else {
-                return Ok(true);
-            };
-            Standing {
-                stamp: periods.next(passed.stamp),
-                committed: 0,
-                max: 0,
-            }
-        } else {
-            passed
-        };
+        let periods = AccountKey::from_bytes(key).and_then(|key| Periods::of(key.algorithm()));
+        let begun = periods.map_or(passed, |periods| Standing {
+            stamp: periods.next(passed.stamp),
+            committed: 0,
+            max: 0,
+        });
         Ok(self.entry.account.restore(&begun, 0, self.at))
     }
 

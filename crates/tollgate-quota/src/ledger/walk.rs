@@ -9,54 +9,95 @@
 
 use super::{
     AccountKey, Drain,
-    books::{Books, Record},
+    books::{Books, PastPlace, Record},
     periods::Periods,
 };
-use std::ops::Bound;
+use std::{ops::Bound, time::Duration};
 use tollgate_core::{LeaseId, Moment, Nanos, Wall};
 
-/// Accounts that are looked at with one commit; as many as it writes, if those are more, so that none come faster than the walk goes.
+/// Rows that are looked at with one commit; as many as it writes, if those are more, so that none come faster than the walk goes.
 const STEP_MIN: usize = 256;
 /// How long a walk rests when it is through.
-const REST: Nanos = Nanos(86_400_000_000_000);
+const REST: Duration = Duration::from_secs(86_400);
 
-/// How far the walk has come.
+/// How far the walks have come.
 #[derive(Debug)]
 pub(super) struct Walk {
     /// When the process began.
     began: Moment,
-    /// The last account that was looked at.
-    last: Vec<u8>,
-    rests_until: Nanos,
+    /// How long past periods are kept.
+    keep: Duration,
+    accounts: Way<Vec<u8>>,
+    past: Way<PastPlace>,
     /// The periods of the limit that was looked at last: accounts of one follow each other.
     known: Option<(String, Option<Periods>)>,
 }
 
-/// A step that was taken, if its commit succeeds.
+/// How far a walk over one table has come.
+#[derive(Debug)]
+struct Way<K> {
+    /// The last that was looked at; none: it is at the beginning.
+    last: Option<K>,
+    rests_until: Nanos,
+}
+
+/// Steps that were taken, if their commit succeeds: to where, or to the end. None: it rests.
 #[derive(Debug)]
 pub(super) struct Step {
-    last: Option<Vec<u8>>,
+    accounts: Option<Option<Vec<u8>>>,
+    past: Option<Option<PastPlace>>,
+}
+
+impl<K> Way<K> {
+    const fn new() -> Self {
+        Self {
+            last: None,
+            rests_until: Nanos::ZERO,
+        }
+    }
+
+    /// Calls `step` with the last that was looked at, unless it rests at `now`.
+    fn step<E>(
+        &self,
+        now: Nanos,
+        step: impl FnOnce(Option<&K>) -> Result<Option<K>, E>,
+    ) -> Result<Option<Option<K>>, E> {
+        if now < self.rests_until {
+            return Ok(None);
+        }
+        step(self.last.as_ref()).map(Some)
+    }
+
+    /// It came to `place`, or to the end, after which it rests.
+    fn went(&mut self, place: Option<K>, now: Nanos, rest: Duration) {
+        if place.is_none() {
+            self.rests_until = now + rest;
+        }
+        self.last = place;
+    }
 }
 
 impl Walk {
-    pub(super) fn new(began: Moment) -> Self {
+    /// A walk that forgets past periods after `keep`.
+    pub(super) const fn new(began: Moment, keep: Duration) -> Self {
         Self {
             began,
-            last: Vec::new(),
-            rests_until: Nanos::ZERO,
+            keep,
+            accounts: Way::new(),
+            past: Way::new(),
             known: None,
         }
     }
 
     /// What the wall clock certainly reads at `at`, as far as this process knows: one that was set forward meanwhile may be set back.
-    pub(super) fn certain(&self, at: Moment) -> Wall {
+    fn certain(&self, at: Moment) -> Wall {
         let began = self.began;
         let passed = i64::try_from(at.now.since(began.now).as_nanos()).unwrap_or(i64::MAX);
         at.wall.min(Wall(began.wall.0.saturating_add(passed)))
     }
 
-    /// Looks at some more accounts, beside so many that are `written`: those that are over by their stamps, or have drained as `drain_of`
-    /// tells, and are not in use, are history. None: it rests.
+    /// Looks at some more accounts and past periods, beside so many that are `written`. Accounts that are over by their stamps, or have
+    /// drained as `drain_of` tells, and are not in use, are history; periods that were found ended long ago are forgotten.
     pub(super) fn step(
         &mut self,
         books: &mut Books<'_>,
@@ -64,14 +105,10 @@ impl Walk {
         at: Moment,
         drain_of: impl Fn(&[u8]) -> Drain,
         is_in_use: impl Fn(&[u8], Option<LeaseId>) -> bool,
-    ) -> Result<Option<Step>, redb::Error> {
+    ) -> Result<Step, redb::Error> {
         let now = self.certain(at);
-        if at.now < self.rests_until {
-            return Ok(None);
-        }
         let (most, known) = (written.max(STEP_MIN), &mut self.known);
         let ran = at.now.since(self.began.now);
-        let from = (Bound::Excluded(&*self.last), Bound::Unbounded);
         let is_over = |key: &[u8], record: &Record| {
             let standing = &record.standing;
             if !record.has_periods {
@@ -91,18 +128,25 @@ impl Walk {
             standing.committed <= standing.max
                 && periods.is_some_and(|periods| periods.is_over(standing.stamp, now))
         };
-        let last = books.end_unused(from, most, is_over, is_in_use)?;
-        Ok(Some(Step { last }))
+        let accounts = self.accounts.step(at.now, |last| {
+            let from = last.map_or(Bound::Unbounded, |last| Bound::Excluded(&**last));
+            books.end_unused((from, Bound::Unbounded), most, is_over, is_in_use)
+        })?;
+        let keep = i64::try_from(self.keep.as_nanos()).unwrap_or(i64::MAX);
+        let until = Wall(now.0.saturating_sub(keep));
+        let past = self
+            .past
+            .step(at.now, |last| books.forget_past(last, most, until))?;
+        Ok(Step { accounts, past })
     }
 
-    /// A step was taken: what it did is on disk.
+    /// Steps were taken: what they did is on disk.
     pub(super) fn went(&mut self, step: Step, at: Moment) {
-        match step.last {
-            Some(last) => self.last = last,
-            None => {
-                self.last.clear();
-                self.rests_until = at.now + REST.since(Nanos::ZERO);
-            }
+        if let Some(place) = step.accounts {
+            self.accounts.went(place, at.now, REST);
+        }
+        if let Some(place) = step.past {
+            self.past.went(place, at.now, REST.min(self.keep));
         }
     }
 }

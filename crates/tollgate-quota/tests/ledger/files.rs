@@ -49,7 +49,7 @@ fn file_of_a_newer_format_is_refused() {
     place.open(5).close();
     let database = redb::Database::open(&place.path).unwrap();
     let write = database.begin_write().unwrap();
-    write.open_table(META).unwrap().insert("format", 3).unwrap();
+    write.open_table(META).unwrap().insert("format", 4).unwrap();
     write.commit().unwrap();
     drop(database);
     for _ in 0..2 {
@@ -57,8 +57,8 @@ fn file_of_a_newer_format_is_refused() {
         let is_newer = matches!(
             refused,
             LedgerError::NewerFormat {
-                found: 3,
-                known: 2,
+                found: 4,
+                known: 3,
                 ..
             }
         );
@@ -68,13 +68,17 @@ fn file_of_a_newer_format_is_refused() {
 
 const META: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
 
-/// The file as a program wrote it that knew nothing of what is lent ahead.
+/// The file as a program wrote it that knew nothing of what is lent ahead, without past periods.
 fn make_format_1(place: &Place) {
+    type Past = (i64, u64, u64, u64, u64, u32);
     let ahead = redb::TableDefinition::<&[u8], (i64, u64, u32)>::new("ahead");
+    let past = redb::TableDefinition::<(&[u8], i64), Past>::new("past");
+    let history = redb::TableDefinition::<(i64, &[u8]), Past>::new("history");
     let database = redb::Database::open(&place.path).unwrap();
     let write = database.begin_write().unwrap();
     write.open_table(META).unwrap().insert("format", 1).unwrap();
-    assert!(write.delete_table(ahead).unwrap());
+    assert!(write.delete_table(ahead).unwrap() && write.delete_table(past).unwrap());
+    write.open_table(history).unwrap();
     write.commit().unwrap();
 }
 
@@ -103,7 +107,7 @@ fn file_of_format_1_stays_that_while_it_is_only_checked_or_compacted() {
     let file = LedgerFile::alone(&place.path).unwrap();
     file.import(&accounts, &[]).unwrap();
     drop(file);
-    assert_eq!(format(&place), 2);
+    assert_eq!(format(&place), 3);
 }
 
 /// Killed under the program before, with units lent.
@@ -155,7 +159,7 @@ fn file_of_format_1_goes_on_with_all_that_is_in_it() {
     assert!(ledger.close());
     drop(ledger);
     assert_eq!(committed(), [(8, None)]);
-    assert_eq!(format(&place), 2);
+    assert_eq!(format(&place), 3);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tollgate_quota::{
     Calendar, CalendarMeter, Lifetime,
     calendar::CalendarPeriod,
     lease::{Lasting, Leased},
-    ledger::{AccountKey, Drain, Ledger, LedgerOptions, Terms},
+    ledger::{AccountKey, Ledger, LedgerOptions, Terms},
 };
 
 /// Longer than any commit of these tests takes.
@@ -72,7 +72,6 @@ fn terms(lease: u64, has_periods: bool) -> Terms {
         lease,
         initial: 0,
         has_periods,
-        drain: Drain::Never,
     }
 }
 

@@ -5,7 +5,7 @@ use tollgate_core::{Limit, Standing};
 use tollgate_quota::{
     Depth, RateMeter, RefundRule,
     lease::Ahead,
-    ledger::{AccountRecord, LedgerFile, PastPeriod},
+    ledger::{AccountRecord, Drain, LedgerFile, PastPeriod},
 };
 
 const HOUR_NS: i64 = DAY_NS / 24;
@@ -193,18 +193,20 @@ fn account_that_was_found_ended_admits_nothing_twice_when_the_clock_is_set_back(
     charge(&ledger, &once, at(2 * DAY_NS), 10, 10).unwrap();
 }
 
+/// Tells that accounts of the rate drain so many units an hour.
+fn drains(ledger: &Ledger, units: u64) {
+    let any = AccountKey::new("rate", "requests", "gcra", &["agent"], &[""]);
+    let drain = Drain::Rate {
+        units: units.try_into().unwrap(),
+        per: Duration::from_secs(3_600),
+    };
+    ledger.limit_drains(&any, drain);
+}
+
 /// An hour's rate of so many units.
 fn rate_of(ledger: &Ledger, name: &str, units: u64) -> Arc<Leased<RateMeter>> {
-    let hour = Duration::from_secs(3_600);
-    let terms = Terms {
-        drain: Drain::Rate {
-            units: units.try_into().unwrap(),
-            per: hour,
-        },
-        ..terms(10, false)
-    };
     let key = AccountKey::new("rate", "requests", "gcra", &["agent"], &[name]);
-    ledger.account(&key, terms, 10, 0, || {
+    ledger.account(&key, terms(10, false), 10, 0, || {
         let limit = Limit::per_hour(units).with_capacity(10);
         RateMeter::new(&limit, Depth::Short, RefundRule::Exact).unwrap()
     })
@@ -246,8 +248,9 @@ fn rate_that_is_never_used_again_becomes_history_when_it_has_drained() {
     };
     // Ten units at five an hour.
     let (ledger, clock) = place.open_by(2 * HOUR_NS);
-    let _fast = rate_of(&ledger, "fast", 100);
-    let _slow = rate_of(&ledger, "slow", 5);
+    for units in [100, 5, 50] {
+        drains(&ledger, units);
+    }
     write(&ledger, 1);
     assert_eq!(names(&place), ["lent", "not yet", "x"]);
     assert_eq!(found(&place).1, [("rate".to_owned(), 0, 10)]);
@@ -263,4 +266,51 @@ fn rate_that_is_never_used_again_becomes_history_when_it_has_drained() {
         charge(&ledger, &drained, at(HOUR_NS), 1, 10).is_err(),
         "five were still there an hour after"
     );
+}
+
+/// It began anew: what its algorithm is called says nothing of its periods.
+#[test]
+fn account_of_periods_that_are_not_known_admits_nothing_twice_when_the_clock_is_set_back() {
+    let place = Place::new();
+    let (ledger, clock) = place.open_by(HOUR_NS);
+    let days = daily(&ledger, 10);
+    charge(&ledger, &days, at(HOUR_NS), 10, 10).unwrap();
+    assert!(ledger.flush(LONG));
+    clock.set_wall(Wall(2 * DAY_NS));
+    assert!(days.close_at_rest(at(2 * DAY_NS)));
+    drop(days);
+    assert!(ledger.close());
+    let past = vec![("daily".to_owned(), 0, 10)];
+    assert_eq!(found(&place), (Vec::new(), past));
+    let ledger = place.open(HOUR_NS);
+    let days = daily(&ledger, 10);
+    assert!(charge(&ledger, &days, at(HOUR_NS), 1, 10).is_err());
+    charge(&ledger, &days, at(DAY_NS), 10, 10).unwrap();
+}
+
+/// Property: a walk goes over all past periods, some with each commit, and forgets those that ended too long ago.
+#[test]
+fn past_periods_are_forgotten_some_with_each_commit() {
+    let place = Place::new();
+    let past = (0..1_000).map(|number| {
+        let key = key_of(&(number % 10).to_string(), "day in UTC");
+        let standing = record(key.clone(), number * DAY_NS, 1).standing;
+        PastPeriod::new(key, Wall((number + 1) * DAY_NS), standing, 1)
+    });
+    LedgerFile::make(&place.path, &[], &past.collect::<Vec<_>>()).unwrap();
+    let options = place.options().history(Duration::from_secs(400 * 86_400));
+    let ledger = Ledger::open(&options).unwrap();
+    let clock = Arc::new(ManualClock::new());
+    clock.set_wall(Wall(1_000 * DAY_NS));
+    assert!(ledger.start(Arc::clone(&clock) as _).unwrap());
+    write(&ledger, 1);
+    let left = found(&place).1.len();
+    assert!((1_000 - 3 * 256..1_000).contains(&left), "{left}");
+    write(&ledger, 4);
+    let left = found(&place).1;
+    assert_eq!(left.len(), 401, "those that ended 400 days ago and later");
+    assert!(left.iter().all(|(_, stamp, _)| *stamp >= 599 * DAY_NS));
+    clock.advance(Duration::from_secs(86_400));
+    write(&ledger, 3);
+    assert_eq!(found(&place).1.len(), 400);
 }

@@ -41,7 +41,6 @@ impl Days {
             lease: LEASE,
             initial: 0,
             has_periods: true,
-            drain: Drain::Never,
         };
         let desk = Arc::clone(&shared) as _;
         let days = shared.account(KEY, terms, |number| {
