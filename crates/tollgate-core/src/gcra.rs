@@ -522,6 +522,11 @@ mod tests {
             interval: 1,
             tolerance: 1,
         };
+        let room = TAT_MAX - NOW_MAX;
+        for (carried, beyond) in [(room, 0), (room + 1, 1)] {
+            let over = narrow.carry_over(0, carried, NOW_MAX, &narrow);
+            assert_eq!((over.tat, over.carried), (TAT_MAX, beyond));
+        }
         let over = narrow.carry_over(TAT_MAX, u64::MAX, 0, &widest);
         assert_eq!(
             over,

@@ -192,6 +192,15 @@ mod tests {
     }
 
     #[test]
+    fn no_time_was_older_than_the_clock_itself() {
+        let clock = CoarseClock::start(Duration::from_millis(1)).expect("a period in range");
+        while clock.now() < Nanos::new(20_000_000) {
+            thread::yield_now();
+        }
+        assert!(clock.staleness() <= clock.words.source.now().since(Nanos::ZERO));
+    }
+
+    #[test]
     fn the_keeper_moves_the_time_and_stops_with_the_clock() {
         let clock = CoarseClock::start(Duration::from_millis(1)).expect("a period in range");
         let words = Arc::downgrade(&clock.words);

@@ -220,6 +220,13 @@ mod tests {
     }
 
     #[test]
+    fn a_guess_that_is_too_low_turns_nobody_away() {
+        let word = Stock::new(5);
+        word.guess.set(2);
+        assert_eq!(word.take(3), Some(2));
+    }
+
+    #[test]
     fn room_is_never_spoken_for_twice() {
         let word = Stock::new(50);
         assert_eq!(word.pick(10), 10);

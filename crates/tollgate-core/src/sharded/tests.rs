@@ -340,3 +340,38 @@ fn a_handle_asks_under_a_ceiling_without_its_stock() {
     let taken = limiter.try_acquire_on_at(0, cost(stock), later);
     assert!(taken.expect("it is in stock").is_allowed());
 }
+
+/// Property: what others had in hand when the seat was claimed, and put back or used since, is the owner's: its units, and its room.
+#[test]
+fn a_handle_takes_up_what_others_put_back_in_its_seat() {
+    let limiter = build(1_000, 1, 1, 1_000);
+    let seat = limiter.supply.word(1).expect("a seat");
+    let k = seat.units();
+    let take = |handle: &LocalHandle<'_, ManualClock>, units| {
+        handle
+            .try_acquire(cost(units))
+            .map(|answer| answer.is_allowed())
+    };
+    assert_eq!(seat.pick(k - 2), k - 2);
+    let handle = limiter.handle();
+    assert!(handle.has_seat());
+    assert_eq!(
+        handle.peek().remaining(),
+        1_000 - (k - 2),
+        "the rest is in hand"
+    );
+    assert_eq!(seat.settle(k - 2, 9), 9);
+    // Two of its own and nine that were put back, without a unit of the parent's.
+    let before = limiter.peek().remaining();
+    assert_eq!(take(&handle, 11), Ok(true));
+    assert_eq!(
+        limiter.peek().remaining(),
+        before - 9,
+        "{}",
+        handle.peek().remaining()
+    );
+    // With all of the seat's room it puts by as much as a seat holds.
+    assert_eq!(take(&handle, 1), Ok(true));
+    drop(handle);
+    assert_eq!(seat.units(), k);
+}
