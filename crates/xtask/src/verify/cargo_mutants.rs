@@ -1,5 +1,5 @@
 //! Mutants that the tool `cargo mutants` makes: operators and whole functions replaced in the concurrent crates, which their
-//! plain tests must catch. Orderings it does not touch: those are for our own mutants and the models.
+//! plain tests must catch, or else their models. Orderings it does not touch: those are for our own mutants.
 //!
 //! There are thousands, and each is built anew. So a full run tries one round of [`ROUNDS`], another each day, or the one that
 //! `--seed` names; whoever asks for nothing but this part at full depth gets all of them, which takes hours.
@@ -7,11 +7,12 @@
 use super::{
     Depth, Outcome, Part, Run, at_once,
     copy::Copy,
-    mutants::{ONLY, PATCHES, day},
+    models::LOOM,
+    mutants::{ONLY, day},
     program::lines_of,
 };
 use serde::Deserialize;
-use std::{collections::BTreeMap, env, fmt, fs, mem, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeSet, env, fmt, fs, mem, path::Path, process::Command, time::Duration};
 
 pub(crate) const PART: Part = Part {
     name: "cargo-mutants",
@@ -33,10 +34,12 @@ struct Subject {
     /// Test programs of it and of those crates, beside their unit tests.
     tests: &'static [&'static str],
     beside: &'static [&'static str],
+    /// Whether its models are of these files.
+    has_models: bool,
 }
 
 /// All that threads share, and the arithmetic that they share it by. The longest first.
-const SUBJECTS: [Subject; 6] = [
+const SUBJECTS: [Subject; 7] = [
     Subject {
         name: "policy",
         package: "tollgate-policy",
@@ -58,6 +61,7 @@ const SUBJECTS: [Subject; 6] = [
         ],
         // Who waits is tried where there is somebody to wait.
         beside: &["tollgate"],
+        has_models: true,
     },
     Subject {
         name: "window",
@@ -73,14 +77,12 @@ const SUBJECTS: [Subject; 6] = [
         slow: &[],
         tests: &["against_models", "clocks", "races", "sharded"],
         beside: &[],
+        has_models: true,
     },
     Subject {
         name: "ledger",
         package: "tollgate-quota",
-        files: &[
-            "lease/*.rs",
-            "ledger/{ahead,books,clerk,demand,desk,periods,told,visit,walk}.rs",
-        ],
+        files: &["ledger/{ahead,books,clerk,demand,desk,old,periods,told,visit,walk}.rs"],
         first: &["ledger"],
         slow: &[
             "ledger::faults::rollover::",
@@ -88,6 +90,17 @@ const SUBJECTS: [Subject; 6] = [
         ],
         tests: &["ledger", "meters", "threads"],
         beside: &[],
+        has_models: false,
+    },
+    Subject {
+        name: "lease",
+        package: "tollgate-quota",
+        files: &["lease/*.rs"],
+        first: &["ledger"],
+        slow: &["ledger::faults::"],
+        tests: &["ledger", "meters", "threads"],
+        beside: &[],
+        has_models: true,
     },
     Subject {
         name: "quota",
@@ -102,6 +115,7 @@ const SUBJECTS: [Subject; 6] = [
         slow: &["ledger::"],
         tests: &["calendar", "ledger", "meters", "rate_refunds", "threads"],
         beside: &[],
+        has_models: true,
     },
     Subject {
         name: "table",
@@ -115,6 +129,7 @@ const SUBJECTS: [Subject; 6] = [
         slow: &["bounds::no_call_goes_beyond_the_bounds"],
         tests: &["exact", "properties", "threads"],
         beside: &[],
+        has_models: true,
     },
     Subject {
         name: "core",
@@ -129,6 +144,7 @@ const SUBJECTS: [Subject; 6] = [
         slow: &["limiter::tests::polling_loses_no_fraction"],
         tests: &["changes", "properties", "sharded", "threads"],
         beside: &[],
+        has_models: true,
     },
 ];
 
@@ -196,11 +212,10 @@ fn all(run: &Run) -> Result<Outcome, String> {
     let there = lists.concat();
     let text_of = |file: &str| fs::read_to_string(tree.join(file)).unwrap_or_default();
     let argued = equal.found_in(&there, text_of)?;
-    let of_equal_meaning = argued.values().filter(|argued| argued.same_as.is_none());
-    let of_equal_meaning = of_equal_meaning.count();
-    if of_equal_meaning * 20 > there.len() {
+    if argued.len() * 20 > there.len() {
         return Err(format!(
-            "{EQUAL} argues {of_equal_meaning} of {} mutants, which is too many",
+            "{EQUAL} argues {} of {} mutants, which is too many",
+            argued.len(),
             there.len()
         ));
     }
@@ -227,7 +242,7 @@ fn all(run: &Run) -> Result<Outcome, String> {
     });
     let limit = if rounds == 1 { LIMIT_ALL } else { LIMIT };
     let found = at_once(&copies, shares, |copy, share| {
-        share.tried(copy, limit, |line| {
+        share.tried(copy, &argued, limit, |line| {
             run.say(&format!("{}: {line}", share.subject.name))
         })
     });
@@ -237,13 +252,7 @@ fn all(run: &Run) -> Result<Outcome, String> {
         match found {
             Ok(mut found) => {
                 // Tried all the same: which mutants are a part's does not hang on what is argued.
-                for name in mem::take(&mut found.missed) {
-                    match argued.get(&name).map(|argued| &argued.same_as) {
-                        None => found.missed.push(name),
-                        Some(Some(patch)) => found.caught.push(format!("{name}: as {patch} is")),
-                        Some(None) => {}
-                    }
-                }
+                found.missed.retain(|name| !argued.contains(name));
                 sums.add(found);
             }
             Err(why) => wrong.push(why),
@@ -270,7 +279,7 @@ fn all(run: &Run) -> Result<Outcome, String> {
         table.len(),
         hung.len(),
         there.len(),
-        of_equal_meaning
+        argued.len()
     );
     run.show(&format!(
         "not caught: {}\n{}",
@@ -371,7 +380,7 @@ impl Subject {
     fn tool(&self, tree: &Path) -> Command {
         let mut tool = Command::new("cargo");
         tool.current_dir(tree)
-            .args(["mutants", "--no-config", "--no-shuffle", "--all-features"])
+            .args(["mutants", "--no-config", "--no-shuffle"])
             .args(["--package", self.package, "--exclude-re", NEITHER]);
         for file in self.files {
             tool.arg("--file")
@@ -395,10 +404,12 @@ impl Share<'_> {
         places.filter(|(place, _)| *place == self.number).count()
     }
 
-    /// Tries all of them: first against what is soon built and run, which catches most; what that misses, against all tests.
+    /// Tries all of them: first against what is soon built and run, which catches most; what that misses, against all tests; and what those
+    /// miss and nobody has `argued`, against the models.
     fn tried(
         &self,
         copy: &Copy,
+        argued: &BTreeSet<String>,
         limit: Duration,
         mut each: impl FnMut(&str),
     ) -> Result<Found, String> {
@@ -414,7 +425,7 @@ impl Share<'_> {
         // What an earlier run found is not of this one.
         let _ = fs::remove_dir_all(&out);
         fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
-        let mut tool = self.tool(copy, &out);
+        let mut tool = self.plain(copy, &out);
         // Not by name: the tool tries fields that are left out whatever `--re` says.
         let part = format!("{}/{}", self.number, self.of);
         tool.args(["--sharding", "round-robin", "--shard", &part]);
@@ -428,41 +439,76 @@ impl Share<'_> {
         }
         let mut found = self.ended(tool, &out, count, limit, &mut each)?;
         let missed = mem::take(&mut found.missed);
-        if missed.is_empty() {
-            return Ok(found);
+        if !missed.is_empty() {
+            let mut tool = self.plain(copy, &out);
+            // Not as the tool's own option, which does not say what is tried unmutated.
+            for package in self.subject.beside {
+                tool.arg(format!("--cargo-arg=--package={package}"));
+            }
+            for test in self.subject.tests {
+                tool.arg(format!("--cargo-arg=--test={test}"));
+            }
+            found.add(self.again(tool, &out, &missed, limit, &mut each)?);
         }
+        if self.subject.has_models {
+            let missed = mem::take(&mut found.missed);
+            let (argued, missed): (Vec<_>, Vec<_>) =
+                missed.into_iter().partition(|name| argued.contains(name));
+            found.missed = argued;
+            if !missed.is_empty() {
+                let tool = self.models(copy, &out);
+                found.add(self.again(tool, &out, &missed, limit, &mut each)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What `tool` finds of those that were `missed` before.
+    fn again(
+        &self,
+        mut tool: Command,
+        out: &Path,
+        missed: &[String],
+        limit: Duration,
+        each: impl FnMut(&str),
+    ) -> Result<Found, String> {
         // The tool leaves out what it finds on its list of the caught.
         let others = self.all.iter().filter(|name| !missed.contains(name));
         let others: String = others.flat_map(|name| [name, "\n"]).collect();
         let caught = out.join("mutants.out/caught.txt");
         fs::write(&caught, others).map_err(|error| format!("{}: {error}", caught.display()))?;
-        let mut tool = self.tool(copy, &out);
         tool.arg("--iterate");
-        // Not as the tool's own option, which does not say what is tried unmutated.
-        for package in self.subject.beside {
-            tool.arg(format!("--cargo-arg=--package={package}"));
-        }
-        for test in self.subject.tests {
-            tool.arg(format!("--cargo-arg=--test={test}"));
-        }
-        found.add(self.ended(tool, &out, missed.len(), limit, &mut each)?);
-        Ok(found)
+        self.ended(tool, out, missed.len(), limit, each)
     }
 
-    /// The tool as it runs here, over the unit tests and what else is asked for.
-    fn tool(&self, copy: &Copy, out: &Path) -> Command {
+    /// The tool over the unit tests and what else is asked for.
+    fn plain(&self, copy: &Copy, out: &Path) -> Command {
+        let mut tool = self.tool(copy, out, "target");
+        tool.args(["--all-features", "--cargo-arg=--lib"])
+            // Nobody looks into what is built.
+            .env("CARGO_PROFILE_TEST_DEBUG", "false")
+            // Of each race: what it takes many to see is for the models.
+            .env("TOLLGATE_EXECUTIONS", EXECUTIONS.to_string());
+        tool
+    }
+
+    /// The tool over the models.
+    fn models(&self, copy: &Copy, out: &Path) -> Command {
+        let mut tool = self.tool(copy, out, "loom");
+        tool.args(["--profile", "model", "--cargo-arg=--test=loom"])
+            .env("RUSTFLAGS", LOOM.0);
+        tool
+    }
+
+    /// The tool as it runs here, with what it builds in a folder of that name.
+    fn tool(&self, copy: &Copy, out: &Path, target: &str) -> Command {
         let mut tool = self.subject.tool(copy.root());
         tool.args(["--in-place", "--cap-lints", "true", "--colors", "never"])
             // Of a mutant that hangs.
             .args(["--timeout-multiplier", "2", "--minimum-test-timeout", "20"])
             .arg("--output")
             .arg(out)
-            .arg("--cargo-arg=--lib")
-            .env("CARGO_TARGET_DIR", out.with_file_name("target"))
-            // Nobody looks into what is built.
-            .env("CARGO_PROFILE_TEST_DEBUG", "false")
-            // Of each race: what it takes many to see is for the models.
-            .env("TOLLGATE_EXECUTIONS", EXECUTIONS.to_string());
+            .env("CARGO_TARGET_DIR", out.with_file_name(target));
         tool
     }
 
@@ -492,7 +538,7 @@ impl Share<'_> {
     }
 }
 
-/// The mutants that mean the same as the code, and those that only models can tell from it.
+/// The mutants that mean the same as the code.
 #[derive(Debug, Default, Deserialize)]
 struct Equal {
     #[serde(default)]
@@ -508,10 +554,7 @@ struct Argued {
     line: String,
     /// As the tool tells it, without the place.
     mutant: String,
-    /// Why it means the same.
-    why: Option<String>,
-    /// Or which of our own mutants does the same: it takes a model to see it.
-    same_as: Option<String>,
+    why: String,
 }
 
 impl Equal {
@@ -519,13 +562,13 @@ impl Equal {
         toml::from_str(text).map_err(|error| format!("{EQUAL}: {error}"))
     }
 
-    /// Each by its name among those that are there. Each entry must be of one or more.
+    /// Their names among those that are there. Each entry must be of one or more.
     fn found_in(
         &self,
         there: &[String],
         text_of: impl Fn(&str) -> String,
-    ) -> Result<BTreeMap<String, &Argued>, String> {
-        let mut found = BTreeMap::new();
+    ) -> Result<BTreeSet<String>, String> {
+        let mut found = BTreeSet::new();
         for argued in &self.equal {
             let before = found.len();
             let text = text_of(&argued.file);
@@ -538,32 +581,15 @@ impl Equal {
                 };
                 parts(name).is_some_and(is_of)
             };
-            let names = there.iter().filter(is_it);
-            found.extend(names.map(|name| (name.clone(), argued)));
+            found.extend(there.iter().filter(is_it).cloned());
             if found.len() == before {
                 return Err(format!("{EQUAL} has what is not there, or twice: {argued}"));
             }
-            argued.judge(&text_of)?;
+            if argued.why.trim().is_empty() {
+                return Err(format!("{EQUAL} does not say why: {argued}"));
+            }
         }
         Ok(found)
-    }
-}
-
-impl Argued {
-    /// It is argued, or there is that mutant of ours.
-    fn judge(&self, text_of: impl Fn(&str) -> String) -> Result<(), String> {
-        match (&self.why, &self.same_as) {
-            (Some(why), None) if !why.trim().is_empty() => Ok(()),
-            (None, Some(patch)) => {
-                let patch = format!("{PATCHES}/{patch}.patch");
-                if text_of(&patch).is_empty() {
-                    Err(format!("{EQUAL}: there is no {patch}: {self}"))
-                } else {
-                    Ok(())
-                }
-            }
-            _ => Err(format!("{EQUAL} wants either `why` or `same_as`: {self}")),
-        }
     }
 }
 
@@ -584,7 +610,6 @@ fn parts(name: &str) -> Option<(&str, usize, &str)> {
 #[cfg(test)]
 mod tests {
     use super::{super::tree::text_of, *};
-    use std::collections::BTreeSet;
 
     const NAME: &str = "crates/a/src/b.rs:2:9: replace < with <= in <impl C for D>::e";
 
@@ -636,26 +661,20 @@ mod tests {
             Equal::read(&text)
                 .expect("it is right")
                 .found_in(&there, |_| "fn e() {\n    if x < y {\n".to_owned())
-                .map(|found| found.into_keys().collect::<Vec<_>>())
+                .map(|found| found.into_iter().collect::<Vec<_>>())
         };
         assert_eq!(argued("if x < y {").as_deref(), Ok(&there[..]));
         assert!(argued("if x < z {").is_err());
-    }
-
-    #[test]
-    fn what_a_model_alone_can_tell_names_a_mutant_of_ours() {
-        let judged = |rest: &str| {
-            let text = format!("[[equal]]\nfile = 'a.rs'\nline = 'x'\nmutant = 'y'\n{rest}");
-            let equal = Equal::read(&text).expect("it is right");
-            let patches = |name: &str| match name {
-                "tests/mutants/c.patch" => "Breaks: d\n\n--- a/a.rs\n+++ b/a.rs\n".to_owned(),
-                _ => String::new(),
-            };
-            equal.equal[0].judge(patches).is_ok()
+        let unsaid = Equal {
+            equal: vec![Argued {
+                file: "crates/a/src/b.rs".to_owned(),
+                line: "if x < y {".to_owned(),
+                mutant: parts(NAME).expect("a name").2.to_owned(),
+                why: " ".to_owned(),
+            }],
         };
-        assert!(judged("same_as = 'c'") && judged("why = 'z is odd'"));
-        assert!(!judged("same_as = 'e'") && !judged("why = ' '") && !judged(""));
-        assert!(!judged("same_as = 'c'\nwhy = 'z is odd'"));
+        let found = unsaid.found_in(&there, |_| "\nif x < y {\n".to_owned());
+        assert!(found.is_err_and(|why| why.contains("why")));
     }
 
     #[test]
@@ -664,7 +683,7 @@ mod tests {
         for argued in Equal::read(&text_of(EQUAL)).expect("it is right").equal {
             let is_it = |line: &str| line.trim() == argued.line;
             assert!(text_of(&argued.file).lines().any(is_it), "{argued:?}");
-            argued.judge(text_of).expect("it says why");
+            assert!(!argued.why.trim().is_empty(), "{argued}: why?");
             assert!(seen.insert(argued.to_string()), "{argued}: twice");
         }
     }
