@@ -42,17 +42,29 @@ fn counted<S: Fn() + Send + Sync + 'static>(
 /// Runs `scenario` in every interleaving.
 #[cfg(model_loom)]
 pub fn exhaustive(scenario: impl Fn() + Send + Sync + 'static) {
-    let how = "every interleaving".to_owned();
-    counted(how, scenario, |scenario| builder().check(scenario));
+    searched(None, scenario);
 }
 
 /// Runs `scenario` in every interleaving of at most `preemptions` preemptions.
 #[cfg(model_loom)]
 pub fn bounded(preemptions: usize, scenario: impl Fn() + Send + Sync + 'static) {
-    let how = format!("every interleaving of at most {preemptions} preemptions");
+    searched(Some(preemptions), scenario);
+}
+
+/// Runs `scenario` in every interleaving of at most so many preemptions, or as `TOLLGATE_PREEMPTIONS` says, if those are less: most changes
+/// of a protocol show with few, and a search for one that does is soon through.
+#[cfg(model_loom)]
+fn searched(preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + 'static) {
+    let asked = std::env::var("TOLLGATE_PREEMPTIONS").ok();
+    let asked = asked.and_then(|text| text.parse().ok());
+    let preemptions = preemptions.into_iter().chain(asked).min();
+    let how = preemptions.map_or_else(
+        || "every interleaving".to_owned(),
+        |most| format!("every interleaving of at most {most} preemptions"),
+    );
     counted(how, scenario, |scenario| {
         let mut builder = builder();
-        builder.preemption_bound = Some(preemptions);
+        builder.preemption_bound = preemptions;
         builder.check(scenario);
     });
 }

@@ -7,7 +7,7 @@
 use super::{
     Depth, Outcome, Part, Run, at_once,
     copy::Copy,
-    models::LOOM,
+    models::{self, LOOM},
     mutants::{ONLY, day},
     program::lines_of,
 };
@@ -156,6 +156,9 @@ const AT_ONCE: u64 = 2;
 
 /// As often is each mix of threads run.
 const EXECUTIONS: u64 = 50;
+
+/// So many preemptions do models search.
+const PREEMPTIONS: u64 = 2;
 
 /// Tests that the tool does not know for such, and what is shown to who debugs, which promises nothing.
 const NEITHER: &str = r"(replace|in) (tests|models)::|impl fmt::Debug for";
@@ -441,6 +444,7 @@ impl Share<'_> {
         let missed = mem::take(&mut found.missed);
         if !missed.is_empty() {
             let mut tool = self.plain(copy, &out);
+            tool.arg("--iterate");
             // Not as the tool's own option, which does not say what is tried unmutated.
             for package in self.subject.beside {
                 tool.arg(format!("--cargo-arg=--package={package}"));
@@ -456,7 +460,7 @@ impl Share<'_> {
                 missed.into_iter().partition(|name| argued.contains(name));
             found.missed = argued;
             if !missed.is_empty() {
-                let tool = self.models(copy, &out);
+                let tool = self.models(copy, &out)?;
                 found.add(self.again(tool, &out, &missed, limit, &mut each)?);
             }
         }
@@ -466,7 +470,7 @@ impl Share<'_> {
     /// What `tool` finds of those that were `missed` before.
     fn again(
         &self,
-        mut tool: Command,
+        tool: Command,
         out: &Path,
         missed: &[String],
         limit: Duration,
@@ -477,7 +481,6 @@ impl Share<'_> {
         let others: String = others.flat_map(|name| [name, "\n"]).collect();
         let caught = out.join("mutants.out/caught.txt");
         fs::write(&caught, others).map_err(|error| format!("{}: {error}", caught.display()))?;
-        tool.arg("--iterate");
         self.ended(tool, out, missed.len(), limit, each)
     }
 
@@ -492,12 +495,18 @@ impl Share<'_> {
         tool
     }
 
-    /// The tool over the models.
-    fn models(&self, copy: &Copy, out: &Path) -> Command {
+    /// The tool over the models that are soon through.
+    fn models(&self, copy: &Copy, out: &Path) -> Result<Command, String> {
         let mut tool = self.tool(copy, out, "loom");
-        tool.args(["--profile", "model", "--cargo-arg=--test=loom"])
-            .env("RUSTFLAGS", LOOM.0);
-        tool
+        tool.args(["--iterate", "--profile", "model", "--cargo-arg=--test=loom"])
+            // For cargo, and for the test program.
+            .args(["--", "--"])
+            .env("RUSTFLAGS", LOOM.0)
+            .env("TOLLGATE_PREEMPTIONS", PREEMPTIONS.to_string());
+        for slow in models::slow_of(self.subject.package)? {
+            tool.args(["--skip", &slow]);
+        }
+        Ok(tool)
     }
 
     /// The tool as it runs here, with what it builds in a folder of that name.

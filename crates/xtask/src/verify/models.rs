@@ -32,12 +32,9 @@ const LIMIT_FULL: Duration = Duration::from_secs(1800);
 const SLOWEST: usize = 5;
 
 fn run(run: &Run) -> Outcome {
-    let listed = match fs::read_to_string(LIST)
-        .map_err(|error| error.to_string())
-        .and_then(|text| List::read(&text))
-    {
+    let listed = match listed() {
         Ok(listed) => listed,
-        Err(why) => return Outcome::failed("", None, format!("{LIST}: {why}")),
+        Err(why) => return Outcome::failed("", None, why),
     };
     let cases = match cases(run, &listed) {
         Ok(cases) => cases,
@@ -48,6 +45,21 @@ fn run(run: &Run) -> Outcome {
     let ran = suite::run_each(run, cases, limit);
     run.show(&slowest(&ran));
     conclude(explored, &ran)
+}
+
+fn listed() -> Result<List, String> {
+    let listed = fs::read_to_string(LIST).map_err(|error| error.to_string());
+    let listed = listed.and_then(|text| List::read(&text));
+    listed.map_err(|why| format!("{LIST}: {why}"))
+}
+
+/// The models of `package` that are run in full alone.
+pub(super) fn slow_of(package: &str) -> Result<Vec<String>, String> {
+    let programs = listed()?.0.remove(package).unwrap_or_default();
+    Ok(programs
+        .into_values()
+        .flat_map(|models| models.full)
+        .collect())
 }
 
 /// Passed if all did and each explored something.

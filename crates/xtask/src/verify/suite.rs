@@ -146,7 +146,10 @@ impl TestProgram {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
-        command.current_dir(&self.folder);
+        // No bound but its own.
+        command
+            .current_dir(&self.folder)
+            .env_remove("TOLLGATE_PREEMPTIONS");
         command
     }
 }
