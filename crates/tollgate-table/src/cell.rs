@@ -228,3 +228,118 @@ impl<'t> Charge<'t> {
 
 #[cfg(model_loom)]
 pub mod models;
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{overflow::Overflow, table::Table};
+    use std::time::Duration;
+    use tollgate_core::{Limit, Nanos};
+
+    const KEY: u64 = 7;
+    const OTHER: u64 = 8;
+    const NOW: Nanos = Nanos::new(5_000_000_000);
+
+    /// A slot of the key, under a limit of five units, and one a second.
+    struct One {
+        table: Table,
+        gcra: Gcra,
+    }
+
+    impl One {
+        fn new() -> Self {
+            let limit = Limit::per_second(1).with_capacity(5);
+            let one = Self {
+                table: Table::new(1, 1, Overflow::Deny, None).expect("a line"),
+                gcra: Gcra::new(limit).expect("a limit"),
+            };
+            one.slot().hash.store(KEY, Relaxed);
+            one
+        }
+
+        fn slot(&self) -> Slot<'_> {
+            let mut slots = self.table.place(KEY).candidates();
+            slots.next().expect("four")
+        }
+
+        fn cell(&self) -> Cell<'_> {
+            Cell::of_key(self.slot(), KEY)
+        }
+
+        fn charge(&self, units: u64) -> Charge<'_> {
+            let cost = Cost::new(units).expect("a cost");
+            match self.cell().charge(&self.gcra, cost, Now::new(NOW), false) {
+                Ok(Some(Charged::Allowed(_, charge))) => charge,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        /// How long after `now` the cell is whole again.
+        fn whole_after(&self, now: Now) -> Duration {
+            let seen = self.cell().peek(&self.gcra, now);
+            seen.expect("it is the key's").reset_after()
+        }
+    }
+
+    #[test]
+    fn a_back_out_behind_others_gives_back_what_cannot_have_been_refilled() {
+        // After one unit or none, two are taken, and one more; of the two somebody backs out, so many milliseconds later.
+        for before in [0, 1_000] {
+            for (late, back) in [(0, 2_000), (600, 1_400), (1_999, 1), (2_000, 0), (2_900, 0)] {
+                let one = One::new();
+                if before > 0 {
+                    one.charge(1);
+                }
+                let charge = one.charge(2);
+                one.charge(1);
+                let now = Now::new(NOW + Duration::from_millis(late));
+                charge.back_out(|| now, false);
+                let left = before + 3_000 - late - back;
+                assert_eq!(one.whole_after(now), Duration::from_millis(left));
+            }
+        }
+    }
+
+    #[test]
+    fn a_back_out_alone_gives_back_all_whenever_it_comes() {
+        for late in [0, 1_500] {
+            let one = One::new();
+            one.charge(1);
+            let now = Now::new(NOW + Duration::from_millis(late));
+            one.charge(2).back_out(|| now, false);
+            assert_eq!(one.whole_after(Now::new(NOW)), Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn a_back_out_of_a_key_that_is_gone_leaves_the_next_owner() {
+        for more in [0, 1, 1_000_000] {
+            let one = One::new();
+            let charge = one.charge(2);
+            // Another key has the slot by now, used up to the very instant to which this one was, or to a later one.
+            let slot = one.slot();
+            let tat = slot.word.load(Relaxed) + more;
+            slot.hash.store(OTHER, Relaxed);
+            slot.word.store(tat, Relaxed);
+            charge.back_out(|| Now::new(NOW), false);
+            assert_eq!(slot.word.load(Relaxed), tat);
+        }
+    }
+
+    #[test]
+    fn another_keys_slot_gives_no_answer_and_loses_nothing() {
+        for units in [1, 5] {
+            let one = One::new();
+            one.charge(units);
+            let slot = one.slot();
+            let tat = slot.word.load(Relaxed);
+            let stranger = Cell::of_key(slot, OTHER);
+            let now = Now::new(NOW);
+            let charged = stranger.charge(&one.gcra, Cost::ONE, now, false);
+            assert!(charged.expect("it fits").is_none());
+            assert!(stranger.peek(&one.gcra, now).is_none());
+            stranger.reset(now);
+            assert_eq!(slot.word.load(Relaxed), tat);
+        }
+    }
+}

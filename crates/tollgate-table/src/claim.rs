@@ -303,3 +303,149 @@ impl Table {
 
 #[cfg(model_loom)]
 pub mod models;
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{overflow::Overflow, word::Now};
+    use tollgate_core::{Cost, Limit, Nanos, gcra::Gcra};
+
+    const KEY: u64 = 7;
+    const OTHER: u64 = 8;
+    const NOW: Nanos = Nanos::new(5_000_000_000);
+
+    /// What is in a slot.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Seen {
+        Empty,
+        Active(u64),
+        Claimed(u64),
+        Killed,
+        Reserved,
+    }
+    use Seen::{Active, Claimed, Empty, Killed};
+
+    /// A line of four slots.
+    fn line() -> Table {
+        Table::new(1, 1, Overflow::Deny, None).expect("a line")
+    }
+
+    fn seen(table: &Table) -> Vec<Seen> {
+        let one = |slot: Slot<'_>| {
+            let hash = slot.hash.load(Relaxed);
+            match Word::of(slot.word.load(Relaxed)) {
+                Word::Tat(0) => Empty,
+                Word::Tat(_) => Active(hash),
+                Word::Claimed(_) => Claimed(hash),
+                Word::Killed(_) => Killed,
+                Word::Reserved => Seen::Reserved,
+            }
+        };
+        table.place(KEY).candidates().map(one).collect()
+    }
+
+    fn reserve(table: &Table, position: usize) -> Reserved<'_> {
+        let slot = table.place(KEY).candidates().nth(position).expect("four");
+        let number = Word::of(0).free_at(0).expect("an empty slot");
+        let free = Free {
+            position,
+            slot,
+            word: 0,
+            number,
+        };
+        table.reserve(free).expect("nobody else is there")
+    }
+
+    /// A claim of somebody who was never seen again.
+    fn publish(table: &Table, position: usize, hash: u64) -> Claim<'_> {
+        table.publish(reserve(table, position), hash)
+    }
+
+    /// What the key is told, whose limit is of one unit.
+    fn ask(table: &Table) -> Answer<'_> {
+        let gcra = Gcra::new(Limit::per_hour(1)).expect("a limit");
+        let ask = Ask {
+            hash: KEY,
+            gcra: &gcra,
+            cost: Cost::ONE,
+            now: Now::new(NOW),
+        };
+        table.charge(table.place(KEY), 0, &ask).expect("it fits")
+    }
+
+    fn takes(table: &Table) -> bool {
+        matches!(ask(table), Answer::Charged(Charged::Allowed(..)))
+    }
+
+    #[test]
+    fn a_claim_whose_caller_died_is_finished_by_the_next() {
+        let table = line();
+        publish(&table, 1, KEY);
+        assert!(takes(&table));
+        assert_eq!(seen(&table), [Empty, Active(KEY), Empty, Empty]);
+        assert!(!takes(&table));
+    }
+
+    #[test]
+    fn of_several_claims_the_first_is_finished_and_the_others_are_killed() {
+        let table = line();
+        for position in 1..4 {
+            publish(&table, position, KEY);
+        }
+        assert!(takes(&table));
+        assert_eq!(seen(&table), [Empty, Active(KEY), Killed, Killed]);
+        assert!(!takes(&table));
+    }
+
+    #[test]
+    fn claims_of_other_keys_are_left_alone() {
+        let table = line();
+        publish(&table, 0, OTHER);
+        publish(&table, 2, OTHER + 1);
+        assert!(takes(&table));
+        let expected = [Claimed(OTHER), Active(KEY), Claimed(OTHER + 1), Empty];
+        assert_eq!(seen(&table), expected);
+    }
+
+    #[test]
+    fn a_claim_gives_way_to_one_in_front_of_it_and_to_a_slot_in_use() {
+        let table = line();
+        let (front, target) = (publish(&table, 1, KEY), publish(&table, 2, KEY));
+        let place = table.place(KEY);
+        assert!(table.clear_way(place, target, KEY).is_none());
+        assert_eq!(seen(&table), [Empty, Claimed(KEY), Claimed(KEY), Empty]);
+        for position in [0, 3] {
+            let table = line();
+            let target = publish(&table, 2, KEY);
+            let slot = table.place(KEY).candidates().nth(position).expect("four");
+            slot.hash.store(KEY, Relaxed);
+            assert!(table.clear_way(table.place(KEY), target, KEY).is_none());
+            slot.hash.store(OTHER, Relaxed);
+            assert!(table.clear_way(table.place(KEY), target, KEY).is_some());
+        }
+        assert!(front.kill());
+        assert!(table.clear_way(place, target, KEY).is_some());
+    }
+
+    #[test]
+    fn a_claim_is_killed_once() {
+        let table = line();
+        let claim = publish(&table, 0, KEY);
+        assert!(claim.kill());
+        assert!(!claim.kill());
+        assert!(takes(&table), "its slot is free again");
+        assert!(!claim.kill(), "it is no longer this claim");
+        assert!(!takes(&table));
+    }
+
+    #[test]
+    fn a_new_key_among_slots_that_others_are_claiming_is_told_to_wait_the_grace() {
+        let table = line();
+        for position in 0..3 {
+            reserve(&table, position);
+        }
+        publish(&table, 3, OTHER);
+        assert!(matches!(ask(&table), Answer::Full(GRACE)));
+        assert_eq!(seen(&table)[3], Claimed(OTHER));
+    }
+}

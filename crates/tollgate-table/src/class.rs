@@ -129,6 +129,25 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_refill_that_a_refusal_tells_is_kept() {
+        const NANOS_PER_DAY: u64 = 86_400_000_000_000;
+        let of = |units, nanos| {
+            let limit = Limit::new(units, Duration::from_nanos(1)).expect("a limit");
+            gcra(limit.with_capacity(nanos))
+        };
+        let Err(LimitError::CapacityTooLarge { max, .. }) = of(1, 6 * 365 * NANOS_PER_DAY) else {
+            panic!("a mark is within six years");
+        };
+        let nanos = u64::try_from(max.as_nanos()).expect("a few years");
+        assert!(of(1, nanos).is_ok());
+        assert!(of(1, nanos + 1).is_err());
+        // To the quantum, and the first mark is one too many.
+        let quanta = MARKS - Now::new(Nanos::MAX).quanta();
+        assert!(of(QUANTA_PER_NANO, quanta - 1).is_ok());
+        assert!(of(QUANTA_PER_NANO, quanta).is_err());
+    }
+
+    #[test]
     fn a_limit_that_cannot_be_built_is_named_by_its_class() {
         let class = Class::from([Limit::per_second(1), Limit::per_second(u64::MAX)]);
         let refused = Rule::new(3, class).map(drop).unwrap_err();

@@ -18,10 +18,11 @@ use tollgate_core::{Allowed, Denied};
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyedDecision {
-    /// The cost was taken. Of a key under two limits these are the figures of the one that has fewer units left.
+    /// The cost was taken. Of a key under two limits these are the figures of the one that has fewer units left;
+    /// where both have as many, of the first.
     Allowed(Allowed),
     /// The cost was not taken, and nothing changed. Of a key under two limits these are the figures of the one with the
-    /// longer wait.
+    /// longer wait; where both are as long, of the first.
     Denied(Denied),
     /// The cost was not taken, since the key is new and the table has no slot for it. Only under
     /// [`Overflow::Deny`](crate::Overflow::Deny).

@@ -100,6 +100,7 @@ impl Hasher for FastHasher {
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]
 mod tests {
     use super::*;
+    use std::hash::Hash;
 
     #[test]
     fn a_seed_fixes_the_hash_and_chance_does_not() {
@@ -108,5 +109,25 @@ mod tests {
         assert_eq!(fixed, FastHash::with_seed(7).hash_one(key));
         assert_ne!(fixed, FastHash::with_seed(8).hash_one(key));
         assert_ne!(FastHash::new().hash_one(key), FastHash::new().hash_one(key));
+    }
+
+    /// Keys that differ only in what is given.
+    fn apart<K: Hash>(one: K, other: K) {
+        let hash = FastHash::with_seed(7);
+        assert_ne!(hash.hash_one(one), hash.hash_one(other));
+    }
+
+    #[test]
+    fn keys_of_every_kind_are_told_apart() {
+        apart("203.0.113.7", "203.0.113.8");
+        apart([7_u8; 40], [8; 40]);
+        apart(7_u8, 8);
+        apart(7_u16, 8);
+        apart(7_u32, 8);
+        apart(7_u64, 8);
+        apart(7_u128, 8);
+        apart(7_usize, 8);
+        apart(1_u128 << 64, 2 << 64);
+        apart(("a", "bc"), ("ab", "c"));
     }
 }

@@ -79,3 +79,31 @@ impl Occupancy {
         self.live as f64 / self.sampled.max(1) as f64
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::lines::Lines;
+    use tollgate_core::Nanos;
+
+    #[test]
+    fn a_small_table_is_looked_at_as_a_whole_and_a_large_one_by_a_sample() {
+        for (count, sampled) in [(5, 20), (1_024, 4_096), (1_025, 2_052), (100_000, 4_084)] {
+            let lines = Lines::new(count).expect("a little memory");
+            // One slot of each line is in use.
+            for line in lines.all() {
+                slots(line)
+                    .last()
+                    .expect("four")
+                    .word
+                    .store(u64::MAX / 2, Relaxed);
+            }
+            let occupancy = Occupancy::of(lines.all(), Now::new(Nanos::ZERO));
+            assert_eq!(occupancy.slots(), 4 * count as u64);
+            assert_eq!(occupancy.sampled(), sampled);
+            assert_eq!(occupancy.live(), sampled / 4);
+            assert_eq!(occupancy.live_estimate(), count as u64);
+            assert!((occupancy.share() - 0.25).abs() < 1e-9);
+        }
+    }
+}

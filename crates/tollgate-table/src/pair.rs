@@ -73,7 +73,7 @@ impl Table {
     }
 }
 
-/// The denial with the longer wait.
+/// The denial with the longer wait; of equal ones, the first.
 pub(crate) fn longer(first: Denied, second: Denied) -> Denied {
     if second.retry_after() > first.retry_after() {
         second
@@ -82,11 +82,57 @@ pub(crate) fn longer(first: Denied, second: Denied) -> Denied {
     }
 }
 
-/// The answer of the limit of which fewer units are left.
+/// The answer of the limit of which fewer units are left; of equal ones, the first.
 pub(crate) fn scarcer(first: Allowed, second: Allowed) -> Allowed {
     if second.remaining() < first.remaining() {
         second
     } else {
         first
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use tollgate_core::{Limit, Nanos, Snapshot};
+
+    /// Of a limit of so many units, at one an hour, so many taken.
+    fn held(capacity: u64, taken: u64) -> Snapshot {
+        let gcra = Gcra::new(Limit::per_hour(1).with_capacity(capacity)).expect("a limit");
+        gcra.snapshot(taken * 3_600_000_000_000 * 16, Nanos::ZERO)
+    }
+
+    fn denied(capacity: u64, taken: u64) -> Denied {
+        match held(capacity, taken).ask(Cost::ONE).expect("it fits") {
+            Decision::Denied(denied) => denied,
+            Decision::Allowed(_) => panic!("nothing is left"),
+        }
+    }
+
+    fn allowed(capacity: u64, taken: u64) -> Allowed {
+        match held(capacity, taken).ask(Cost::ONE).expect("it fits") {
+            Decision::Allowed(allowed) => allowed,
+            Decision::Denied(_) => panic!("something is left"),
+        }
+    }
+
+    #[test]
+    fn the_longer_wait_is_told_and_of_equal_ones_the_first_limits() {
+        let (short, long) = (denied(2, 2), denied(2, 3));
+        assert_eq!(longer(short, long), long);
+        assert_eq!(longer(long, short), long);
+        let equal = denied(9, 9);
+        assert_eq!(longer(short, equal), short);
+        assert_eq!(longer(equal, short), equal);
+    }
+
+    #[test]
+    fn fewer_units_left_are_told_and_of_as_many_the_first_limits() {
+        let (few, many) = (allowed(5, 3), allowed(5, 2));
+        assert_eq!(scarcer(few, many), few);
+        assert_eq!(scarcer(many, few), few);
+        let equal = allowed(9, 7);
+        assert_eq!(scarcer(few, equal), few);
+        assert_eq!(scarcer(equal, few), equal);
     }
 }

@@ -123,6 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn steps_are_as_long_as_the_lines_allow() {
+        for (count, longest) in [(8, 1), (14, 1), (15, 2), (1_000, 142), (100_000, STEP_MAX)] {
+            let lines = Lines::new(count).expect("a little memory");
+            let steps: HashSet<_> = (0..100_000_u64)
+                .map(|n| Place::new(lines.all(), n.wrapping_mul(0xD6E8_FEB8_6659_FD93)).step())
+                .collect();
+            assert_eq!(steps.len(), longest, "each length comes about");
+            assert_eq!(steps.into_iter().max(), Some(longest));
+        }
+    }
+
+    #[test]
     fn other_lines_are_near_in_a_large_table() {
         const { assert!((WAYS - 1) * STEP_MAX * LINE_BYTES < 2 << 20) };
     }

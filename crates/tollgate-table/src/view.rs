@@ -171,7 +171,7 @@ impl<'l, K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedClass<'l, K, C, S> {
         self.peek_at(key, self.limiter.clock.now())
     }
 
-    /// What is left for `key` at `now`, by the limit that has less left. Takes nothing and writes nothing.
+    /// What is left for `key` at `now`, by the limit that has less left; where both have as much, by the first. Takes nothing and writes nothing.
     ///
     /// A key without a slot has its whole capacity, though by [`Overflow`](crate::Overflow) a request for it may be
     /// answered otherwise.

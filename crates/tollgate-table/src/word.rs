@@ -175,6 +175,10 @@ mod tests {
             assert_eq!(Word::of(number.reserved()), Word::Reserved);
             assert_eq!(Word::of(number.claimed()), Word::Claimed(number));
             assert_eq!(Word::of(number.killed()), Word::Killed(number));
+            // That of the next reservation is a number too, however late.
+            let next = Word::Killed(number).free_at(u64::MAX).expect("expired");
+            assert_eq!(Word::of(next.reserved()), Word::Reserved);
+            assert_eq!(Word::of(next.claimed()), Word::Claimed(next));
         }
         for tat in [0, 1, MARKS - 1] {
             assert_eq!(Word::of(tat), Word::Tat(tat));
@@ -236,5 +240,9 @@ mod tests {
         let nanos = u64::try_from(wait.as_nanos()).expect("short");
         assert!(Word::Tat(tat).free_at(later(nanos)).is_some());
         assert!(Word::Tat(tat).free_at(later(nanos - 1)).is_none());
+        // Somebody else took it meanwhile: nobody is told to come back at once for ever.
+        let least = std::time::Duration::from_nanos(1);
+        assert_eq!(now.until_free(now.horizon()), least);
+        assert_eq!(now.until_free(0), least);
     }
 }

@@ -243,3 +243,21 @@ fn a_key_moved_to_another_class_keeps_what_it_has_taken() {
     limiter.clock().advance(Duration::from_secs(1_800));
     assert_eq!(limiter.peek(&1).remaining(), 1);
 }
+
+#[test]
+fn a_look_tells_of_the_limit_that_the_answer_told_of() {
+    // The first has fewer units left, the second, or both as many.
+    for capacities in [[2, 3], [3, 2], [2, 2]] {
+        let limits = [Limit::per_hour(1), Limit::per_minute(1)];
+        let limits = [0, 1].map(|number| limits[number].with_capacity(capacities[number]));
+        let limiter = build(limits, 1);
+        assert!(limiter.is_empty());
+        let KeyedDecision::Allowed(allowed) = limiter.try_acquire(&1, Cost::ONE).expect("it fits")
+        else {
+            panic!("it is new");
+        };
+        assert_eq!(allowed.remaining(), 1);
+        assert_eq!(limiter.peek(&1), allowed.snapshot());
+        assert!(!limiter.is_empty());
+    }
+}

@@ -235,6 +235,12 @@ fn keys_without_a_slot_share_a_cell() {
     both_ways(|| exhaustive(|| scenarios::keys_without_a_slot_share_a_cell(sound)));
 }
 
+/// Two keys without a slot, one of them denied while the other charges. Exhaustive, 10 ms.
+#[test]
+fn a_shared_cell_always_answers() {
+    both_ways(|| exhaustive(|| scenarios::a_shared_cell_always_answers(sound)));
+}
+
 /// Without the fence two callers look past each other's claims.
 #[test]
 #[should_panic(expected = "slots of the key")]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tollgate_core::{Cost, Limit, ManualClock, Nanos};
-use tollgate_table::{Class, GRACE, KeyedDecision, KeyedLimiter, Overflow};
+use tollgate_table::{Class, GRACE, KeyedDecision, KeyedLimiter, Overflow, UnequalBatch};
 use tollgate_testkit::{
     Answer, RateLimit,
     law::{Event, Law},
@@ -409,6 +409,7 @@ fn classes_of_one_key_count_in_time() {
         .expect("a small table");
     let [top, low, slow] = [0, 1, 2].map(|number| limiter.class(number).expect("given"));
     assert!(limiter.class(3).is_none());
+    assert_eq!(limiter.class_count(), 3);
     assert!(top.try_acquire(&1, cost(80)).expect("it fits").is_allowed());
     // A lower class of the same rate sees its smaller capacity gone.
     assert!(
@@ -475,4 +476,83 @@ fn what_no_slot_means_is_as_declared() {
             .expect("it fits")
             .is_allowed()
     );
+}
+
+#[test]
+fn each_line_has_a_shared_cell_for_each_limit() {
+    let limiter = KeyedLimiter::<u64>::builder([Limit::per_hour(2); 2])
+        .memory_bytes(2 * (64 + 16))
+        .overflow(Overflow::SharedCell)
+        .hasher(Plain::default())
+        .build_with_clock(ManualClock::new())
+        .expect("two lines");
+    let passed = |home: u64, numbers: std::ops::Range<u64>| {
+        let take = |number: &u64| limiter.try_acquire(&((home << 63) + number), Cost::ONE);
+        let takes = |number: &u64| take(number).expect("it fits").is_allowed();
+        numbers.filter(takes).count()
+    };
+    // Four keys have the eight slots.
+    for home in 0..2 {
+        assert_eq!(passed(home, 1..3), 2);
+    }
+    assert_eq!(limiter.len_estimate(), 8);
+    for home in 0..2 {
+        assert_eq!(passed(home, 3..9), 2, "between the others of this home");
+    }
+}
+
+#[test]
+fn a_batch_of_unequal_lengths_is_refused_and_changes_nothing() {
+    let limiter = table(Limit::per_hour(1), 1);
+    let class = limiter.class(0).expect("the first");
+    let mut answers = Vec::new();
+    let refused = Err(UnequalBatch { keys: 2, costs: 1 });
+    assert_eq!(
+        limiter.try_acquire_batch(&[1, 2], &[Cost::ONE], &mut answers),
+        refused
+    );
+    assert_eq!(
+        class.try_acquire_batch(&[1, 2], &[Cost::ONE], &mut answers),
+        refused
+    );
+    assert!(answers.is_empty());
+    assert_eq!(limiter.len_estimate(), 0);
+    // Of as many, each is answered, as of the clock.
+    limiter.clock().advance(Duration::from_secs(1));
+    limiter
+        .try_acquire_batch(&[1, 2], &[Cost::ONE; 2], &mut answers)
+        .expect("as many");
+    assert_eq!(
+        answers
+            .iter()
+            .flatten()
+            .filter(|answer| answer.is_allowed())
+            .count(),
+        2
+    );
+    class
+        .try_acquire_batch(&[1, 3], &[Cost::ONE; 2], &mut answers)
+        .expect("as many");
+    let waits: Vec<_> = answers
+        .iter()
+        .flatten()
+        .map(KeyedDecision::retry_after)
+        .collect();
+    assert_eq!(waits, [Some(Duration::from_secs(3_600)), None]);
+}
+
+#[test]
+fn a_look_tells_of_the_limit_that_the_answer_told_of() {
+    // The first has fewer units left, the second, or both as many.
+    for capacities in [[2, 3], [3, 2], [2, 2]] {
+        let limits = [Limit::per_hour(1), Limit::per_minute(1)];
+        let limits = [0, 1].map(|number| limits[number].with_capacity(capacities[number]));
+        let limiter = table(limits, 1);
+        let KeyedDecision::Allowed(allowed) = limiter.try_acquire(&1, Cost::ONE).expect("it fits")
+        else {
+            panic!("it is new");
+        };
+        assert_eq!(allowed.remaining(), 1);
+        assert_eq!(limiter.peek(&1), allowed.snapshot());
+    }
 }

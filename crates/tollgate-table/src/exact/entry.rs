@@ -134,12 +134,56 @@ const fn unpack(tats: u128) -> (u64, u64) {
     (tats as u64, (tats >> 64) as u64)
 }
 
-/// What `tats` holds as of `now`, by the limit of the rule that has less left.
+/// What `tats` holds as of `now`, by the limit of the rule that has less left; the first, where both have as much.
 pub(super) fn snapshot(rule: &Rule, tats: u128, now: Now) -> Snapshot {
     let (first, second) = unpack(tats);
     let held = rule.first.snapshot(first, now.nanos());
     match rule.second.map(|limit| limit.snapshot(second, now.nanos())) {
         Some(other) if other.remaining() < held.remaining() => other,
         _ => held,
+    }
+}
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::class::Class;
+    use tollgate_core::{Limit, Nanos};
+
+    const NOW: Nanos = Nanos::new(5_000_000_000);
+
+    #[test]
+    fn an_entry_closes_when_its_last_limit_is_whole_and_no_sooner() {
+        let limits = [Limit::per_second(1), Limit::per_second(2)];
+        for limits in [limits, [limits[1], limits[0]]] {
+            let rules = Rule::of_all([Class::from(limits)]).expect("two limits");
+            let (entry, rule) = (Entry::default(), &rules[0]);
+            let charged = entry.charge(rule, Cost::ONE, Now::new(NOW));
+            assert!(charged.expect("it fits").is_some());
+            let frees_at = entry.close(Now::new(NOW)).expect_err("it is in use");
+            let wait = Now::new(NOW).until_free(frees_at);
+            let free = NOW + wait;
+            assert!(entry.close(Now::new(Nanos::new(free.0 - 1))).is_err());
+            assert!(!entry.is_closed());
+            assert!(entry.close(Now::new(free)).is_ok());
+            assert!(entry.is_closed());
+        }
+    }
+
+    #[test]
+    fn a_closed_entry_is_whole_and_takes_no_charge() {
+        let rules = Rule::of_all([Class::from(Limit::per_second(3))]).expect("a limit");
+        let (entry, rule, now) = (Entry::default(), &rules[0], Now::new(NOW));
+        assert!(entry.close(now).is_ok());
+        assert!(entry.close(now).is_err(), "its place is another's already");
+        assert_eq!(entry.peek(rule, now).remaining(), 3);
+        assert!(
+            entry
+                .charge(rule, Cost::ONE, now)
+                .expect("it fits")
+                .is_none()
+        );
+        entry.reset();
+        assert!(entry.is_closed());
     }
 }

@@ -293,7 +293,7 @@ where
         self.peek_at(key, self.limiter.clock.now())
     }
 
-    /// What is left for `key` at `now`, by the limit that has less left. Takes nothing and makes no entry.
+    /// What is left for `key` at `now`, by the limit that has less left; where both have as much, by the first. Takes nothing and makes no entry.
     #[must_use]
     pub fn peek_at(&self, key: &K, now: Nanos) -> Snapshot {
         let (entries, now) = (self.limiter.entries.pin(), Now::new(now));

@@ -40,6 +40,7 @@ macro_rules! mixes {
                 $run(|| scenarios::one_slot_has_one_owner(sound));
                 $run(|| scenarios::two_new_keys_get_a_slot_each(sound));
                 $run(|| scenarios::keys_without_a_slot_share_a_cell(sound));
+                $run(|| scenarios::a_shared_cell_always_answers(sound));
             }
 
             #[test]

@@ -363,3 +363,27 @@ pub(crate) fn keys_without_a_slot_share_a_cell(plan: fn(Plan) -> Plan) {
     );
     assert_eq!(count([one, other]), 1);
 }
+
+/// A key without a slot whose shared cell is empty, beside another whose later `now` finds it whole: the early one is told how long the
+/// cell makes it wait, and not that there is no slot.
+pub(crate) fn a_shared_cell_always_answers(plan: fn(Plan) -> Plan) {
+    let limiter = build(plan(
+        self::plan(limit(1), 1)
+            .memory_bytes(LINE_BYTES + 8)
+            .overflow(Overflow::SharedCell),
+    ));
+    for old in 0..SLOTS as u64 {
+        assert!(takes(&limiter, 100 + old, START));
+    }
+    assert!(takes(&limiter, KEY, START));
+    let (early, late) = race(
+        &limiter,
+        |limiter| limiter.try_acquire_hashed_at(OLD, Cost::ONE, START),
+        |limiter| takes(limiter, KEY, START + UNIT),
+    );
+    assert!(late, "the cell is whole");
+    let KeyedDecision::Denied(denied) = early.expect("it fits") else {
+        panic!("the cell is empty, {early:?}");
+    };
+    assert!([UNIT, UNIT * 2].contains(&denied.retry_after()));
+}
