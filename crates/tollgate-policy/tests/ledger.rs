@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 use tollgate_core::{ManualClock, Wall};
-use tollgate_policy::{Gate, PolicyFile, Refusal, Request, Reservation, Usage};
+use tollgate_policy::{Gate, PolicyFile, Refusal, Request, Reservation, Usage, Verdict};
 use tollgate_quota::ledger::Ledger;
 
 const LIMITS: &str = r#"
@@ -756,8 +756,140 @@ fn unused_account_of_a_rate_that_becomes_slower_drains_by_the_slower_one() {
         process.admit(1).unwrap().settle(used(1));
         assert!(process.ledger.flush(HOUR));
     }
-    // All of it drains by the slower rate, for an hour and a half.
-    assert!(process.gate.admit(&slow(91)).is_err());
-    process.gate.admit(&slow(90)).unwrap().settle(used(90));
+    // Half an hour at the faster rate, and an hour at the slower one.
+    assert!(process.gate.admit(&slow(361)).is_err());
+    process.gate.admit(&slow(360)).unwrap().settle(used(360));
+    process.stop();
+}
+
+/// All that was on record drained at the new rate, for the time before the reload too.
+#[test]
+fn account_that_is_first_used_after_a_reload_has_drained_at_the_rate_before() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = |per: &str| {
+        let path = path.display();
+        format!(
+            "[ledger]\npath = '{path}'\n[[limit]]\nname = \"rate\"\nby = [\"agent\"]\nunit = \"tokens\"\nmax = 100\nper = \"{per}\"\n"
+        )
+    };
+    let process = Process::start(&text("100h"), NOVEMBER);
+    process.admit(100).unwrap().settle(used(100));
+    process.stop();
+    let process = Process::start(&text("100h"), NOVEMBER);
+    process.clock.advance(HOUR);
+    process.gate.reload(&text("1h")).unwrap();
+    assert!(process.admit(2).is_err());
+    process.admit(1).unwrap().settle(used(1));
+    process.clock.advance(HOUR);
+    process.admit(100).unwrap().settle(used(100));
+    process.stop();
+}
+
+/// Its last period was over, and with it what it owed.
+#[test]
+fn debt_of_an_evicted_account_is_kept_when_the_clock_is_set_back() {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = format!(
+        "max_accounts = 2\n[ledger]\npath = '{}'\n[[limit]]\nname = \"daily\"\nby = [\"agent\"]\nunit = \"tokens\"\nmax = 13\n\
+        algorithm = \"calendar\"\nper = \"day\"\n",
+        path.display()
+    );
+    let process = Process::start(&text, NOVEMBER);
+    process.admit(13).unwrap().settle(used(43));
+    process.stop();
+    // Owed: 30 on the next day, 17 on the one after it, 4 on the third.
+    let process = Process::start(&text, NOVEMBER + 4 * DAY_NS);
+    process.admit(1).unwrap().release();
+    process.clock.advance(Duration::from_secs(5));
+    for agent in ["b", "c"] {
+        let request = Request::new().with("agent", agent).input_tokens(1);
+        drop(process.gate.admit(&request).unwrap());
+    }
+    process.stop();
+    let file = tollgate_quota::ledger::LedgerFile::alone(&path).unwrap();
+    file.each_account(|account| assert_ne!(account.key.scopes(), [("agent", "a")]))
+        .unwrap();
+    drop(file);
+    for (day, left) in [(1, 0), (2, 0), (3, 9), (4, 13)] {
+        let process = Process::start(&text, NOVEMBER + day * DAY_NS);
+        assert!(process.admit(left + 1).is_err(), "on day {day}");
+        if left > 0 {
+            process.admit(left).unwrap().settle(used(left));
+        }
+        process.stop();
+    }
+}
+
+/// The meter that took the debt was frozen, and led nowhere: its limit had gone.
+#[test]
+fn debt_of_a_request_reaches_its_limit_when_that_comes_back_with_another_max() {
+    let folder = tempfile::tempdir().unwrap();
+    for (place, how) in [
+        "algorithm = \"calendar\"\nper = \"month\"",
+        "algorithm = \"fixed\"\nper = \"1h\"",
+        "per = \"1h\"",
+        "algorithm = \"lifetime\"",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.path().join(place.to_string());
+        let text = |max: Option<u64>| {
+            let limit = max.map_or_else(String::new, |max| {
+                format!("[[limit]]\nname = \"it\"\nby = [\"agent\"]\nunit = \"tokens\"\n{how}\nmax = {max}\n")
+            });
+            let path = path.display();
+            format!(
+                "{limit}[[limit]]\nname = \"other\"\nunit = \"requests\"\nalgorithm = \"lifetime\"\nmax = 9\n[ledger]\npath = '{path}'\n"
+            )
+        };
+        let process = Process::start(&text(Some(100)), NOVEMBER);
+        let open = process.admit(10).unwrap();
+        process.gate.reload(&text(None)).unwrap();
+        process.gate.reload(&text(Some(200))).unwrap();
+        process.admit(1).unwrap().settle(used(1));
+        open.settle(used(60));
+        assert_eq!(process.used()[0].1, 61, "{how}");
+        process.stop();
+        let process = Process::start(&text(Some(200)), NOVEMBER);
+        assert_eq!(process.used()[0].1, 61, "{how}");
+        process.stop();
+    }
+}
+
+/// The account was made, and nobody had asked the ledger for it; and who asked whether a request would pass was told yes.
+#[test]
+fn usage_and_explanations_know_what_is_on_record_of_an_account_that_was_not_charged_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = policy(&folder.path().join("ledger"), "");
+    let process = Process::start(&text, NOVEMBER);
+    process.admit(900).unwrap().settle(used(900));
+    let known = process.used();
+    assert_eq!(
+        known[..2],
+        [("monthly".to_owned(), 900), ("ever".to_owned(), 900)]
+    );
+    process.stop();
+    let process = Process::start(&text, NOVEMBER);
+    let refuses = || {
+        let told = process.gate.explain(&request(101));
+        matches!(&told[0].verdict, Verdict::Refuses(limited) if limited.used == 900)
+    };
+    // The last of them does not persist.
+    assert!(refuses() && process.used()[..3] == known[..3]);
+    // One that never fits.
+    assert!(process.admit(1_001).is_err());
+    assert!(
+        refuses() && process.used()[..3] == known[..3],
+        "{:?}",
+        process.used()
+    );
+    process.admit(100).unwrap().settle(used(100));
+    assert_eq!(process.used()[0].1, 1_000);
+    assert!(process.admit(1).is_err());
     process.stop();
 }

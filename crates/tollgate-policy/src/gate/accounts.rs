@@ -375,12 +375,18 @@ impl Accounts {
     ) -> Result<Arc<Account>, Refusal> {
         let mut scopes = self.scopes(request);
         let wanted = scopes.wanted(limit)?;
-        if let Some(held) = self.held(policy, limit, &wanted, at) {
-            return Ok(held);
+        let held = self.held(policy, limit, &wanted, at);
+        let rule = limit.rule_for(wanted.values());
+        let unread = self.keeper.unread(limit, &rule, wanted.values(), at);
+        if let (Some(held), None) = (&held, &unread) {
+            return Ok(Arc::clone(held));
         }
         wanted.fits(limit)?;
         let floors = &self.floors;
-        let fresh = Account::fresh(policy, limit, &wanted, at, floors, None);
+        let mut fresh = Account::fresh(policy, limit, &wanted, at, floors, None);
+        if unread.is_some() {
+            fresh.meter = unread;
+        }
         Ok(Arc::new(fresh))
     }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Limited, Refusal, Request, Usage,
     file::{Mode, Unit},
+    meter::AnyMeter,
 };
 use smallvec::SmallVec;
 use std::time::Duration;
@@ -361,10 +362,11 @@ impl Inner {
             if account.is_of(policy) && !account.is_closed() {
                 return Some(Arc::clone(account));
             }
-            let limit = policy
-                .limits
-                .iter()
-                .find(|limit| limit.id == account.limit.id)?;
+            // What a ledger keeps goes on under a limit that was removed and added again, too.
+            let is_kept = account.meter.as_ref().is_some_and(AnyMeter::is_leased);
+            let limit = policy.limits.iter().find(|limit| {
+                limit.id == account.limit.id || is_kept && limit.keeps_accounts_of(&account.limit)
+            })?;
             self.accounts
                 .of_reservation(policy, limit, &account.values(), at)
         })

@@ -91,15 +91,15 @@ impl Keeper {
         }
     }
 
-    /// Tells the ledger of the limits of `policy`, before that is in force.
-    pub(super) fn learn(&self, policy: &Policy) {
+    /// Tells the ledger of the limits of `policy`, before that is in force as of `at`.
+    pub(super) fn learn(&self, policy: &Policy, at: Moment) {
         let Some(ledger) = &self.ledger else {
             return;
         };
         for limit in &policy.limits {
             let key = limit.account_key(&vec![""; limit.by.len()]);
             if let (Some(kept), Some(key)) = (&limit.kept, key) {
-                ledger.limit_drains(&key, kept.drain);
+                ledger.limit_drains(&key, kept.drain, kept.begins_empty, at.wall);
             }
         }
     }
@@ -168,22 +168,21 @@ impl Keeper {
         })
     }
 
-    /// What the account of `values` has committed by its record, as of `at`, if the ledger keeps it and has one. Reads the file.
-    pub(super) fn used_on_record(
+    /// A meter with what the account of `values` has on record as of `at`, if the ledger keeps it, has a record, and the account has not found
+    /// that yet: it was not used since the start. Reads the file.
+    pub(super) fn unread(
         &self,
         limit: &CompiledLimit,
         rule: &Rule,
         values: &[&str],
         at: Moment,
-    ) -> Option<u64> {
-        let record = self
-            .ledger
-            .as_ref()?
-            .record(&limit.account_key(values)?)
-            .ok()??;
+    ) -> Option<AnyMeter> {
+        let kept = limit.kept.as_ref()?;
+        let ledger = self.ledger.as_ref()?;
+        let record = ledger.unread(&limit.account_key(values)?).ok()??;
         let meter = limit.meter_with(rule, 0, at).ok().flatten()?;
-        meter.restore(&record, at, limit.kept.as_ref()?.frame);
-        Some(tollgate_core::Meter::used(&meter, at))
+        meter.restore(&record, at, kept.frame);
+        Some(meter)
     }
 
     /// What becomes of a request for which `limit` is lent nothing, `waited` after it came.
@@ -237,15 +236,15 @@ impl Keeper {
 
 #[cfg(not(feature = "ledger"))]
 impl Keeper {
-    pub(super) fn learn(&self, _policy: &Policy) {}
+    pub(super) fn learn(&self, _policy: &Policy, _at: Moment) {}
 
-    pub(super) fn used_on_record(
+    pub(super) fn unread(
         &self,
         _limit: &CompiledLimit,
         _rule: &Rule,
         _values: &[&str],
         _at: Moment,
-    ) -> Option<u64> {
+    ) -> Option<AnyMeter> {
         None
     }
 

@@ -237,7 +237,7 @@ impl GateBuilder {
             .map_err(|unfit| PolicyErrors::unfit(text, unfit))?;
         let keeper = Keeper::new(self.keeping, file.ledger.as_ref(), &self.clock)
             .map_err(|(fault, remedy)| PolicyErrors::ledger(text, fault, remedy))?;
-        keeper.learn(&policy);
+        keeper.learn(&policy, self.clock.moment());
         Ok(Gate(tollgate_sync::Arc::new(Inner {
             clock: self.clock,
             policy: Current::new(policy),

@@ -63,9 +63,11 @@ pub(crate) struct Kept {
     pub(crate) has_periods: bool,
     /// What makes numbers of periods the same in every process.
     pub(crate) frame: i64,
-    /// How the slowest of its accounts drains, where units do and a fresh account has committed nothing.
+    /// How the slowest of its accounts drains, where units do.
     #[cfg(feature = "ledger")]
     pub(crate) drain: tollgate_quota::ledger::Drain,
+    /// Whether a fresh account has committed nothing.
+    pub(crate) begins_empty: bool,
 }
 
 /// What an override may change.
@@ -285,7 +287,7 @@ impl CompiledLimit {
     /// True if accounts of `old` keep their committed units under this limit: the same name, unit, scope and
     /// algorithm. A gcra limit's period may change, since a backlog is so many units at any rate; other periods
     /// are what their units are counted in.
-    fn keeps_accounts_of(&self, old: &Self) -> bool {
+    pub(super) fn keeps_accounts_of(&self, old: &Self) -> bool {
         let same_periods = match (&self.algorithm, &old.algorithm) {
             (Algorithm::Gcra { .. }, Algorithm::Gcra { .. }) => true,
             (new, old) => new == old,
@@ -527,6 +529,13 @@ fn kept(rule: &LimitRule, changed: impl Iterator<Item = u64>, wall_offset: i64) 
             Algorithm::Calendar(_) | Algorithm::Fixed { .. }
         ),
         frame,
+        begins_empty: !matches!(
+            rule.algorithm,
+            Algorithm::Gcra {
+                initial: Some(_),
+                ..
+            }
+        ),
         #[cfg(feature = "ledger")]
         drain: drain(&rule.algorithm, rule.max.into_iter().chain(changed).min()),
     })
@@ -538,10 +547,7 @@ fn drain(algorithm: &Algorithm, least: Option<u64>) -> tollgate_quota::ledger::D
     use tollgate_quota::ledger::Drain;
 
     match *algorithm {
-        Algorithm::Gcra {
-            per_ns,
-            initial: None,
-        } => Drain::Rate {
+        Algorithm::Gcra { per_ns, .. } => Drain::Rate {
             // One that admits nothing drains as one of a unit does.
             units: std::num::NonZeroU64::new(least.unwrap_or(1))
                 .unwrap_or(std::num::NonZeroU64::MIN),

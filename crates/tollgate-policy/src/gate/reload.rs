@@ -73,12 +73,11 @@ impl Gate {
                 reload.removed.push(Arc::clone(&known.name));
             }
         }
-        inner.accounts.keeper.learn(&new);
+        let at = at.unwrap_or_else(|| inner.clock.moment());
+        inner.accounts.keeper.learn(&new, at);
         let new = tollgate_sync::Arc::new(new);
         inner.policy.put(tollgate_sync::Arc::clone(&new));
-        inner
-            .accounts
-            .refresh(&new, at.unwrap_or_else(|| inner.clock.moment()));
+        inner.accounts.refresh(&new, at);
         inner.lines.wake_all();
         Ok(reload)
     }

@@ -115,13 +115,15 @@ impl Gate {
             let rule = account
                 .as_ref()
                 .map_or_else(|| limit.rule_for(&values), |account| account.rule);
-            let used = match &account {
-                Some(account) => account.meter.as_ref().map_or(0, |meter| meter.used(at)),
-                None => inner
-                    .accounts
-                    .keeper
-                    .used_on_record(limit, &rule, &values, at)
-                    .unwrap_or_else(|| limit.used_at_start(&rule)),
+            // Debt may be charged before the record is read, which adds to it.
+            let unread = inner.accounts.keeper.unread(limit, &rule, &values, at);
+            let used = match (&account, &unread) {
+                (None, None) => limit.used_at_start(&rule),
+                (account, unread) => {
+                    let held = account.as_ref().and_then(|account| account.meter.as_ref());
+                    let meters = held.into_iter().chain(unread).map(|meter| meter.used(at));
+                    meters.fold(0, u64::saturating_add)
+                }
             };
             let max = rule.max.map(|_| rule.ceiling);
             usage.push(LimitUsage {

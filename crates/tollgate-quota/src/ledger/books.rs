@@ -1,12 +1,15 @@
 //! The ledger as an authority: what it lends is lent when its transaction is committed.
 
 use super::{
-    file::{ACCOUNTS, AHEAD, LEASE_KEY, META, PAST, WALL_KEY},
+    file::{ACCOUNTS, AHEAD, LEASE_KEY, META, PAST, WALL_KEY, WRITER_KEY},
     row::{AheadRow, Past, PastRow, Row},
 };
 use crate::lease::{Ahead, spent};
 use redb::{ReadableDatabase, ReadableTable, Table, WriteTransaction};
-use std::ops::Bound;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    ops::Bound,
+};
 use tollgate_core::{Authority, LeaseId, Report, Standing, Wall};
 
 /// What is on record of an account.
@@ -374,24 +377,48 @@ pub(super) fn enter(
     Ok(())
 }
 
-/// Remembers the wall time of a commit and the number of its last lease.
-pub(super) fn seal(
-    transaction: &WriteTransaction,
-    wall: Wall,
-    last_lease: u64,
-) -> Result<(), redb::Error> {
-    let mut meta = transaction.open_table(META)?;
-    meta.insert(WALL_KEY, wall.0.cast_unsigned())?;
-    meta.insert(LEASE_KEY, last_lease)?;
-    Ok(())
+/// What is remembered of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seal {
+    /// When it was made.
+    pub(super) wall: Option<Wall>,
+    /// The number of its last lease.
+    pub(super) lease: u64,
+    /// Who made it: no two processes are alike.
+    pub(super) writer: Option<u64>,
 }
 
-/// The wall time of the last commit, and the number of the last lease.
-pub(super) fn sealed(database: &impl ReadableDatabase) -> Result<(Option<Wall>, u64), redb::Error> {
-    let meta = database.begin_read()?.open_table(META)?;
-    let wall = meta.get(WALL_KEY)?;
-    let lease = meta.get(LEASE_KEY)?.map_or(0, |lease| lease.value());
-    Ok((wall.map(|wall| Wall(wall.value().cast_signed())), lease))
+impl Seal {
+    pub(super) fn read(database: &impl ReadableDatabase) -> Result<Self, redb::Error> {
+        let meta = database.begin_read()?.open_table(META)?;
+        let number = |key: &str| Ok::<_, redb::Error>(meta.get(key)?.map(|row| row.value()));
+        Ok(Self {
+            wall: number(WALL_KEY)?.map(|wall| Wall(wall.cast_signed())),
+            lease: number(LEASE_KEY)?.unwrap_or(0),
+            writer: number(WRITER_KEY)?,
+        })
+    }
+
+    pub(super) fn write(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
+        let mut meta = transaction.open_table(META)?;
+        let wall = self.wall.map(|wall| wall.0.cast_unsigned());
+        for (key, number) in [
+            (WALL_KEY, wall),
+            (LEASE_KEY, Some(self.lease)),
+            (WRITER_KEY, self.writer),
+        ] {
+            if let Some(number) = number {
+                meta.insert(key, number)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number for one who writes.
+pub(super) fn new_writer() -> u64 {
+    // Keyed anew by the system's randomness.
+    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(all(test, not(any(model_loom, model_shuttle))))]

@@ -2,7 +2,7 @@
 
 use super::{
     LedgerError,
-    books::{Books, seal, sealed},
+    books::{Books, Seal, new_writer},
     desk::Shared,
     file::{Store, guarded},
     told::Teller,
@@ -34,6 +34,8 @@ pub(super) struct Clerk {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     interval: Duration,
+    /// By what its commits are known.
+    writer: u64,
     /// The last lease that was given before this process, and the last that it has tried to give.
     leases: (u64, u64),
     /// The wall time of the last commit before this process, until it is compared with the clock.
@@ -62,7 +64,9 @@ impl Clerk {
         interval: Duration,
         history: Duration,
     ) -> Self {
-        let (sealed_at, last) = store.sealed;
+        let Seal {
+            wall, lease: last, ..
+        } = store.sealed;
         Self {
             teller: Teller::new(Arc::clone(&shared.name)),
             walk: Walk::new(clock.moment(), history),
@@ -70,8 +74,9 @@ impl Clerk {
             shared,
             clock,
             interval,
+            writer: new_writer(),
             leases: (last, last),
-            sealed_at,
+            sealed_at: wall,
             sealed: last,
             backoff: None,
             rounds: 0,
@@ -217,10 +222,13 @@ impl Clerk {
         let database = Arc::clone(self.store.database()?);
         self.shared.show(&database);
         let (first, last) = self.leases;
-        // It was opened again: what may be there is what was on record, or what was tried since.
+        // It was opened again: what may be there is what was found, or what this process has tried since. Nobody else may have been there.
         if self.backoff.is_some() {
-            let (_, there) = guarded(&path, || sealed(database.as_ref()))?;
-            if !(self.sealed..=last).contains(&there) {
+            let there = guarded(&path, || Seal::read(database.as_ref()))?;
+            let is_as_found = self.sealed == first && there == self.store.sealed;
+            let is_ours =
+                there.writer == Some(self.writer) && (self.sealed..=last).contains(&there.lease);
+            if !is_as_found && !is_ours {
                 return Err(LedgerError::Replaced { path });
             }
         }
@@ -236,7 +244,7 @@ impl Clerk {
         let most = last.saturating_add(numbers.len() as u64);
         self.leases = (first, most);
         let now = Instant::now();
-        let (shared, walk) = (&self.shared, &mut self.walk);
+        let (shared, walk, writer) = (&self.shared, &mut self.walk, self.writer);
         let (written, step) = guarded(&path, || {
             let mut transaction = database.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
@@ -265,7 +273,12 @@ impl Clerk {
                 shared.has(key) || lease.is_some_and(|lease| lease.0 > first)
             })?;
             drop(books);
-            seal(&transaction, at.wall, most)?;
+            let seal = Seal {
+                wall: Some(at.wall),
+                lease: most,
+                writer: Some(writer),
+            };
+            seal.write(&transaction)?;
             transaction.commit()?;
             Ok((written, step))
         })?;

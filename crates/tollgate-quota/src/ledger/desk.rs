@@ -3,7 +3,7 @@
 //! Accounts ask through a lock-free queue. The mutexes are taken by those who make an account, who wait, and the
 //! ledger's thread; never while that is inside a disk call.
 
-use super::{Drain, Status, Terms, flags::Urgency, key, lock, told::Unrecorded};
+use super::{Drain, Status, Terms, drain::Draining, flags::Urgency, key, lock, told::Unrecorded};
 use crate::lease::{Ahead, Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
 use redb::Database;
@@ -17,6 +17,7 @@ use std::{
     thread::Thread,
     time::{Duration, Instant},
 };
+use tollgate_core::{Standing, Wall};
 
 /// One account in use.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ struct Registry {
     accounts: HashMap<u64, Entry>,
     by_key: HashMap<Arc<[u8]>, u64>,
     /// How accounts drain, by what names their limit in their keys.
-    drains: HashMap<Box<[u8]>, Drain>,
+    drains: HashMap<Box<[u8]>, Draining>,
 }
 
 #[derive(Debug, Default)]
@@ -174,26 +175,42 @@ impl Shared {
         lock(&self.registry).accounts.get(&number).cloned()
     }
 
+    /// Whether an account of this key is in use and has what was on record.
+    pub(super) fn is_read(&self, key: &[u8]) -> bool {
+        let registry = lock(&self.registry);
+        let number = registry.by_key.get(key);
+        let entry = number.and_then(|number| registry.accounts.get(number));
+        entry.is_some_and(|entry| entry.is_restored || entry.is_fresh)
+    }
+
     /// Whether an account of this key is in use.
     pub(super) fn has(&self, key: &[u8]) -> bool {
         lock(&self.registry).by_key.contains_key(key)
     }
 
-    /// Accounts of the limit of this key drain so, and perhaps more slowly.
-    pub(super) fn limit_drains(&self, key: &[u8], drain: Drain) {
+    /// Accounts of the limit of this key drain so from `wall` on.
+    pub(super) fn limit_drains(&self, key: &[u8], drain: Drain, begins_empty: bool, wall: Wall) {
         let drains = &mut lock(&self.registry).drains;
-        let known = drains.entry(key::limit_of(key).into()).or_insert(drain);
-        *known = known.slower(drain);
+        let known = drains.entry(key::limit_of(key).into());
+        known
+            .or_insert(Draining::new(drain))
+            .change(drain, begins_empty, wall);
     }
 
-    /// How accounts of the limit of this key drain, if that was told.
+    fn draining(&self, key: &[u8]) -> Option<Draining> {
+        lock(&self.registry).drains.get(key::limit_of(key)).copied()
+    }
+
+    /// How the slowest account of the limit of this key drains and has drained to nothing, as far as that was told.
     pub(super) fn drain_of(&self, key: &[u8]) -> Drain {
-        let registry = lock(&self.registry);
-        registry
-            .drains
-            .get(key::limit_of(key))
-            .copied()
-            .unwrap_or_default()
+        let draining = self.draining(key);
+        draining.map_or(Drain::Never, |draining| draining.to_nothing())
+    }
+
+    /// What was left of `standing`, which is of the limit of this key, when that came to drain as it does now.
+    pub(super) fn drained(&self, key: &[u8], standing: &Standing) -> Standing {
+        let draining = self.draining(key);
+        draining.map_or(*standing, |draining| draining.before_now(standing))
     }
 
     /// The newest meter of an account.
@@ -398,7 +415,7 @@ impl fmt::Debug for Shared {
 mod tests {
     use super::*;
     use crate::Lifetime;
-    use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
+    use tollgate_core::{Cost, Meter, Moment, Nanos};
 
     const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
     const TERMS: Terms = Terms {

@@ -59,9 +59,10 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
-    /// Another one lies where it was: in place of a disk that is not mounted any more, or a copy that was put back while its gate ran.
+    /// Another one lies where it was: in place of a disk that is not mounted any more, or a copy that was put back while its gate ran. Or it is
+    /// the same one, and another process came to it by another name while its disk failed.
     #[error(
-        "the ledger {} is not the one that was open: nothing is written to it; put that back, or start its gate anew to go on from this one",
+        "the ledger {} is not as this process left it: it is another one, or another process has used it, and nothing is written to it; put the one back that was open, or start its gate anew to go on from this one",
         path.display()
     )]
     Replaced {

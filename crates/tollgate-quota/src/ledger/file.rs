@@ -2,7 +2,7 @@
 
 use super::{
     LedgerError,
-    books::sealed,
+    books::Seal,
     old,
     row::{AheadRow, PastRow, Row},
 };
@@ -21,7 +21,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tollgate_core::Wall;
 
 /// The format that this program writes, and the newest that it reads. Format 1 knew nothing lent ahead, and a program that knows no other must
 /// not open a file that may have it; formats 1 and 2 had [another history](old).
@@ -33,6 +32,7 @@ pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("me
 pub(super) const FORMAT_KEY: &str = "format";
 pub(super) const WALL_KEY: &str = "wall";
 pub(super) const LEASE_KEY: &str = "lease";
+pub(super) const WRITER_KEY: &str = "writer";
 
 pub(super) const ACCOUNTS: TableDefinition<'_, &[u8], Row> = TableDefinition::new("accounts");
 /// What is lent of an account's next period, while something is.
@@ -72,7 +72,7 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn new(path: &Path) -> Result<Self, LedgerError> {
-        let lock_path = beside(path, ".lock");
+        let lock_path = beside(&real(path), ".lock");
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -228,15 +228,15 @@ impl Identity {
 pub(super) struct Store {
     medium: Box<dyn Medium>,
     database: Option<Arc<Database>>,
-    /// What was sealed when it was opened first.
-    pub(super) sealed: (Option<Wall>, u64),
+    /// The last commit when it was opened first.
+    pub(super) sealed: Seal,
     pub(super) notices: Vec<String>,
 }
 
 impl Store {
     pub(super) fn open(medium: Box<dyn Medium>) -> Result<Self, LedgerError> {
         let (database, noticed) = medium.open()?;
-        let sealed = guarded(medium.path(), || sealed(&database))?;
+        let sealed = guarded(medium.path(), || Seal::read(&database))?;
         let notices = noticed.into_iter().map(str::to_owned).collect();
         Ok(Self {
             medium,
@@ -399,6 +399,19 @@ pub(super) fn guarded<T>(
             Err(damaged(path, &told.unwrap_or("a page makes no sense")))
         }
     }
+}
+
+/// The path without links, so that who comes by another name finds the same lock; as far as there is something.
+fn real(path: &Path) -> PathBuf {
+    let of_folder = || {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let real = fs::canonicalize(path).ok().or_else(of_folder);
+    real.unwrap_or_else(|| path.to_owned())
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

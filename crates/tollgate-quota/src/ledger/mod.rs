@@ -33,10 +33,11 @@
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
 //!   [`Status`]; meanwhile each limit does what its policy says. A file that is deleted, moved away or replaced while it is in use is such
 //!   a failure ([`LedgerError::Gone`], [`LedgerError::Replaced`]): the ledger looks for it before and after each commit (where the system has
-//!   inodes, also whether it is the same). Nothing is lent, nothing is made in its place and nothing written to another one: it goes on when its
-//!   own is back.
+//!   inodes, also whether it is the same). Nothing is lent, nothing is made in its place and nothing written to another one, nor to one that
+//!   another process has used meanwhile: it goes on when its own is back.
 //! - **The file** is never replaced by an empty one. A damaged file, one of a newer format and one that another process has open are
 //!   refused by name. Opening it checks every page, and whoever only reads it checks every row.
+//! - **Rates**: while no process ran, units have drained at the first rate of the next that did.
 //! - **Windows** that slide (slotted rings and logs) count what they had counted for one more length after a restart, since when in the
 //!   window each unit was admitted is not on record. They may refuse what they would have admitted, and never the other way.
 //! - **Refusals** are counts for people: a kill may lose those of the last minute.
@@ -72,7 +73,7 @@
 //!
 //! | Table | Key | Value |
 //! | --- | --- | --- |
-//! | `meta` | `format`; `wall`, the wall time of the last commit; `lease`, the last one given | a number |
+//! | `meta` | `format`; `wall`, the wall time of the last commit; `lease`, the last one given; `writer`, by which the process that made it knows its own | a number |
 //! | `accounts` | an [`AccountKey`] | lease (0: none is out), stamp, committed, out, max, peak, refused, whether it has periods, checksum |
 //! | `ahead` | an `AccountKey`, while something is lent of its next period | stamp of that period, units, checksum |
 //! | `past` | an `AccountKey`; the stamp of the period | when it was found ended, in ns since the Unix epoch; committed, max, peak, refused, checksum |
@@ -95,6 +96,7 @@ mod books;
 mod clerk;
 mod demand;
 mod desk;
+mod drain;
 mod error;
 #[cfg(test)]
 mod faults;
@@ -109,6 +111,7 @@ mod view;
 mod visit;
 mod walk;
 
+pub use drain::Drain;
 pub use error::LedgerError;
 pub use key::AccountKey;
 pub use view::{AccountRecord, LedgerFile, PastPeriod};
@@ -119,13 +122,12 @@ use desk::Shared;
 use file::{Files, Store};
 use std::{
     fmt,
-    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
-use tollgate_core::Clock;
+use tollgate_core::{Clock, Wall};
 
 /// When what changed is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,65 +227,6 @@ pub struct Terms {
     pub has_periods: bool,
 }
 
-/// How long an account takes until nothing is left of what it has committed, if no more comes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Drain {
-    /// Not known, or it never is: units stay until their period ends.
-    #[default]
-    Never,
-    /// So long, however much that is.
-    Within(Duration),
-    /// As long as its units take at this rate.
-    Rate {
-        /// So many units drain,
-        units: NonZeroU64,
-        /// in so long.
-        per: Duration,
-    },
-}
-
-impl Drain {
-    /// How long `units` take.
-    fn takes(self, units: u64) -> Option<Duration> {
-        match self {
-            Self::Never => None,
-            Self::Within(most) => Some(most),
-            Self::Rate { units: rate, per } => {
-                let ns = per.as_nanos().checked_mul(u128::from(units))?;
-                u64::try_from(ns.div_ceil(u128::from(rate.get())))
-                    .ok()
-                    .map(Duration::from_nanos)
-            }
-        }
-    }
-
-    /// The one of two that takes longer for the same units.
-    fn slower(self, other: Self) -> Self {
-        let is_slower = match (self, other) {
-            (Self::Never, _) => false,
-            (_, Self::Never) => true,
-            (
-                Self::Rate { units, per },
-                Self::Rate {
-                    units: others,
-                    per: other_per,
-                },
-            ) => {
-                let takes = |per: Duration, units: NonZeroU64| {
-                    per.as_nanos().saturating_mul(units.get().into())
-                };
-                takes(other_per, units) > takes(per, others)
-            }
-            // Accounts of one algorithm drain in one way.
-            (Self::Within(most), Self::Within(other)) => other > most,
-            (Self::Within(_), Self::Rate { .. }) | (Self::Rate { .. }, Self::Within(_)) => {
-                return Self::Never;
-            }
-        };
-        if is_slower { other } else { self }
-    }
-}
-
 /// A ledger that is open: see the [module](self)'s page. A clone is another handle of the same one; the last to go closes it.
 #[derive(Clone)]
 pub struct Ledger(Arc<Handle>);
@@ -356,10 +299,16 @@ impl Ledger {
         })
     }
 
-    /// Tells how the slowest account drains of the limit that `key` is an account of, where units do: accounts that nobody uses become history
-    /// when that is over. Of all that is told of a limit the slowest counts. It is to be told before a slower rate is in force.
-    pub fn limit_drains(&self, key: &AccountKey, drain: Drain) {
-        self.0.shared.limit_drains(key.bytes(), drain);
+    /// Tells how the slowest account drains of the limit that `key` is an account of, where units do, from `wall` on; for what was on
+    /// record before the first time it is told, ever since. It is to be told before the change is in force.
+    ///
+    /// By this the units of an account that is first used in this process after a change have drained until then as they did before. And
+    /// accounts that nobody uses become history when they have drained, if one of which nothing is on record `begins_empty`, with no initial
+    /// units.
+    pub fn limit_drains(&self, key: &AccountKey, drain: Drain, begins_empty: bool, wall: Wall) {
+        self.0
+            .shared
+            .limit_drains(key.bytes(), drain, begins_empty, wall);
     }
 
     /// What is on record of the account of `key`, with the last commit; none if nothing is. Reads the file: not for those who admit.
@@ -372,6 +321,25 @@ impl Ledger {
             return Err(LedgerError::Io(format!("{}: it is not open", shared.name)));
         };
         view::record(Path::new(&*shared.name), &database, key)
+    }
+
+    /// What an account of `key` that is used for the first time in this process finds on record; none if nothing is, and once it has found it.
+    /// Reads the file, as [`Self::record`] does.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub fn unread(&self, key: &AccountKey) -> Result<Option<AccountRecord>, LedgerError> {
+        let shared = &self.0.shared;
+        if shared.is_read(key.bytes()) {
+            return Ok(None);
+        }
+        let mut record = self.record(key)?;
+        if let Some(record) = &mut record
+            && !record.has_periods
+        {
+            record.standing = shared.drained(key.bytes(), &record.standing);
+        }
+        Ok(record)
     }
 
     /// Waits until a commit has ended, or failed, that may have answered whatever was asked before; at most for `most`. True if

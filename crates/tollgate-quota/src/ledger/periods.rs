@@ -62,14 +62,6 @@ impl Periods {
             Self::Windows(_) => self.period(stamp).end <= now,
         }
     }
-
-    /// The stamp of the period after that of `stamp`.
-    pub(super) fn next(&self, stamp: i64) -> i64 {
-        match self {
-            Self::Calendar(_) => self.period(stamp).end.0,
-            Self::Windows(_) => stamp.saturating_add(1),
-        }
-    }
 }
 
 /// Whether an algorithm has these words. Periods or not, a limit that a ledger keeps has one of those.

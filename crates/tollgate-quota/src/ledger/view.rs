@@ -2,8 +2,11 @@
 
 use super::{
     AccountKey, LedgerError,
-    books::Record,
-    file::{ACCOUNTS, AHEAD, Files, PAST, guarded, open_alone, open_to_read, put_format},
+    books::{Record, new_writer},
+    file::{
+        ACCOUNTS, AHEAD, Files, META, PAST, WRITER_KEY, guarded, open_alone, open_to_read,
+        put_format,
+    },
     old,
     row::{AheadRow, Past},
 };
@@ -314,6 +317,10 @@ fn put_in(
         table.insert(place, row.row(place))?;
     }
     drop(table);
+    // Whoever has it open, though its disk fails, is not to go on from what it knows.
+    transaction
+        .open_table(META)?
+        .insert(WRITER_KEY, new_writer())?;
     transaction.commit()?;
     Ok(())
 }

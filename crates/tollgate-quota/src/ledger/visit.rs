@@ -1,11 +1,10 @@
 //! One account within a transaction: what is found of it, what is written, and what is lent once that is on disk.
 
 use super::{
-    AccountKey, ahead,
+    ahead,
     books::Books,
     demand::Demand,
     desk::{Entry, Shared},
-    periods::Periods,
 };
 use crate::lease::{Ahead, Begun, Lend, NextPeriod, Placed};
 use std::{
@@ -346,7 +345,7 @@ impl Visit<'_, '_> {
             (self.books.record(key)?, self.books.ahead(key)?)
         };
         let is_restored = match record {
-            Some(record) => account.restore(&record.standing, record.out, self.at),
+            Some(record) => self.charge_record(key, &record.standing, record.out),
             None => self.skip_passed(key)? && account.begin_with(self.entry.terms.initial, self.at),
         };
         if !is_restored {
@@ -367,19 +366,19 @@ impl Visit<'_, '_> {
         Ok(true)
     }
 
-    /// Begins an account of which nothing is on record after its last period, if that was found ended and the clock was set back since; and one
-    /// without periods, or whose periods are not known, as it stood then. False if its meter is closed, or is still to take over.
+    /// Charges what was on record. What drained before the limit drained as it does now is left out before.
+    fn charge_record(&self, key: &[u8], standing: &Standing, lent: u64) -> bool {
+        let standing = self.shared.drained(key, standing);
+        self.entry.account.restore(&standing, lent, self.at)
+    }
+
+    /// Begins an account of which nothing is on record as it stood in its last period, if that was found ended and the clock was set back since;
+    /// and one without periods as it stood when it was found drained. False if its meter is closed, or is still to take over.
     fn skip_passed(&self, key: &[u8]) -> Result<bool, redb::Error> {
-        let Some(passed) = self.books.passed(key)? else {
-            return Ok(true);
-        };
-        let periods = AccountKey::from_bytes(key).and_then(|key| Periods::of(key.algorithm()));
-        let begun = periods.map_or(passed, |periods| Standing {
-            stamp: periods.next(passed.stamp),
-            committed: 0,
-            max: 0,
-        });
-        Ok(self.entry.account.restore(&begun, 0, self.at))
+        Ok(match self.books.passed(key)? {
+            Some(passed) => self.charge_record(key, &passed, 0),
+            None => true,
+        })
     }
 
     /// Units that the account should have at hand, once `left` are left of what it had by its last report.

@@ -27,6 +27,32 @@ fn second_process_is_refused() {
     place.open(5);
 }
 
+/// By another name it had another lock, and only the database's own kept it out: not while the disk of who had it open failed.
+#[cfg(unix)]
+#[test]
+fn second_process_is_refused_whatever_it_calls_the_file() {
+    let place = Place::new();
+    let folder = place.path.parent().unwrap();
+    let (other, linked) = (folder.join("link"), folder.with_extension("link"));
+    std::os::unix::fs::symlink(&place.path, &other).unwrap();
+    std::os::unix::fs::symlink(folder, &linked).unwrap();
+    let names = [other, linked.join("ledger"), folder.join("./ledger")];
+    // Before there is a file, too.
+    let lock = LedgerFile::alone(&linked.join("not yet")).unwrap();
+    let refused = LedgerFile::alone(&folder.join("not yet")).unwrap_err();
+    assert!(matches!(refused, LedgerError::InUse { .. }), "{refused}");
+    drop(lock);
+    let ledger = place.open(5);
+    for name in &names {
+        let refused = Ledger::open(&LedgerOptions::new(name)).unwrap_err();
+        assert_eq!(refused, LedgerError::InUse { path: name.clone() });
+    }
+    let beside: Vec<_> = fs::read_dir(folder).unwrap().collect();
+    assert_eq!(beside.len(), 5, "two ledgers with their locks, and a link");
+    drop(ledger);
+    fs::remove_file(&linked).unwrap();
+}
+
 #[test]
 fn reader_sees_what_is_committed_while_a_process_writes() {
     let place = Place::new();
@@ -367,7 +393,7 @@ fn ledger_whose_file_is_taken_away_fails_until_it_is_back() {
     let elsewhere = place.path.with_extension("elsewhere");
     LedgerFile::make(&elsewhere, &other, &[]).unwrap();
     fs::rename(&elsewhere, &place.path).unwrap();
-    failing("is not the one that was open");
+    failing("is not as this process left it");
     assert_eq!(budget.holder().left(0, 3), stock, "nothing was lent");
     let mut found = Vec::new();
     let file = LedgerFile::alone(&place.path);
@@ -415,5 +441,5 @@ fn file_is_looked_for_before_the_first_commit_and_at_the_close() {
     assert!(!ledger.flush(LONG));
     assert!(!ledger.flush(LONG));
     let told = ledger.status().failing.unwrap();
-    assert!(told.contains("is not the one that was open"), "{told}");
+    assert!(told.contains("is not as this process left it"), "{told}");
 }

@@ -60,7 +60,7 @@ fn ledger_that_is_another_one_after_its_disk_failed_is_not_written() {
     world.disk.state().image.clone_from(&another);
     world.clerk.round();
     let failing = world.shared.status().failing.unwrap();
-    assert!(failing.contains("not the one that was open"), "{failing}");
+    assert!(failing.contains("not as this process left it"), "{failing}");
     assert_eq!(record(&world.disk), None);
 
     world.disk.state().image = ours;
@@ -71,4 +71,48 @@ fn ledger_that_is_another_one_after_its_disk_failed_is_not_written() {
         world.shared.status().failing
     );
     assert!(record(&world.disk).unwrap().spent() >= world.used());
+}
+
+/// What both had lent passed twice: the other's leases had numbers that this process had tried to give.
+#[test]
+fn ledger_that_another_process_has_used_while_its_disk_failed_is_not_written() {
+    let mut world = World::new(None);
+    world.charge(2);
+    world.round();
+    world.charge(2);
+    let count = world.disk.state().count;
+    world.disk.state().fault = Some(Fault::From(count));
+    for _ in 0..9 {
+        world.budget.ask_for(Cost::ONE, Moment::default());
+        world.clerk.round();
+    }
+    assert!(world.shared.is_failing());
+    world.disk.state().fault = None;
+    let before = world.disk.state().image.clone();
+
+    let disk = Disk::of(before.clone());
+    let (store, shared) = (
+        Store::open(Box::new(disk.clone())).unwrap(),
+        Arc::new(Shared::new("other".into(), Vec::new())),
+    );
+    let second = Duration::from_secs(1);
+    let mut other = Clerk::new(
+        store,
+        Arc::clone(&shared),
+        Arc::new(ManualClock::new()),
+        second,
+        second,
+    );
+    let budget = budget_of(&shared);
+    budget.ask_for(Cost::ONE, Moment::default());
+    other.round();
+    assert!(!shared.is_failing());
+    world.disk.state().image = disk.state().image.clone();
+    world.clerk.round();
+    let failing = world.shared.status().failing.unwrap();
+    assert!(failing.contains("another process has used it"), "{failing}");
+    // As it was found, it goes on.
+    world.disk.state().image = before;
+    world.clerk.round();
+    assert!(!world.shared.is_failing());
 }
