@@ -47,16 +47,6 @@ const ZONES: [&str; 16] = [
     "Atlantic/Azores",
 ];
 
-const WEEKDAYS: [Weekday; 7] = [
-    Weekday::Monday,
-    Weekday::Tuesday,
-    Weekday::Wednesday,
-    Weekday::Thursday,
-    Weekday::Friday,
-    Weekday::Saturday,
-    Weekday::Sunday,
-];
-
 /// Periods looked at in one history.
 const PERIODS: usize = 8;
 const STEPS_MAX: usize = 200;
@@ -66,7 +56,7 @@ fn period(source: &Source<'_>) -> CalendarPeriod {
         0 => CalendarPeriod::Hour,
         1 => CalendarPeriod::Day,
         2 => CalendarPeriod::Week {
-            starts: source.pick(&WEEKDAYS),
+            starts: source.pick(&Weekday::ALL),
         },
         3 => CalendarPeriod::Month {
             anchor_day: u8::try_from(source.number(1..=31)).expect("a day"),

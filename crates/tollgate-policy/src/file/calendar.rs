@@ -8,7 +8,7 @@ use super::period::{Per, Word};
 use super::rule::{CalendarRule, WEEKDAYS};
 use super::table::Fields;
 use super::words::quoted;
-use tollgate_quota::calendar::{Calendar, CalendarPeriod, Weekday};
+use tollgate_quota::calendar::{CalendarPeriod, Weekday, zone_name};
 
 const ZONE_DEFAULT: &str = "UTC";
 const ANCHOR_DAY_DEFAULT: u8 = 1;
@@ -99,13 +99,10 @@ fn zone(item: Item<'_>, mistakes: &mut Mistakes) -> Read<String> {
     let wanted = item.string(REMEDY, mistakes)?;
     // What a machine's own database knows beyond the one of the crate, such as `localtime`, means something else
     // on the next machine; and what it lacks cannot be used on this one.
-    let known = TimeZoneDatabase::bundled();
-    if let Ok(zone) = known.get(wanted)
-        && let Some(name) = zone.iana_name()
-        && Calendar::new(CalendarPeriod::Hour, name).is_ok()
-    {
-        return Ok(name.to_owned());
+    if let Some(name) = zone_name(wanted) {
+        return Ok(name);
     }
+    let known = TimeZoneDatabase::bundled();
     let names: Vec<_> = known.available().collect();
     let remedy = match mistakes.nearest(wanted, names.iter().map(|name| name.as_str())) {
         Some(nearest) => format!("did you mean \"{nearest}\"? {REMEDY}"),

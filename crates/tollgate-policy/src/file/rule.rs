@@ -39,29 +39,31 @@ pub struct LimitRule {
 }
 
 impl LimitRule {
-    /// How a ledger names the algorithm and its periods; none if it does not keep the limit. (A rate goes by one name whatever its
-    /// period, since its backlog means the same at any.)
+    /// How a ledger names the algorithm and its periods; none if it does not keep the limit.
+    #[cfg(feature = "ledger")]
     pub(crate) fn kept_as(&self) -> Option<String> {
-        let name = match &self.algorithm {
-            Algorithm::Calendar(calendar) => {
-                let period = match calendar.period {
-                    CalendarPeriod::Hour => "hour".to_owned(),
-                    CalendarPeriod::Day => "day".to_owned(),
-                    CalendarPeriod::Week { starts } => format!("week from {starts:?}"),
-                    CalendarPeriod::Month { anchor_day } => format!("month from day {anchor_day}"),
-                    CalendarPeriod::Year => "year".to_owned(),
-                };
-                format!("{period} in {}", calendar.zone)
-            }
-            Algorithm::Fixed { per_ns } => format!("windows of {per_ns} ns"),
-            Algorithm::Lifetime => "lifetime".to_owned(),
-            Algorithm::Gcra { .. } => "gcra".to_owned(),
-            // In however many slots.
-            Algorithm::Window { per_ns, .. } => format!("sliding window of {per_ns} ns"),
-            Algorithm::Log { per_ns } => format!("log of {per_ns} ns"),
+        use tollgate_quota::ledger::KeptAlgorithm;
+
+        let kept = match &self.algorithm {
+            Algorithm::Calendar(CalendarRule { period, zone }) => KeptAlgorithm::Calendar {
+                period: *period,
+                zone: zone.clone(),
+            },
+            Algorithm::Fixed { per_ns } => KeptAlgorithm::Fixed { per_ns: *per_ns },
+            Algorithm::Lifetime => KeptAlgorithm::Lifetime,
+            Algorithm::Gcra { .. } => KeptAlgorithm::Gcra,
+            Algorithm::Window { per_ns, .. } => KeptAlgorithm::Window { per_ns: *per_ns },
+            Algorithm::Log { per_ns } => KeptAlgorithm::Log { per_ns: *per_ns },
             Algorithm::Concurrency => return None,
         };
-        self.persist.then_some(name)
+        self.persist.then(|| kept.to_string())
+    }
+
+    /// Without ledgers none is kept.
+    #[cfg(not(feature = "ledger"))]
+    #[expect(clippy::unused_self, reason = "as with ledgers")]
+    pub(crate) const fn kept_as(&self) -> Option<String> {
+        None
     }
 
     /// The name of its account with `values`, one for each scope in `by`, in a ledger; none if it is not kept in one.
@@ -301,5 +303,59 @@ impl LedgerRule {
         LedgerOptions::new(&self.path)
             .durability(durability)
             .history(Duration::from_nanos(self.history_ns))
+    }
+}
+
+#[cfg(all(test, feature = "ledger", not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::super::PolicyFile;
+
+    /// They are in the keys of ledgers: a limit of other words would begin with nothing on record.
+    #[test]
+    fn limit_is_kept_by_the_words_that_are_on_disk() {
+        for (rule, words) in [
+            ("algorithm = 'lifetime'", Some("lifetime")),
+            ("algorithm = 'gcra'\nper = '1h'", Some("gcra")),
+            ("algorithm = 'gcra'\nper = '30d'", Some("gcra")),
+            (
+                "algorithm = 'window'\nper = '1h'\nslots = 60",
+                Some("sliding window of 3600000000000 ns"),
+            ),
+            (
+                "algorithm = 'window'\nper = '1h'\nslots = 6",
+                Some("sliding window of 3600000000000 ns"),
+            ),
+            (
+                "algorithm = 'log'\nper = '2h'",
+                Some("log of 7200000000000 ns"),
+            ),
+            (
+                "algorithm = 'fixed'\nper = '1d'",
+                Some("windows of 86400000000000 ns"),
+            ),
+            ("algorithm = 'calendar'\nper = 'hour'", Some("hour in UTC")),
+            (
+                "algorithm = 'calendar'\nper = 'day'\nzone = 'europe/berlin'",
+                Some("day in Europe/Berlin"),
+            ),
+            (
+                "algorithm = 'calendar'\nper = 'week'\nweek_starts = 'sunday'",
+                Some("week from Sunday in UTC"),
+            ),
+            (
+                "algorithm = 'calendar'\nper = 'month'\nanchor_day = 31",
+                Some("month from day 31 in UTC"),
+            ),
+            ("algorithm = 'calendar'\nper = 'year'", Some("year in UTC")),
+            ("algorithm = 'gcra'\nper = '59m'", None),
+            ("algorithm = 'lifetime'\npersist = false", None),
+            ("algorithm = 'concurrency'", None),
+        ] {
+            let text = format!("[[limit]]\nname = 'm'\nunit = 'requests'\nmax = 10\n{rule}\n");
+            let policy = PolicyFile::parse(&text).unwrap();
+            let key = policy.limits[0].account_key(&[]);
+            let kept = key.as_ref().map(|key| key.algorithm());
+            assert_eq!(kept, words, "{rule}");
+        }
     }
 }

@@ -17,10 +17,12 @@ mod zone;
 
 pub use meter::CalendarMeter;
 pub use tollgate_window::PeriodReceipt;
+pub use zone::zone_name;
 
 use cache::Cache;
 use date::{DateRule, date_of, midnight};
 use jiff::civil::Date;
+use std::fmt;
 use tollgate_core::Wall;
 use zone::Zone;
 
@@ -43,6 +45,34 @@ pub enum Weekday {
     Saturday,
     /// The day after Saturday.
     Sunday,
+}
+
+impl Weekday {
+    /// All days, from Monday on.
+    pub const ALL: [Self; 7] = [
+        Self::Monday,
+        Self::Tuesday,
+        Self::Wednesday,
+        Self::Thursday,
+        Self::Friday,
+        Self::Saturday,
+        Self::Sunday,
+    ];
+}
+
+impl fmt::Display for Weekday {
+    /// Writes its English name, such as `Monday`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Monday => "Monday",
+            Self::Tuesday => "Tuesday",
+            Self::Wednesday => "Wednesday",
+            Self::Thursday => "Thursday",
+            Self::Friday => "Friday",
+            Self::Saturday => "Saturday",
+            Self::Sunday => "Sunday",
+        })
+    }
 }
 
 impl From<Weekday> for jiff::civil::Weekday {

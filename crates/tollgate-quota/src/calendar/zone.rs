@@ -17,6 +17,17 @@ use jiff::{
 const OFFSET_MOST: i64 = 26 * 3_600;
 const HOUR: i64 = 3_600;
 
+/// The name of a time zone as the database that is compiled in spells it, whatever the case of `name`.
+///
+/// None of a zone that it does not know, such as a machine's own `localtime`, or in which [no calendar](super::Calendar::new) can be: the
+/// name means the same in every process.
+#[must_use]
+pub fn zone_name(name: &str) -> Option<String> {
+    let zone = TimeZoneDatabase::bundled().get(name).ok()?;
+    let name = zone.iana_name()?;
+    Zone::open(name).ok().map(|_| name.to_owned())
+}
+
 /// A time zone of the IANA database.
 #[derive(Clone, Debug)]
 pub(super) struct Zone {

@@ -1,4 +1,4 @@
-use super::periods::{self, Periods};
+use super::periods::Periods;
 use crate::calendar::Period;
 use std::fmt;
 
@@ -52,16 +52,10 @@ impl AccountKey {
         self.part(1)
     }
 
-    /// The limit's algorithm.
+    /// The limit's algorithm, in [its words](super::KeptAlgorithm), or in those of a newer program.
     #[must_use]
     pub fn algorithm(&self) -> &str {
         self.part(2)
-    }
-
-    /// Whether its algorithm is one that a limit can have, by the words that a ledger has for it.
-    #[must_use]
-    pub fn has_known_algorithm(&self) -> bool {
-        periods::is_known(self.algorithm())
     }
 
     /// The period of a record's stamp, if the account has periods: those of a calendar, or fixed windows.

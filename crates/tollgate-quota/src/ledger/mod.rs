@@ -78,7 +78,7 @@
 //! | `ahead` | an `AccountKey`, while something is lent of its next period | stamp of that period, units, checksum |
 //! | `past` | an `AccountKey`; the stamp of the period | when it was found ended, in ns since the Unix epoch; committed, max, peak, refused, checksum |
 //!
-//! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm, how many
+//! A key is its parts one after another, each behind its length (32 bits, little-endian): the limit's name, its unit, its algorithm ([in words](KeptAlgorithm)), how many
 //! scopes it counts by (in decimal digits), their names, their values. A stamp says which period `committed` is of: the start of a calendar's, in
 //! ns since the Unix epoch; the number of a fixed window since then; for a rate or a window, when it was so; for a lifetime budget zero. `max` is
 //! the limit's, or the largest that was in force in the period, beyond which what is committed is debt. `out` is
@@ -92,6 +92,7 @@
 //! again what they know nothing of.
 
 mod ahead;
+mod algorithm;
 mod books;
 mod clerk;
 mod demand;
@@ -111,6 +112,7 @@ mod view;
 mod visit;
 mod walk;
 
+pub use algorithm::{KeptAlgorithm, UnknownAlgorithm};
 pub use drain::Drain;
 pub use error::LedgerError;
 pub use key::AccountKey;

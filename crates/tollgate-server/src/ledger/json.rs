@@ -6,17 +6,13 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 use tollgate_core::{Standing, Wall};
 use tollgate_quota::lease::Ahead;
-use tollgate_quota::ledger::{AccountKey, AccountRecord, PastPeriod};
+use tollgate_quota::ledger::{AccountKey, AccountRecord, KeptAlgorithm, PastPeriod};
 
 use super::Contents;
 use crate::{figures, units};
 
 /// What is written. Format 1 had nothing lent ahead.
 const FORMAT: u32 = 2;
-
-/// Algorithms as a ledger names them, for people.
-const ALGORITHMS: &str = "\"lifetime\", \"gcra\", such as \"month from day 1 in Europe/Berlin\", \"week from Monday in UTC\" or \"day in UTC\", \
-    and such as \"windows of 3600000000000 ns\", \"sliding window of 3600000000000 ns\" or \"log of 3600000000000 ns\"";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,8 +83,8 @@ impl From<&AccountKey> for Key {
 }
 
 impl Key {
-    /// The key, if a limit could have it: an account that none finds again would be as good as lost.
-    fn known(&self) -> Result<AccountKey, String> {
+    /// The key and its algorithm, if a limit could have them: an account that none finds again would be as good as lost.
+    fn known(&self) -> Result<(AccountKey, KeptAlgorithm), String> {
         let parts = [&self.limit, &self.unit, &self.algorithm];
         let names = ["limit", "unit", "algorithm"];
         if let Some((_, name)) = parts.iter().zip(names).find(|(part, _)| part.is_empty()) {
@@ -105,14 +101,11 @@ impl Key {
             ));
         }
         super::bounded(self.scopes.iter().map(|(_, value)| value.as_str()))?;
-        let key = self.key();
-        if !key.has_known_algorithm() {
+        let algorithm = self.algorithm.parse().map_err(|unknown| {
             let algorithm = figures::plain(&self.algorithm);
-            return Err(format!(
-                "it has an algorithm that there is not: {algorithm:?}; expected one of {ALGORITHMS}"
-            ));
-        }
-        Ok(key)
+            format!("its algorithm is {algorithm:?}: {unknown}")
+        })?;
+        Ok((self.key(), algorithm))
     }
 
     fn key(&self) -> AccountKey {
@@ -210,7 +203,7 @@ fn each<'f, T, U>(
 }
 
 fn record(account: &Account, now: Wall) -> Result<AccountRecord, String> {
-    let key = account.key.known()?;
+    let (key, algorithm) = account.key.known()?;
     let period = key.period(account.stamp);
     if account.has_periods != period.is_some() {
         let (says, has) = (account.has_periods, period.is_some());
@@ -222,7 +215,7 @@ fn record(account: &Account, now: Wall) -> Result<AccountRecord, String> {
     }
     // A lifetime has no time.
     let begins = period.map(|period| period.start);
-    let since = begins.or((key.algorithm() != "lifetime").then_some(Wall(account.stamp)));
+    let since = begins.or((algorithm != KeptAlgorithm::Lifetime).then_some(Wall(account.stamp)));
     if let Some(since) = since.filter(|since| *since > now) {
         // A later period stays begun whatever the clock says: the quota would not renew itself until then.
         return Err(later("stamp", account.stamp, since, now));
@@ -254,7 +247,7 @@ fn record(account: &Account, now: Wall) -> Result<AccountRecord, String> {
 }
 
 fn past_period(past: &Past, now: Wall) -> Result<PastPeriod, String> {
-    let key = past.key.known()?;
+    let (key, _) = past.key.known()?;
     let ended = Wall(past.ended_ns);
     if ended > now {
         return Err(later("ended_ns", past.ended_ns, ended, now));

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use jiff::{Timestamp, tz::TimeZone};
 use tollgate_core::{Standing, Wall};
-use tollgate_policy::Unit;
+use tollgate_policy::{CalendarPeriod, Unit};
 use tollgate_quota::{
     StatusLevel, StatusLevels,
-    ledger::{AccountKey, AccountRecord},
+    ledger::{AccountKey, AccountRecord, KeptAlgorithm},
 };
 
 use super::Contents;
@@ -120,21 +120,20 @@ fn share(standing: &Standing) -> String {
 
 /// The period of a stamp, by the words of the key's algorithm.
 fn period(key: &AccountKey, stamp: i64) -> String {
-    let algorithm = key.algorithm();
-    if let Some((period, zone)) = algorithm.split_once(" in ") {
-        let with_time = if period == "hour" {
-            "%Y-%m-%d %H:%M"
-        } else {
-            "%Y-%m-%d"
-        };
-        return time(Wall(stamp), zone, with_time);
-    }
-    if let Some(window) = key.period(stamp) {
-        return time(window.start, "UTC", "%Y-%m-%d %H:%M:%S");
-    }
-    match algorithm {
-        "lifetime" => "ever".to_owned(),
-        _ => format!("as of {}", time(Wall(stamp), "UTC", "%Y-%m-%d %H:%M:%S")),
+    const TO_THE_SECOND: &str = "%Y-%m-%d %H:%M:%S";
+    match key.algorithm().parse() {
+        Ok(KeptAlgorithm::Lifetime) => "ever".to_owned(),
+        Ok(KeptAlgorithm::Calendar { period, zone }) => {
+            let with_time = match period {
+                CalendarPeriod::Hour => "%Y-%m-%d %H:%M",
+                _ => "%Y-%m-%d",
+            };
+            time(Wall(stamp), &zone, with_time)
+        }
+        _ => match key.period(stamp) {
+            Some(window) => time(window.start, "UTC", TO_THE_SECOND),
+            None => format!("as of {}", time(Wall(stamp), "UTC", TO_THE_SECOND)),
+        },
     }
 }
 

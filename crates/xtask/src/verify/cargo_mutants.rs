@@ -82,7 +82,7 @@ const SUBJECTS: [Subject; 7] = [
     Subject {
         name: "ledger",
         package: "tollgate-quota",
-        files: &["ledger/{ahead,books,clerk,demand,desk,old,periods,told,visit,walk}.rs"],
+        files: &["ledger/{ahead,algorithm,books,clerk,demand,desk,old,periods,told,visit,walk}.rs"],
         first: &["ledger"],
         slow: &[
             "ledger::faults::rollover::",
