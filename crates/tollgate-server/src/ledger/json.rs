@@ -22,18 +22,21 @@ struct File {
     history: Vec<Past>,
 }
 
+/// What names an account. (Not flattened into the two that have it: they would take fields that there are not.)
+struct Key<'f> {
+    limit: &'f str,
+    unit: &'f str,
+    algorithm: &'f str,
+    scopes: &'f [(String, String)],
+}
+
 #[derive(Serialize, Deserialize)]
-struct Key {
+#[serde(deny_unknown_fields)]
+struct Account {
     limit: String,
     unit: String,
     algorithm: String,
     scopes: Vec<(String, String)>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Account {
-    #[serde(flatten)]
-    key: Key,
     stamp: i64,
     committed: u64,
     /// Lent on top when it was exported.
@@ -56,9 +59,12 @@ struct LentAhead {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Past {
-    #[serde(flatten)]
-    key: Key,
+    limit: String,
+    unit: String,
+    algorithm: String,
+    scopes: Vec<(String, String)>,
     stamp: i64,
     ended_ns: i64,
     committed: u64,
@@ -68,24 +74,32 @@ struct Past {
     refused: u64,
 }
 
-impl From<&AccountKey> for Key {
-    fn from(key: &AccountKey) -> Self {
-        let scopes = key.scopes().into_iter();
-        Self {
-            limit: key.limit().to_owned(),
-            unit: key.unit().to_owned(),
-            algorithm: key.algorithm().to_owned(),
-            scopes: scopes
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+impl Account {
+    fn key(&self) -> Key<'_> {
+        Key {
+            limit: &self.limit,
+            unit: &self.unit,
+            algorithm: &self.algorithm,
+            scopes: &self.scopes,
         }
     }
 }
 
-impl Key {
+impl Past {
+    fn key(&self) -> Key<'_> {
+        Key {
+            limit: &self.limit,
+            unit: &self.unit,
+            algorithm: &self.algorithm,
+            scopes: &self.scopes,
+        }
+    }
+}
+
+impl Key<'_> {
     /// The key and its algorithm, if a limit could have them: an account that none finds again would be as good as lost.
     fn known(&self) -> Result<(AccountKey, KeptAlgorithm), String> {
-        let parts = [&self.limit, &self.unit, &self.algorithm];
+        let parts = [self.limit, self.unit, self.algorithm];
         let names = ["limit", "unit", "algorithm"];
         if let Some((_, name)) = parts.iter().zip(names).find(|(part, _)| part.is_empty()) {
             return Err(format!("it has an empty {name}"));
@@ -94,7 +108,7 @@ impl Key {
             .iter()
             .any(|unit| units::name(*unit) == self.unit)
         {
-            let unit = figures::plain(&self.unit);
+            let unit = figures::plain(self.unit);
             let known = units::ALL.map(units::name).join(", ");
             return Err(format!(
                 "it has a unit that there is not: {unit}; expected one of {known}"
@@ -102,7 +116,7 @@ impl Key {
         }
         super::bounded(self.scopes.iter().map(|(_, value)| value.as_str()))?;
         let algorithm = self.algorithm.parse().map_err(|unknown| {
-            let algorithm = figures::plain(&self.algorithm);
+            let algorithm = figures::plain(self.algorithm);
             format!("its algorithm is {algorithm:?}: {unknown}")
         })?;
         Ok((self.key(), algorithm))
@@ -114,13 +128,22 @@ impl Key {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .unzip();
-        AccountKey::new(&self.limit, &self.unit, &self.algorithm, &names, &values)
+        AccountKey::new(self.limit, self.unit, self.algorithm, &names, &values)
     }
 }
 
 pub(super) fn write(out: &mut impl Write, contents: &Contents) -> io::Result<()> {
+    let scopes = |key: &AccountKey| {
+        let scopes = key.scopes().into_iter();
+        scopes
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    };
     let account = |account: &AccountRecord| Account {
-        key: Key::from(&account.key),
+        limit: account.key.limit().to_owned(),
+        unit: account.key.unit().to_owned(),
+        algorithm: account.key.algorithm().to_owned(),
+        scopes: scopes(&account.key),
         stamp: account.standing.stamp,
         committed: account.standing.committed,
         lent: account.out,
@@ -133,7 +156,10 @@ pub(super) fn write(out: &mut impl Write, contents: &Contents) -> io::Result<()>
             .map(|Ahead { stamp, units }| LentAhead { stamp, units }),
     };
     let past = |past: &PastPeriod| Past {
-        key: Key::from(&past.key),
+        limit: past.key.limit().to_owned(),
+        unit: past.key.unit().to_owned(),
+        algorithm: past.key.algorithm().to_owned(),
+        scopes: scopes(&past.key),
         stamp: past.standing.stamp,
         ended_ns: past.ended.0,
         committed: past.standing.committed,
@@ -162,10 +188,10 @@ pub(super) fn read(text: &str, now: Wall) -> Result<Contents, String> {
         ));
     }
     let accounts = each("accounts", &file.accounts, |account| {
-        record(account, now).map_err(|why| (&account.key, why))
+        record(account, now).map_err(|why| (account.key(), why))
     })?;
     let past = each("history", &file.history, |past| {
-        past_period(past, now).map_err(|why| (&past.key, why))
+        past_period(past, now).map_err(|why| (past.key(), why))
     })?;
     // Of two, either would be lost without a word.
     let mut seen = HashSet::new();
@@ -189,7 +215,7 @@ pub(super) fn read(text: &str, now: Wall) -> Result<Contents, String> {
 fn each<'f, T, U>(
     list: &str,
     items: &'f [T],
-    read: impl Fn(&'f T) -> Result<U, (&'f Key, String)>,
+    read: impl Fn(&'f T) -> Result<U, (Key<'f>, String)>,
 ) -> Result<Vec<U>, String> {
     let items = items.iter().enumerate();
     items
@@ -203,7 +229,7 @@ fn each<'f, T, U>(
 }
 
 fn record(account: &Account, now: Wall) -> Result<AccountRecord, String> {
-    let (key, algorithm) = account.key.known()?;
+    let (key, algorithm) = account.key().known()?;
     let period = key.period(account.stamp);
     if account.has_periods != period.is_some() {
         let (says, has) = (account.has_periods, period.is_some());
@@ -247,7 +273,7 @@ fn record(account: &Account, now: Wall) -> Result<AccountRecord, String> {
 }
 
 fn past_period(past: &Past, now: Wall) -> Result<PastPeriod, String> {
-    let (key, _) = past.key.known()?;
+    let (key, _) = past.key().known()?;
     let ended = Wall(past.ended_ns);
     if ended > now {
         return Err(later("ended_ns", past.ended_ns, ended, now));
@@ -365,6 +391,17 @@ mod tests {
         for format in [0, 3] {
             file["format"] = format.into();
             assert!(refused(&file).contains("format"), "{}", refused(&file));
+        }
+    }
+
+    /// They were passed over without a word: what was lent ahead was lost by a slip of the pen.
+    #[test]
+    fn field_that_there_is_not_is_refused_by_its_name() {
+        for (list, field) in [("accounts", "aheed"), ("history", "comitted")] {
+            let mut file = exported();
+            file[list][0][field] = 3.into();
+            let why = refused(&file);
+            assert!(why.contains(&format!("unknown field `{field}`")), "{why}");
         }
     }
 
