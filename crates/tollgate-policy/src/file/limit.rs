@@ -15,9 +15,6 @@ use tollgate_quota::threshold::{Share, Thresholds};
 /// Most entries of `by` and `when`: each costs every request something.
 const ENTRIES_MAX: usize = 32;
 
-/// Limits of shorter periods are not worth a disk.
-const PERSIST_NS_MIN: u64 = 3_600 * 1_000_000_000;
-
 /// Thresholds of a limit that names none.
 const WARN_AT_DEFAULT_PPM: [u32; 2] = [800_000, 950_000];
 
@@ -180,7 +177,7 @@ fn persist(
         Algorithm::Gcra { per_ns, .. }
         | Algorithm::Fixed { per_ns }
         | Algorithm::Window { per_ns, .. }
-        | Algorithm::Log { per_ns } => *per_ns >= PERSIST_NS_MIN,
+        | Algorithm::Log { per_ns } => Algorithm::PERSIST_NS.contains(per_ns),
         Algorithm::Concurrency => false,
     };
     if let (Some(true), false, Some(item)) = (persist, can, fields.get("persist")) {

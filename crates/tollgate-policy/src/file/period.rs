@@ -5,6 +5,9 @@ pub(super) const PER_DAYS_MAX: u64 = 3_650;
 
 const NS_PER_DAY: u64 = 24 * 60 * 60 * 1_000_000_000;
 
+/// The same in nanoseconds.
+pub(super) const PER_NS_MAX: u64 = PER_DAYS_MAX * NS_PER_DAY;
+
 /// A `per`, before it is known whether the algorithm can use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Per {
@@ -68,7 +71,7 @@ pub(super) fn parse(text: &str) -> Result<Per, Fault> {
     let number: u64 = number.parse().map_err(|_| Fault::TooLong)?;
     match number.checked_mul(ns_per_unit) {
         Some(0) => Err(Fault::Zero),
-        Some(ns) if ns <= PER_DAYS_MAX * NS_PER_DAY => Ok(Per::Duration(ns)),
+        Some(ns) if ns <= PER_NS_MAX => Ok(Per::Duration(ns)),
         _ => Err(Fault::TooLong),
     }
 }

@@ -1,7 +1,9 @@
 //! What a policy file says, as plain values.
 
 use super::pattern::Pattern;
+use super::period::PER_NS_MAX;
 use std::fmt;
+use std::ops::RangeInclusive;
 use tollgate_quota::calendar::{CalendarPeriod, Weekday};
 use tollgate_quota::threshold::Share;
 
@@ -150,6 +152,12 @@ pub enum Algorithm {
     Lifetime,
     /// Requests open at once; the unit is [`Unit::Requests`].
     Concurrency,
+}
+
+impl Algorithm {
+    /// The periods of rates and windows that a ledger keeps, in nanoseconds: from an hour to the longest that there is. Limits of shorter ones
+    /// are not worth a disk.
+    pub const PERSIST_NS: RangeInclusive<u64> = 3_600 * 1_000_000_000..=PER_NS_MAX;
 }
 
 /// Which periods of which calendar.

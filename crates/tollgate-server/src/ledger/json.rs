@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tollgate_core::{Standing, Wall};
+use tollgate_policy::Algorithm;
 use tollgate_quota::lease::Ahead;
 use tollgate_quota::ledger::{AccountKey, AccountRecord, KeptAlgorithm, PastPeriod};
 
-use super::Contents;
+use super::{Contents, table::NAMED_CHARS};
 use crate::{figures, units};
 
 /// What is written. Format 1 had nothing lent ahead.
@@ -114,11 +116,33 @@ impl Key<'_> {
                 "it has a unit that there is not: {unit}; expected one of {known}"
             ));
         }
+        let mut names = HashSet::new();
+        for (name, _) in self.scopes {
+            if name.is_empty() {
+                return Err("it has a scope without a name".to_owned());
+            }
+            if !names.insert(name) {
+                let name = figures::shortened(name, NAMED_CHARS);
+                return Err(format!("it has the scope `{name}` twice"));
+            }
+        }
         super::bounded(self.scopes.iter().map(|(_, value)| value.as_str()))?;
         let algorithm = self.algorithm.parse().map_err(|unknown| {
             let algorithm = figures::plain(self.algorithm);
             format!("its algorithm is {algorithm:?}: {unknown}")
         })?;
+        if let KeptAlgorithm::Fixed { per_ns }
+        | KeptAlgorithm::Window { per_ns }
+        | KeptAlgorithm::Log { per_ns } = algorithm
+            && !Algorithm::PERSIST_NS.contains(&per_ns)
+        {
+            let kept = Algorithm::PERSIST_NS;
+            let [least, most] = [*kept.start(), *kept.end()]
+                .map(|ns| figures::round_span(Duration::from_nanos(ns)));
+            return Err(format!(
+                "its algorithm is \"{algorithm}\", and a policy keeps windows of {least} to {most}"
+            ));
+        }
         Ok((self.key(), algorithm))
     }
 
@@ -411,6 +435,53 @@ mod tests {
             let mut file = exported();
             file["accounts"][0][field] = value.into();
             assert!(refused(&file).contains(field), "{}", refused(&file));
+        }
+    }
+
+    /// They were taken, and no limit ever had them: a policy keeps none of a shorter window, and its scopes have a name each.
+    #[test]
+    fn account_of_a_limit_that_no_policy_keeps_is_refused() {
+        let hour = "3600000000000";
+        for (per, is_read) in [
+            (hour, true),
+            ("315360000000000000", true),
+            ("3599999999999", false),
+            ("315360000000000001", false),
+        ] {
+            for words in ["windows of", "sliding window of", "log of"] {
+                for list in ["accounts", "history"] {
+                    let mut file = exported();
+                    let algorithm = format!("{words} {per} ns");
+                    let has_periods = words == "windows of";
+                    file[list][0]["algorithm"] = algorithm.clone().into();
+                    if list == "accounts" {
+                        let account = file[list][0].as_object_mut().unwrap();
+                        account.remove("ahead");
+                        account["has_periods"] = has_periods.into();
+                        account["stamp"] = 0.into();
+                    }
+                    let read = read(&file.to_string());
+                    assert_eq!(read.is_ok(), is_read, "{algorithm}: {read:?}");
+                    if let Err(why) = read {
+                        let said = why.contains(&algorithm) && why.contains("1h to 3650d");
+                        assert!(said, "{why}");
+                    }
+                }
+            }
+        }
+        for (scopes, said) in [
+            ([["team", "x"], ["team", "y"]], "the scope `team` twice"),
+            ([["team", "x"], ["", "y"]], "a scope without a name"),
+        ] {
+            for list in ["accounts", "history"] {
+                let mut file = exported();
+                file[list][0]["scopes"] = serde_json::json!(scopes);
+                let why = refused(&file);
+                assert!(
+                    why.contains(&format!("{list}[0]")) && why.contains(said),
+                    "{why}"
+                );
+            }
         }
     }
 

@@ -24,7 +24,7 @@ const PAST_HEAD: [&str; 7] = [
 const ENDED: &str = "ended";
 
 /// The longest name of a limit or of its account in a sentence.
-const NAMED_CHARS: usize = 200;
+pub(super) const NAMED_CHARS: usize = 200;
 
 /// The ledger as of `now`.
 pub(super) fn render(contents: &Contents, now: Wall, history: bool, coloured: bool) -> String {
