@@ -109,7 +109,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = scope, requires = "policy")]
     pub(crate) scope: Vec<(String, String)>,
 
-    /// Put it in place of accounts that the ledger has already
+    /// Put it in place of accounts and past periods that the ledger has already
     #[arg(long)]
     pub(crate) replace: bool,
 }

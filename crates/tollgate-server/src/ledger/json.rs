@@ -229,8 +229,7 @@ pub(super) fn read(text: &str, now: Wall) -> Result<Contents, String> {
     let mut past_of = past.iter();
     if let Some(twice) = past_of.find(|past| !seen.insert((past.key.bytes(), past.standing.stamp)))
     {
-        let (named, stamp) = (super::table::named(&twice.key), twice.standing.stamp);
-        return Err(format!("it has the past period {stamp} of {named} twice"));
+        return Err(format!("it has {} twice", super::table::past_period(twice)));
     }
     Ok(Contents { accounts, past })
 }

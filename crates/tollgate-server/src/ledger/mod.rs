@@ -4,6 +4,7 @@ mod json;
 mod plain;
 mod table;
 
+use std::collections::HashSet;
 use std::env;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Read, Write};
@@ -174,24 +175,35 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
         return say(&told);
     }
     let file = LedgerFile::alone(&args.ledger)?;
-    if !args.replace {
-        let mut known = std::collections::HashSet::new();
-        file.each_account(|account| {
-            known.insert(account.key);
-        })?;
-        if let Some(twice) = contents
-            .accounts
-            .iter()
-            .find(|account| known.contains(&account.key))
-        {
-            return Err(Failure(format!(
-                "the ledger has {} already; --replace puts what is imported in its place",
-                table::named(&twice.key)
-            )));
-        }
+    if !args.replace
+        && let Some(twice) = first_known(&file, &contents)?
+    {
+        return Err(Failure(format!(
+            "the ledger has {twice} already; --replace puts what is imported in its place"
+        )));
     }
     file.import(&contents.accounts, &contents.past)?;
     say(&told)
+}
+
+/// The first account or past period that the file has already.
+fn first_known(file: &LedgerFile, contents: &Contents) -> Result<Option<String>, LedgerError> {
+    let mut known = HashSet::new();
+    file.each_account(|account| {
+        known.insert(account.key);
+    })?;
+    let mut accounts = contents.accounts.iter();
+    if let Some(account) = accounts.find(|account| known.contains(&account.key)) {
+        return Ok(Some(table::named(&account.key)));
+    }
+    let place = |past: &PastPeriod| (past.key.clone(), past.standing.stamp);
+    let mut known = HashSet::new();
+    file.each_past_period(|past| {
+        known.insert(place(&past));
+    })?;
+    let mut past = contents.past.iter();
+    let twice = past.find(|past| known.contains(&place(past)));
+    Ok(twice.map(table::past_period))
 }
 
 /// Whether a request can have these scope values: an account of others would never be found again.

@@ -7,7 +7,7 @@ use tollgate_core::{Standing, Wall};
 use tollgate_policy::{CalendarPeriod, Unit};
 use tollgate_quota::{
     StatusLevel, StatusLevels,
-    ledger::{AccountKey, AccountRecord, KeptAlgorithm},
+    ledger::{AccountKey, AccountRecord, KeptAlgorithm, PastPeriod},
 };
 
 use super::Contents;
@@ -84,6 +84,12 @@ pub(super) fn named(key: &AccountKey) -> String {
     let (limit, account) = (key.limit(), account(key));
     let [limit, account] = [limit, &account].map(|name| figures::shortened(name, NAMED_CHARS));
     format!("`{limit}` {account}")
+}
+
+/// A past period for people, by the number that it has in an export.
+pub(super) fn past_period(past: &PastPeriod) -> String {
+    let (stamp, named) = (past.standing.stamp, named(&past.key));
+    format!("the past period {stamp} of {named}")
 }
 
 /// What is lent, and on top what is of the next period.

@@ -134,6 +134,48 @@ fn export_while_in_use_is_a_backup_that_counts_what_was_lent() {
     assert!(told(&tollgate(&["verify", file])).starts_with("sound"));
 }
 
+/// Only accounts were asked for: a past period was overwritten without a word.
+#[test]
+fn past_period_is_overwritten_only_by_replace() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, from] = ["ledger", "export.json"].map(|name| folder.path().join(name));
+    let [file, from] = [&path, &from].map(|path| path.to_str().unwrap());
+    let past = |stamp: u64, used: u64| {
+        format!(
+            r#"{{"limit": "m", "unit": "tokens", "algorithm": "day in UTC", "scopes": [["team", "x"]],
+                "stamp": {stamp}, "ended_ns": 172800000000000, "committed": {used}, "max": 9, "peak": {used}}}"#
+        )
+    };
+    let import = |history: &[String], arguments: &[&str]| {
+        let history = history.join(",");
+        fs::write(
+            from,
+            format!(r#"{{"format": 2, "accounts": [], "history": [{history}]}}"#),
+        )
+        .unwrap();
+        tollgate(&[&["import", file, "--from", from], arguments].concat())
+    };
+    let has = |stamp: u64, used: u64| {
+        let export: serde_json::Value =
+            serde_json::from_str(&told(&tollgate(&["export", file]))).unwrap();
+        let history = export["history"].as_array().unwrap();
+        history
+            .iter()
+            .any(|past| past["stamp"] == stamp && past["committed"] == used)
+    };
+    let day = 86_400_000_000_000;
+    told(&import(&[past(0, 7)], &[]));
+    let refusal = refused(&import(&[past(day, 2), past(0, 1)], &[]));
+    assert!(
+        refusal.contains("past period 0 of `m` team=x already") && refusal.contains("--replace"),
+        "{refusal}"
+    );
+    assert!(has(0, 7) && !has(day, 2), "nothing was put in");
+    told(&import(&[past(day, 2)], &[]));
+    told(&import(&[past(0, 1)], &["--replace"]));
+    assert!(has(0, 1) && has(day, 2));
+}
+
 #[test]
 fn plain_state_file_becomes_the_deployments_month() {
     let folder = tempfile::tempdir().unwrap();
