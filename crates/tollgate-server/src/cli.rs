@@ -40,6 +40,8 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerCommand {
     /// Show every account as a table: one state of the file, also while a gate uses it
+    ///
+    /// Names of limits and accounts are shortened in the middle beyond 64 characters; as JSON they are whole
     Show(ShowArgs),
     /// Write everything as JSON: a backup, also while a gate uses the file
     Export(ExportArgs),

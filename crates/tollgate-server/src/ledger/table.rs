@@ -23,6 +23,9 @@ const PAST_HEAD: [&str; 7] = [
 /// The status of an account whose period is over, and that owes nothing: what it has used says nothing of the next.
 const ENDED: &str = "ended";
 
+/// The longest name of a limit or of its account in a table: each row is as wide as the widest.
+const CELL_CHARS: usize = 64;
+
 /// The longest name of a limit or of its account in a sentence.
 pub(super) const NAMED_CHARS: usize = 200;
 
@@ -33,8 +36,8 @@ pub(super) fn render(contents: &Contents, now: Wall, history: bool, coloured: bo
         let is_over = standing.committed <= standing.max && has_ended(key, standing.stamp, now);
         let level = StatusLevels::default().of(standing.committed.into(), standing.max.into());
         let cells = [
-            figures::plain(key.limit()).into_owned(),
-            account(key),
+            figures::shortened(key.limit(), CELL_CHARS),
+            figures::shortened(&account(key), CELL_CHARS),
             period(key, standing.stamp),
             amount(key, standing.committed),
             lent(record),
@@ -50,8 +53,8 @@ pub(super) fn render(contents: &Contents, now: Wall, history: bool, coloured: bo
         let rows = contents.past.iter().map(|past| {
             let (key, standing) = (&past.key, &past.standing);
             let cells = [
-                figures::plain(key.limit()).into_owned(),
-                account(key),
+                figures::shortened(key.limit(), CELL_CHARS),
+                figures::shortened(&account(key), CELL_CHARS),
                 period(key, standing.stamp),
                 amount(key, standing.committed),
                 max(key, standing.max),
@@ -223,6 +226,35 @@ fn columns<const N: usize>(
 mod tests {
     use super::*;
     use tollgate_policy::PolicyFile;
+
+    /// One agent whose name has 4 KiB made every row as long.
+    #[test]
+    fn one_long_name_makes_no_row_wide() {
+        let long = "x".repeat(4_096);
+        let standing = Standing {
+            stamp: 0,
+            committed: 1,
+            max: 9,
+        };
+        let mut contents = Contents::default();
+        for (limit, agent) in [("m", "a"), ("m", &*long), (&*long, "a")] {
+            let key = AccountKey::new(limit, "requests", "day in UTC", &["agent"], &[agent]);
+            let past = PastPeriod::new(key.clone(), Wall(1), standing, 1);
+            contents
+                .accounts
+                .push(AccountRecord::new(key, standing, true));
+            contents.past.push(past);
+        }
+        let text = render(&contents, Wall(1), true, false);
+        for line in text.lines() {
+            assert!(line.chars().count() < 250, "{line}");
+        }
+        let shortened = format!("agent={}…{}", "x".repeat(26), "x".repeat(31));
+        assert_eq!(text.matches(&shortened).count(), 2, "{text}");
+        let shortened = format!("{}…{}", "x".repeat(32), "x".repeat(31));
+        assert_eq!(text.matches(&shortened).count(), 2, "{text}");
+        assert_eq!(text.matches("agent=a ").count(), 4, "{text}");
+    }
 
     /// One month that was used up was told as critical for ever, though the next had begun.
     #[test]
