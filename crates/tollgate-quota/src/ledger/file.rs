@@ -14,7 +14,7 @@ use std::{
     cell::Cell,
     fmt::Debug,
     fs::{self, File, OpenOptions, TryLockError},
-    io,
+    io::{self, Read},
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,6 +25,8 @@ use std::{
 /// The format that this program writes, and the newest that it reads. Format 1 knew nothing lent ahead, and a program that knows no other must
 /// not open a file that may have it; formats 1 and 2 had [another history](old).
 pub(super) const FORMAT: u64 = 3;
+/// What the file of each redb database begins with.
+const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// Memory for pages of the file.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -72,6 +74,7 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn new(path: &Path) -> Result<Self, LedgerError> {
+        begins_like_one(path)?;
         let lock_path = beside(&real(path), ".lock");
         let lock = OpenOptions::new()
             .create(true)
@@ -294,6 +297,25 @@ fn is_file(path: &Path) -> io::Result<()> {
     match fs::metadata(path)?.is_file() {
         true => Ok(()),
         false => Err(io::Error::other("it is no file")),
+    }
+}
+
+/// Refuses what is there and is no database, before a lock is left beside it. That there is nothing may be right.
+fn begins_like_one(path: &Path) -> Result<(), LedgerError> {
+    let looked = is_file(path).and_then(|()| {
+        let mut begins = [0; MAGIC.len()];
+        File::open(path)?.read_exact(&mut begins)?;
+        match begins == MAGIC {
+            true => Ok(()),
+            false => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it begins as no ledger does",
+            )),
+        }
+    });
+    match looked {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
+        _ => Ok(()),
     }
 }
 

@@ -150,7 +150,7 @@ impl LedgerFile {
     /// Makes a file with these records and past periods in it, in one step: it appears whole, or not at all.
     ///
     /// # Errors
-    /// [`LedgerError`]; [`LedgerError::Io`] if there is a file already. No file was made.
+    /// [`LedgerError`]; [`LedgerError::Io`] if there is a ledger already, [`LedgerError::Damaged`] if another file. No file was made.
     pub fn make(
         path: &Path,
         accounts: &[AccountRecord],

@@ -211,6 +211,29 @@ fn other_files_are_refused_and_left_alone() {
     assert!(matches!(refusal(&place), LedgerError::Damaged { .. }));
 }
 
+/// `/etc/passwd` was refused, and had an `/etc/passwd.lock` beside it from then on.
+#[test]
+fn nothing_is_left_beside_what_is_no_ledger() {
+    let text = b"root:x:0:0:root:/root:/bin/bash\n".repeat(1_000);
+    for bytes in [&*text, b"redb", b""] {
+        let place = Place::new();
+        fs::write(&place.path, bytes).unwrap();
+        for refused in [
+            refusal(&place),
+            LedgerFile::alone(&place.path).unwrap_err(),
+            LedgerFile::make(&place.path, &[], &[]).unwrap_err(),
+        ] {
+            assert!(matches!(refused, LedgerError::Damaged { .. }), "{refused}");
+        }
+        assert_eq!(fs::read(&place.path).unwrap(), bytes);
+        let folder = place.path.parent().unwrap();
+        let found = fs::read_dir(folder)
+            .unwrap()
+            .map(|found| found.unwrap().path());
+        assert_eq!(found.collect::<Vec<_>>(), std::slice::from_ref(&place.path));
+    }
+}
+
 #[test]
 fn file_cut_short_or_written_over_is_refused_or_right() {
     let place = Place::new();
