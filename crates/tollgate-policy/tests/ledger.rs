@@ -814,8 +814,9 @@ fn debt_of_an_evicted_account_is_kept_when_the_clock_is_set_back() {
     file.each_account(|account| assert_ne!(account.key.scopes(), [("agent", "a")]))
         .unwrap();
     drop(file);
-    for (day, left) in [(1, 0), (2, 0), (3, 9), (4, 13)] {
+    for (day, owed, left) in [(1, 30, 0), (2, 17, 0), (3, 4, 9), (4, 0, 13)] {
         let process = Process::start(&text, NOVEMBER + day * DAY_NS);
+        assert_eq!(process.used(), [("daily".to_owned(), owed)]);
         assert!(process.admit(left + 1).is_err(), "on day {day}");
         if left > 0 {
             process.admit(left).unwrap().settle(used(left));

@@ -179,7 +179,7 @@ impl Keeper {
     ) -> Option<AnyMeter> {
         let kept = limit.kept.as_ref()?;
         let ledger = self.ledger.as_ref()?;
-        let record = ledger.unread(&limit.account_key(values)?).ok()??;
+        let record = ledger.unread(&limit.account_key(values)?, at.wall).ok()??;
         let meter = limit.meter_with(rule, 0, at).ok().flatten()?;
         meter.restore(&record, at, kept.frame);
         Some(meter)

@@ -186,18 +186,9 @@ impl<'t> Books<'t> {
         Ok(last)
     }
 
-    /// How an account stood in its last period on record, if that was found ended later than now: the clock was set back since.
+    /// How an account of which nothing is on record stood when it was last found ended, if that was later than now.
     pub(super) fn passed(&self, account: &[u8]) -> Result<Option<Standing>, redb::Error> {
-        let Some(row) = self
-            .past
-            .range((account, i64::MIN)..=(account, i64::MAX))?
-            .next_back()
-        else {
-            return Ok(None);
-        };
-        let (place, row) = row?;
-        let past = Past::from_row(place.value(), row.value())?;
-        Ok((past.ended > self.wall).then_some(past.standing))
+        passed(&self.past, account, self.wall)
     }
 
     /// Forgets periods that were found ended before `until`, among the next `most` after `last`. The last that was looked at, unless that
@@ -361,6 +352,21 @@ impl Authority for Books<'_> {
         self.put(account, before, report, 0, None)?;
         Ok(true)
     }
+}
+
+/// How `account` stood in its last period on record, if that was found ended later than `now`: the clock was set back since.
+pub(super) fn passed(
+    table: &impl ReadableTable<(&'static [u8], i64), PastRow>,
+    account: &[u8],
+    now: Wall,
+) -> Result<Option<Standing>, redb::Error> {
+    let of_it = (account, i64::MIN)..=(account, i64::MAX);
+    let Some(row) = table.range(of_it)?.next_back() else {
+        return Ok(None);
+    };
+    let (place, row) = row?;
+    let past = Past::from_row(place.value(), row.value())?;
+    Ok((past.ended > now).then_some(past.standing))
 }
 
 /// Enters a period of `account` that has ended; with what is there of it, if it was begun once more by a clock that was set back.

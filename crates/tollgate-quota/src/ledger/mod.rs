@@ -318,30 +318,38 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`]; [`LedgerError::Io`] too while the disk fails and after the ledger was closed.
     pub fn record(&self, key: &AccountKey) -> Result<Option<AccountRecord>, LedgerError> {
-        let shared = &self.0.shared;
-        let Some(database) = shared.shown() else {
-            return Err(LedgerError::Io(format!("{}: it is not open", shared.name)));
-        };
-        view::record(Path::new(&*shared.name), &database, key)
+        view::record(Path::new(&*self.0.shared.name), &*self.shown()?, key)
     }
 
-    /// What an account of `key` that is used for the first time in this process finds on record; none if nothing is, and once it has found it.
-    /// Reads the file, as [`Self::record`] does.
+    /// What an account of `key` that is used for the first time in this process finds at `now`; none if that is nothing, and once it has found
+    /// it. Reads the file, as [`Self::record`] does.
     ///
     /// # Errors
     /// As [`Self::record`].
-    pub fn unread(&self, key: &AccountKey) -> Result<Option<AccountRecord>, LedgerError> {
+    pub fn unread(
+        &self,
+        key: &AccountKey,
+        now: Wall,
+    ) -> Result<Option<AccountRecord>, LedgerError> {
         let shared = &self.0.shared;
         if shared.is_read(key.bytes()) {
             return Ok(None);
         }
-        let mut record = self.record(key)?;
+        let path = Path::new(&*shared.name);
+        let mut record = view::record_or_passed(path, &*self.shown()?, key, now)?;
         if let Some(record) = &mut record
             && !record.has_periods
         {
             record.standing = shared.drained(key.bytes(), &record.standing);
         }
         Ok(record)
+    }
+
+    /// The database, for those who only read it.
+    fn shown(&self) -> Result<Arc<redb::Database>, LedgerError> {
+        let shared = &self.0.shared;
+        let closed = || LedgerError::Io(format!("{}: it is not open", shared.name));
+        shared.shown().ok_or_else(closed)
     }
 
     /// Waits until a commit has ended, or failed, that may have answered whatever was asked before; at most for `most`. True if

@@ -2,7 +2,7 @@
 
 use super::{
     AccountKey, LedgerError,
-    books::{Record, new_writer},
+    books::{self, Record, new_writer},
     file::{
         ACCOUNTS, AHEAD, Files, META, PAST, WRITER_KEY, guarded, open_alone, open_to_read,
         put_format,
@@ -341,6 +341,24 @@ pub(super) fn record(
         let ahead = Aheads::open(&transaction)?.of(key.bytes())?;
         Ok(Some(AccountRecord::of(key.clone(), &record, ahead)))
     })
+}
+
+/// What is on record of the account of `key`; or else how it stood when it was found ended, if that was later than `now`.
+pub(super) fn record_or_passed(
+    path: &Path,
+    database: &Database,
+    key: &AccountKey,
+    now: Wall,
+) -> Result<Option<AccountRecord>, LedgerError> {
+    if let Some(record) = record(path, database, key)? {
+        return Ok(Some(record));
+    }
+    let passed = guarded(path, || {
+        let table = database.begin_read()?.open_table(PAST)?;
+        books::passed(&table, key.bytes(), now)
+    })?;
+    let has_periods = passed.is_some_and(|passed| key.period(passed.stamp).is_some());
+    Ok(passed.map(|passed| AccountRecord::new(key.clone(), passed, has_periods)))
 }
 
 /// What is lent ahead. None is in a file of format 1.

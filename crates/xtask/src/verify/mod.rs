@@ -35,6 +35,7 @@ mod outcome;
 mod peers;
 mod plain;
 mod program;
+mod restarts;
 mod sanitizers;
 mod soak;
 mod suite;
@@ -67,6 +68,7 @@ const PARTS: &[Part] = &[
     cargo_mutants::PART,
     coverage::PART,
     soak::PART,
+    restarts::PART,
     peers::PART,
     leases::PART,
     kills::PART,
