@@ -825,9 +825,9 @@ fn debt_of_an_evicted_account_is_kept_when_the_clock_is_set_back() {
     }
 }
 
-/// The meter that took the debt was frozen, and led nowhere: its limit had gone.
+/// The meter that took the charge was frozen, and led nowhere: its limit had gone.
 #[test]
-fn debt_of_a_request_reaches_its_limit_when_that_comes_back_with_another_max() {
+fn request_is_settled_under_its_limit_when_that_comes_back_with_another_max() {
     let folder = tempfile::tempdir().unwrap();
     for (place, how) in [
         "algorithm = \"calendar\"\nper = \"month\"",
@@ -849,15 +849,18 @@ fn debt_of_a_request_reaches_its_limit_when_that_comes_back_with_another_max() {
             )
         };
         let process = Process::start(&text(Some(100)), NOVEMBER);
-        let open = process.admit(10).unwrap();
+        let open = [(); 3].map(|()| process.admit(10).unwrap());
         process.gate.reload(&text(None)).unwrap();
         process.gate.reload(&text(Some(200))).unwrap();
         process.admit(1).unwrap().settle(used(1));
-        open.settle(used(60));
-        assert_eq!(process.used()[0].1, 61, "{how}");
+        let [more, less, none] = open;
+        more.settle(used(60));
+        less.settle(used(4));
+        none.release();
+        assert_eq!(process.used()[0].1, 65, "{how}");
         process.stop();
         let process = Process::start(&text(Some(200)), NOVEMBER);
-        assert_eq!(process.used()[0].1, 61, "{how}");
+        assert_eq!(process.used()[0].1, 65, "{how}");
         process.stop();
     }
 }

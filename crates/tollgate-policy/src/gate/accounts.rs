@@ -290,6 +290,24 @@ impl Account {
         0
     }
 
+    /// The same of a charge to a meter that nothing of this account's has taken over, for `standing`, which keeps what it has committed.
+    pub(crate) fn refund_to(
+        &self,
+        standing: &Self,
+        at: Moment,
+        receipt: &AnyReceipt,
+        surplus: u64,
+    ) -> u64 {
+        let (Some(old), Some(new)) = (self.committed(), standing.committed()) else {
+            return 0;
+        };
+        let Some(handed_on) = old.hand_on(receipt, surplus).filter(|_| !new.is(old)) else {
+            return 0;
+        };
+        new.take_over(old, at);
+        new.refund_handed_on(at, handed_on).unwrap_or(0)
+    }
+
     /// True if `other` is among those that replaced it, one after another.
     fn leads_to(&self, other: &Arc<Self>) -> bool {
         let mut next = self.next.get();

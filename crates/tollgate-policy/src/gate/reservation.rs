@@ -1,7 +1,11 @@
 //! A request that was admitted, until it is settled.
 
 use super::{Inner, accounts::Account};
-use crate::{Refusal, Usage, file::OnDrop, meter::AnyReceipt};
+use crate::{
+    Refusal, Usage,
+    file::OnDrop,
+    meter::{AnyMeter, AnyReceipt},
+};
 use std::{cell::Cell, fmt};
 use tollgate_core::{Cost, Meter, Moment, Nanos, Wall};
 use tollgate_sync::Arc;
@@ -78,6 +82,7 @@ impl Hold {
     /// came back.
     fn refund<'e>(
         &self,
+        gate: &Inner,
         extended: impl DoubleEndedIterator<Item = &'e Extension>,
         at: Moment,
         mut surplus: u64,
@@ -88,7 +93,7 @@ impl Hold {
         for (account, charge) in first.chain(extended).rev() {
             let part = surplus.min(charge.units);
             if part > 0 {
-                came_back |= account.refund(at, &charge.receipt, part) > 0;
+                came_back |= gate.refund(account, at, &charge.receipt, part) > 0;
             }
             surplus -= part;
         }
@@ -164,7 +169,8 @@ impl Reservation {
             if let Some(extra) = Cost::new(actual.saturating_sub(charged)) {
                 owes |= self.gate.charge_anyway(hold, extra, at);
             } else if actual < charged {
-                came_back |= hold.refund(charges.extensions(place), at, charged - actual);
+                came_back |=
+                    hold.refund(&self.gate, charges.extensions(place), at, charged - actual);
             }
         }
         if owes {
@@ -183,7 +189,7 @@ impl Reservation {
         };
         for (place, hold) in charges.holds.iter().enumerate().rev() {
             if gives_back(&hold.account) {
-                hold.refund(charges.extensions(place), at, u64::MAX);
+                hold.refund(&self.gate, charges.extensions(place), at, u64::MAX);
             }
         }
         self.gate.wake(&charges.holds);
@@ -280,6 +286,26 @@ impl Inner {
     /// Wakes who waits for the accounts of `holds`.
     fn wake(&self, holds: &[Hold]) {
         self.lines.wake(holds.iter().map(|hold| &*hold.account));
+    }
+
+    /// Gives back up to `surplus` units of a charge to `account`, and returns how many. What a ledger keeps has them back under a limit
+    /// that was removed and added again, too.
+    fn refund(
+        &self,
+        account: &Arc<Account>,
+        at: Moment,
+        receipt: &AnyReceipt,
+        surplus: u64,
+    ) -> u64 {
+        let refunded = account.refund(at, receipt, surplus);
+        if refunded > 0 || !account.meter.as_ref().is_some_and(AnyMeter::is_leased) {
+            return refunded;
+        }
+        let standing = self.standing(account, at);
+        let standing = standing.filter(|standing| standing.limit.id != account.limit.id);
+        standing.map_or(0, |standing| {
+            account.refund_to(&standing, at, receipt, surplus)
+        })
     }
 
     /// Charges what was used beyond an estimate. An account that was replaced meanwhile leads to the one in force. True if a ledger

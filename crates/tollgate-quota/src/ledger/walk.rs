@@ -3,9 +3,10 @@
 //! So the ledger's thread walks over all accounts on record, some with each commit, and rests for a day when it is through. One that nobody
 //! has in use, whose period is over and which owes nothing, becomes history. Whoever asks for it just then finds it gone with the next
 //! commit, and begins as it would have begun with that record: with nothing. Only if the clock is set back after that would it have
-//! more than it should. Therefore an account of which nothing is on record asks the history for periods of its own that were found
-//! ended later than now ([`Books::passed`]), and begins after them. One without periods is over when its units have drained, and
-//! begins as the history has it.
+//! more than it should. Therefore an account of which nothing is on record asks the history for its last period, and if that was found ended
+//! later than now ([`Books::passed`]), it begins as it stood in that. One without periods is over when its units have drained.
+//!
+//! Another walk goes over the past periods, and forgets those that were found ended too long ago.
 
 use super::{
     AccountKey, Drain,
