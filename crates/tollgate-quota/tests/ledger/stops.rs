@@ -64,6 +64,8 @@ fn ledger_comes_by_at_once_for_who_has_nothing_left_and_else_in_its_time() {
     let begun = Instant::now();
     charge(&ledger, &budget, at(5), 7, 100).unwrap();
     assert!(begun.elapsed() < Durability::WITHIN_MAX / 2, "it was woken");
+    // It may come by once more for who has just waited, and find what was charged since.
+    thread::sleep(Duration::from_millis(200));
     let commits = ledger.status().commits;
     charge(&ledger, &budget, at(5), 1, 100).unwrap();
     thread::sleep(Duration::from_millis(200));
@@ -74,7 +76,8 @@ fn ledger_comes_by_at_once_for_who_has_nothing_left_and_else_in_its_time() {
             .unwrap()
             .map(|record| record.standing.committed)
     };
-    assert_eq!(on_record(&key("lifetime")), Some(0), "as of that commit");
+    let before = on_record(&key("lifetime"));
+    assert!(before == Some(0) || before == Some(7), "{before:?}");
     assert!(ledger.flush(LONG) && begun.elapsed() < Durability::WITHIN_MAX / 2);
     assert_eq!(on_record(&key("lifetime")), Some(8));
     assert_eq!(on_record(&key("another")), None);
