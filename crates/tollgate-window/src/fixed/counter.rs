@@ -690,6 +690,86 @@ mod tests {
     }
 
     #[test]
+    fn standing_rolls_over_to_the_period_and_tells_what_is_used_in_it() {
+        let counter = PeriodCounter::new(5);
+        counter.charge_anyway_in(7, cost(9), 5).unwrap();
+        assert_eq!(counter.standing_in(7), Some((7, 9)));
+        assert_eq!(counter.standing_in(8), Some((8, 4)), "the debt");
+        assert_eq!(counter.standing_in(7), Some((8, 4)), "it was begun");
+        let late = counter.charge_in(7, cost(1), 5).unwrap();
+        assert_eq!((late.receipt.period(), late.before), (8, 4));
+        assert_eq!(counter.standing_in(10), Some((10, 0)));
+        assert!(counter.close_at_rest_in(10));
+        assert_eq!(counter.standing_in(10), None);
+        assert_eq!(PeriodCounter::pending(5).standing_in(10), None);
+    }
+
+    #[test]
+    fn restored_units_are_used_and_within_their_own_max_no_debt() {
+        let counter = PeriodCounter::new(5);
+        counter.charge_in(7, cost(2), 5).unwrap();
+        assert!(counter.restore_in(7, 30, 32));
+        assert_eq!(counter.used_in(7), 32);
+        assert_eq!([6, 7, 8].map(|period| counter.max_in(period)), [5, 32, 5]);
+        assert_eq!(counter.used_in(8), 0);
+        counter.charge_anyway_in(7, cost(3), 5).unwrap();
+        assert_eq!(counter.used_in(8), 3, "what is beyond both is debt");
+    }
+
+    #[test]
+    fn nothing_is_restored_to_a_closed_counter() {
+        let counter = PeriodCounter::new(5);
+        assert!(counter.close_at_rest_in(7));
+        assert!(!counter.restore_in(7, 1, 5));
+        assert_eq!((counter.used_in(7), counter.max_in(7)), (0, 5));
+        assert!(!PeriodCounter::pending(5).restore_in(7, 1, 5));
+    }
+
+    #[test]
+    fn ended_tells_of_the_last_period_that_ended() {
+        let counter = PeriodCounter::new(5);
+        counter.charge_in(7, cost(2), 5).unwrap();
+        assert_eq!(counter.ended(7), None, "it is not over");
+        counter.charge_in(9, cost(3), 5).unwrap();
+        assert_eq!(
+            [7, 8, 9].map(|period| counter.ended(period)),
+            [Some(2), None, None]
+        );
+        let successor = PeriodCounter::pending(4);
+        successor.take_over_in(&counter, 9);
+        assert_eq!(successor.ended(7), Some(2), "in the one it took over from");
+        assert_eq!(successor.standing_in(10), Some((10, 0)));
+        assert_eq!(
+            [7, 9].map(|period| successor.ended(period)),
+            [None, Some(3)]
+        );
+    }
+
+    /// A number that is only known, as of a calendar whose periods are costly to count.
+    #[derive(Clone, Copy)]
+    struct Uncounted(u64);
+
+    impl PeriodNumber for Uncounted {
+        fn number(self) -> u64 {
+            self.0
+        }
+
+        fn periods_since(self, earlier: u64) -> u64 {
+            panic!("asked how many periods {} is after {earlier}", self.0)
+        }
+    }
+
+    #[test]
+    fn periods_are_counted_only_where_a_debt_is_to_be_paid() {
+        let counter = PeriodCounter::new(5);
+        for period in [0, 1, 7] {
+            counter.charge_in(Uncounted(period), cost(5), 5).unwrap();
+        }
+        assert_eq!(counter.used_in(Uncounted(900)), 0);
+        assert!(counter.close_at_rest_in(Uncounted(900)));
+    }
+
+    #[test]
     fn counter_closes_only_at_rest_and_for_good() {
         let counter = PeriodCounter::new(5);
         let receipt = counter.charge_in(7, cost(1), 5).unwrap().receipt;

@@ -259,6 +259,11 @@ mod tests {
             "no debt ends with its period"
         );
         assert_eq!(used(5).periods_until(0, 5, 0), None);
+        assert_eq!(
+            used(5).periods_until(5, 5, 0),
+            Some(1),
+            "there is room beside a debt that nothing pays"
+        );
     }
 
     #[test]

@@ -448,6 +448,80 @@ mod tests {
     }
 
     #[test]
+    fn windows_have_numbers_and_start_where_those_before_end() {
+        let phase = Duration::from_nanos(10);
+        let window = FixedWindow::with_phase(3, SECOND, phase, ()).unwrap();
+        assert_eq!(
+            (window.number_at(Nanos(0)), window.start_of(0)),
+            (0, Nanos(0))
+        );
+        for number in [1, 2, 3, 40] {
+            let start = window.start_of(number);
+            assert_eq!(start, Nanos(number * 1_000_000_000 - 10));
+            assert_eq!(window.number_at(start), number);
+            assert_eq!(window.number_at(Nanos(start.0 - 1)), number - 1);
+        }
+        assert_eq!(window.start_of(u64::MAX), Nanos::MAX, "after all time");
+    }
+
+    #[test]
+    fn standing_tells_the_window_of_now_and_what_is_used_in_it() {
+        let window = FixedWindow::with_clock(3, SECOND, ()).unwrap();
+        window
+            .charge_anyway(at(Nanos::from_secs(2)), cost(8), 3)
+            .unwrap();
+        assert_eq!(
+            [2, 3, 4, 3].map(|secs| window.standing_at(Nanos::from_secs(secs))),
+            [(2, 8), (3, 5), (4, 2), (4, 2)].map(Some)
+        );
+        assert!(window.close_at_rest(at(Nanos::from_secs(5))));
+        assert_eq!(window.standing_at(Nanos::from_secs(5)), None);
+    }
+
+    #[test]
+    fn what_a_window_ended_with_is_told_once_the_next_one_begins() {
+        let window = FixedWindow::with_clock(3, SECOND, ()).unwrap();
+        window.try_record_at(cost(2), Nanos::from_secs(4)).unwrap();
+        assert_eq!(window.ended(4), None);
+        window.standing_at(Nanos::from_secs(5)).unwrap();
+        assert_eq!(
+            [3, 4, 5].map(|number| window.ended(number)),
+            [None, Some(2), None]
+        );
+    }
+
+    #[test]
+    fn what_is_restored_holds_the_larger_max_to_the_end_of_its_window() {
+        let window = FixedWindow::with_clock(3, SECOND, ()).unwrap();
+        let now = Nanos::from_secs(4);
+        window.try_record_at(cost(2), now).unwrap();
+        assert!(window.restore_at(now, 7, 9));
+        assert_eq!(window.count_at(now), 9);
+        assert_eq!([3, 4, 5].map(|number| window.max_in(number)), [3, 9, 3]);
+        assert_eq!(window.count_at(Nanos::from_secs(5)), 0);
+        assert!(window.close_at_rest(at(Nanos::from_secs(5))));
+        assert!(
+            !window.restore_at(Nanos::from_secs(5), 1, 3),
+            "it is closed"
+        );
+    }
+
+    #[test]
+    fn window_closes_only_at_rest_and_for_good() {
+        let window = FixedWindow::with_clock(3, SECOND, ()).unwrap();
+        window.try_record_at(cost(1), Nanos(0)).unwrap();
+        assert!(!window.close_at_rest(at(Nanos(999_999_999))));
+        assert!(window.close_at_rest(at(Nanos::from_secs(1))));
+        assert!(window.close_at_rest(at(Nanos(0))), "closed before");
+        assert_eq!(
+            window
+                .try_record_at(cost(1), Nanos::from_secs(1))
+                .unwrap_err(),
+            Refused::Closed
+        );
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         let built = |max, window, phase| {
             FixedWindow::with_phase(max, window, phase, ())

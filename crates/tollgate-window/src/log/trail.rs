@@ -334,7 +334,7 @@ mod tests {
     }
 
     /// Records `points` points, of which the last `live` are in the window.
-    fn record(trail: &Trail, points: std::ops::Range<u64>, live: u64, wanted: usize) {
+    fn record(trail: &Trail, points: impl IntoIterator<Item = u64>, live: u64, wanted: usize) {
         for total in points {
             let point = Point {
                 total,
@@ -369,6 +369,7 @@ mod tests {
             record(&trail, 1..live + 1, live, 1 << 22);
             let needed = usize::try_from(live).unwrap() + 2;
             assert!(made(&trail) <= 2 * needed + 16, "{live}: {}", made(&trail));
+            assert!(made(&trail) > needed - 2, "{live}: {}", made(&trail));
             record(&trail, live + 1..20 * live, live, 1 << 22);
             assert!(
                 made(&trail) <= 6 * needed + 16,
@@ -394,6 +395,109 @@ mod tests {
             }
             let beyond = trail.count_on_while(tail, 1, |_| true);
             assert_eq!(beyond, tail.places);
+        }
+    }
+
+    #[test]
+    fn every_point_is_found_before_any_level_laps() {
+        let trail = Trail::new(1 << 22, 1 << 22);
+        record(&trail, 1..301, 300, 1 << 22);
+        let tail = trail.tail();
+        assert_eq!((tail.level, tail.newest.total), (2, 300));
+        for total in 1..301 {
+            let age = trail.count_while(tail, |point| point.total < total);
+            assert_eq!(trail.get(tail, age).total, total);
+        }
+    }
+
+    #[test]
+    fn stale_hints_cost_time_only() {
+        for live in [1, 14, 15, 77, 78, 400] {
+            let trail = Trail::new(1 << 22, 1 << 22);
+            record(&trail, 1..3 * live, live, 1 << 22);
+            let end = |tail: Tail| {
+                let (newest, prior) = (tail.newest.total, tail.prior.total);
+                (newest, prior, tail.places, tail.next, tail.oldest)
+            };
+            let fresh = end(trail.tail());
+            trail.top.store(0, Release);
+            for level in 0..LEVELS {
+                if let Some(level) = trail.level(level) {
+                    level.hint(0);
+                }
+            }
+            assert_eq!(end(trail.tail()), fresh, "{live}");
+        }
+    }
+
+    #[test]
+    fn tail_is_changed_by_every_point_and_by_the_end_of_its_level() {
+        let trail = Trail::new(1 << 22, 1 << 22);
+        for total in 1..100 {
+            let before = trail.tail();
+            assert!(trail.is_unchanged(before));
+            record(&trail, total..total + 1, 100, 1 << 22);
+            assert!(!trail.is_unchanged(before), "{total}");
+        }
+    }
+
+    #[test]
+    fn levels_have_the_places_asked_for_and_four_times_as_many_on_the_next() {
+        for places in [3, 5, 15, 16] {
+            assert_eq!(Trail::new(places, 1 << 22).tail().places, places);
+        }
+        let places = |places_max| {
+            let trail = Trail::new(1 << 22, places_max);
+            std::array::from_fn::<_, LEVELS, _>(|level| trail.places(level))
+        };
+        let least = std::array::from_fn(|level| FIRST_PLACES << (RATIO_BITS * level));
+        assert_eq!(places(0), least);
+        let most = places(1 << 23);
+        assert_eq!(
+            (&most[..LEVELS - 1], most[LEVELS - 1]),
+            (&least[..LEVELS - 1], 1 << 23)
+        );
+    }
+
+    #[test]
+    fn level_is_made_in_as_many_chunks_of_sixteen_as_each_has() {
+        let trail = Trail::new(1 << 22, 1 << 22);
+        for level in 0..LEVELS {
+            let made = trail.made(level).expect("it is made");
+            assert_eq!(made.places_made(), 0, "nothing before it is written");
+            made.make(0);
+            assert_eq!(made.places_made(), FIRST_PLACES << level);
+            assert_eq!(made.places() >> level, made.places_made());
+        }
+    }
+
+    /// Its refunds stand in two places: what was given back while the head ended it, and what was once it had a place.
+    #[test]
+    fn interval_across_two_levels_has_the_refunds_of_both() {
+        for (last, level) in [(16, 1), (78, 1), (300, 2)] {
+            let trail = Trail::new(1 << 22, 1 << 22);
+            record(&trail, (1..16).map(|number| number * 10), 1 << 22, 1 << 22);
+            let tail = trail.tail();
+            assert!(
+                trail.refund(tail, tail.places, 150, 3),
+                "the head's, on a level that is full"
+            );
+            assert_eq!(trail.refunded(tail, tail.places, 150), 3);
+            record(
+                &trail,
+                (16..=last).map(|number| number * 10),
+                1 << 22,
+                1 << 22,
+            );
+            let tail = trail.tail();
+            assert_eq!(tail.level, level);
+            let age = trail.count_while(tail, |point| point.total < 160);
+            assert_eq!(trail.get(tail, age).total, 160);
+            assert!(trail.refund(tail, age, 150, 2));
+            assert_eq!(trail.refunded(tail, age, 150), 5, "up to {last}");
+            for (age, start) in [(age - 1, 140), (age + 1, 160)] {
+                assert_eq!(trail.refunded(tail, age, start), 0);
+            }
         }
     }
 
