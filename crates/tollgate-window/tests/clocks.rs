@@ -41,6 +41,16 @@ fn windows_go_by_their_own_clocks() {
 }
 
 #[test]
+fn sharded_ring_gives_back_what_still_counts_by_its_own_clock() {
+    let ring = ShardedRing::builder(7, MINUTE, 6).shards(2);
+    let ring = ring.build_with_clock(ManualClock::new()).unwrap();
+    let receipt = ring.try_record(Cost::new(7).unwrap()).unwrap();
+    assert_eq!((ring.refund(&receipt, 3), ring.count()), (3, 4));
+    ring.clock().advance(2 * MINUTE);
+    assert_eq!(ring.refund(&receipt, 3), 0);
+}
+
+#[test]
 fn windows_have_a_clock_unless_told() {
     let log = ExactLog::new(1, MINUTE).unwrap();
     let ring = SlottedRing::new(1, MINUTE, 6).unwrap();

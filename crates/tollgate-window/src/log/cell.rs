@@ -435,3 +435,46 @@ fn charged(receipt: LogReceipt, before: u64, units: u64, ceiling: u64) -> Charge
         full: ceiling.into(),
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+
+    const NOW: Nanos = Nanos(7);
+
+    fn seen(cell: &Cell) -> (u128, View) {
+        let word = cell.load();
+        let head = Point::of_head(word).expect("it is open");
+        (word, cell.view(head, NOW).expect("nobody else comes"))
+    }
+
+    #[test]
+    fn figure_is_of_no_state_once_a_charge_came() {
+        let cell = Cell::new(100, 9, 9, 0);
+        let receipt = cell.charge(NOW, 5, 9).unwrap().receipt;
+        for refunds in [0, 1] {
+            cell.refund(NOW, receipt, refunds);
+            let (word, view) = seen(&cell);
+            assert_eq!(view.has_refunds, refunds > 0);
+            assert!(cell.is_one_state(word, &view));
+            cell.charge(NOW, 1, 9).unwrap();
+            assert!(!cell.is_one_state(word, &view), "{refunds}");
+        }
+    }
+
+    #[test]
+    fn figure_is_of_no_state_once_more_was_given_back_than_it_saw() {
+        let cell = Cell::new(100, 9, 9, 0);
+        let receipt = cell.charge(NOW, 5, 9).unwrap().receipt;
+        cell.refund(NOW, receipt, 1);
+        let (word, view) = seen(&cell);
+        cell.refund(NOW, receipt, 2);
+        assert_eq!((view.used, cell.load()), (4, word));
+        assert!(!cell.is_one_state(word, &view));
+    }
+
+    #[test]
+    fn two_places_are_beside_those_of_all_charges_told_apart() {
+        assert_eq!([places(1, 0), places(9, 0), places(9, 3)], [3, 11, 14]);
+    }
+}

@@ -343,6 +343,45 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_after_many_holes_is_still_told_apart() {
+        let log = log(3, 0);
+        take(&log, 1, 0).unwrap();
+        for now in 1..1_000 {
+            let receipt = take(&log, 1, now).unwrap();
+            assert_eq!(log.refund(at(Nanos(now)), &receipt, 1), 1);
+        }
+        for now in [1_000, 2_000] {
+            take(&log, 1, now).unwrap();
+        }
+        assert_eq!(
+            [0, 1_000, 2_000].map(|left| log.count_at(Nanos(SECOND + left))),
+            [2, 1, 0]
+        );
+    }
+
+    #[test]
+    fn charges_of_one_instant_take_one_place_together() {
+        let log = log(1, 0);
+        for now in [0, 10, 10, 10, 10, 10, 20] {
+            log.charge_anyway(at(Nanos(now)), Cost::ONE, 1).unwrap();
+        }
+        assert_eq!(
+            [0, 10, 20].map(|left| log.count_at(Nanos(SECOND + left))),
+            [6, 1, 0]
+        );
+    }
+
+    #[test]
+    fn largest_debt_that_is_told_apart_can_be_given_back() {
+        let log = log(3, 0);
+        let largest = u64::from(u32::MAX);
+        let debt = log.charge_anyway(at(Nanos(7)), cost(largest), 3).unwrap();
+        assert_eq!(debt.after, u128::from(largest));
+        assert_eq!(log.refund(at(Nanos(7)), &debt.receipt, largest), largest);
+        assert_eq!(log.count_at(Nanos(7)), 0);
+    }
+
+    #[test]
     fn debt_that_has_room_leaves_in_its_time() {
         let log = log(1, 3);
         for now in [0, 10, 20, 30] {

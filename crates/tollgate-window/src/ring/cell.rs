@@ -512,3 +512,64 @@ fn charged(receipt: SlotReceipt, before: u64, units: u64, ceiling: u64) -> Charg
         full: ceiling.into(),
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// Two slots of a second, with five units in the third tick, and what was seen of that.
+    fn ring() -> (Cell, SlotReceipt, u128, Hot) {
+        let ticks = Ticks::new(Duration::from_secs(2), 2, Duration::ZERO).unwrap();
+        let cell = Cell::new(ticks);
+        let receipt = cell.charge(Nanos(2 * SECOND), 5, 9).unwrap().receipt;
+        let word = cell.load();
+        (cell, receipt, word, Hot::unpack(word).expect("it is open"))
+    }
+
+    /// The ring after whoever sealed its tick has stopped before opening the next one, and somebody else came in the sealed one.
+    fn after_a_stall(comes: impl Fn(&Cell, Nanos, SlotReceipt)) {
+        let (cell, receipt, word, hot) = ring();
+        assert_eq!(cell.seal(word, hot), Some(hot.sealed().pack()));
+        assert_eq!(cell.seal(word, hot), None, "somebody else came first");
+        comes(&cell, Nanos(2 * SECOND + 1), receipt);
+        let after = Hot::unpack(cell.load()).expect("it is open");
+        assert!((after.tick, after.is_sealed) == (3, false), "{after:?}");
+        assert_eq!(cell.used(Nanos(4 * SECOND)), after.committed());
+        assert_eq!(cell.used(Nanos(5 * SECOND)), after.used);
+    }
+
+    #[test]
+    fn sealed_tick_is_followed_by_the_next_one_whoever_comes() {
+        after_a_stall(|cell, now, _| {
+            let charged = cell.charge(now, 3, 9).unwrap();
+            assert_eq!((charged.receipt.tick(), charged.before), (3, 5));
+        });
+        after_a_stall(|cell, now, receipt| {
+            assert_eq!(cell.refund(now, receipt, 2), 2);
+            assert_eq!(cell.charge(now, 5, 9).unwrap().before, 3);
+        });
+        after_a_stall(|cell, now, _| {
+            assert!(cell.look(now, 5, 9).is_err());
+            assert_eq!(cell.look(now, 4, 9), Ok(()));
+        });
+    }
+
+    #[test]
+    fn nothing_is_seen_of_a_ring_that_rotated_meanwhile() {
+        let (cell, _, _, hot) = ring();
+        let later = Nanos(3 * SECOND);
+        assert!(cell.still_open(hot) && cell.view_later(hot, later).is_some());
+        cell.charge(Nanos(2 * SECOND), 1, 9).unwrap();
+        assert!(cell.still_open(hot), "the same tick");
+        cell.charge(later, 1, 9).unwrap();
+        assert!(!cell.still_open(hot) && cell.view_later(hot, later).is_none());
+        assert!(cell.view_elsewhen(hot, Nanos(0)).is_none());
+        let view = cell
+            .view_latest(hot, Nanos(0))
+            .expect("no history is asked");
+        assert_eq!(cell.denied(hot, view, Nanos(0), 4, 9), None);
+    }
+}

@@ -83,3 +83,28 @@ impl History {
         }
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Anybody who finds a tick sealed writes it down, and may come late.
+    #[test]
+    fn what_was_given_back_is_not_written_down_anew() {
+        let history = History::new(2);
+        let receipt = SlotReceipt::of(4);
+        let slot = Slot { receipt, used: 5 };
+        history.record(slot);
+        assert_eq!((history.refund(receipt, 2), history.units(4)), (2, 3));
+        history.record(slot);
+        assert_eq!(history.units(4), 3);
+        let next_lap = SlotReceipt::of(7);
+        history.record(Slot {
+            receipt: next_lap,
+            used: 1,
+        });
+        history.record(slot);
+        assert_eq!([4, 7].map(|tick| history.units(tick)), [0, 1]);
+        assert_eq!(history.refund(receipt, 2), 0);
+    }
+}

@@ -378,6 +378,30 @@ mod tests {
     }
 
     #[test]
+    fn late_reset_forgets_the_later_slots_too() {
+        let ring = ring(6, 4);
+        for tick in [0, 1, 2] {
+            take(&ring, 2, tick * SECOND).unwrap();
+        }
+        ring.reset(at(Nanos(0)));
+        assert_eq!(
+            [0, 2, 3, 4].map(|tick| ring.count_at(Nanos(tick * SECOND))),
+            [0; 4]
+        );
+        take(&ring, 6, 3 * SECOND).unwrap();
+    }
+
+    #[test]
+    fn no_admission_is_too_large_to_be_told_apart() {
+        let ring = ring(1, 2);
+        let largest = cost(SlottedRing::MAX_UNITS);
+        let full = ring.charge(at(Nanos(0)), largest, u64::MAX).unwrap();
+        assert!(ring.charge(at(Nanos(0)), Cost::ONE, u64::MAX).is_err());
+        assert_eq!(ring.refund(at(Nanos(0)), &full.receipt, 1), 1);
+        assert_eq!(ring.count_at(Nanos(0)), SlottedRing::MAX_UNITS - 1);
+    }
+
+    #[test]
     fn ring_closes_only_at_rest_and_for_good() {
         let ring = ring(2, 2);
         let receipt = take(&ring, 1, 0).unwrap();

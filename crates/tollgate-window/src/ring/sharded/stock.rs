@@ -123,7 +123,9 @@ mod tests {
     #[test]
     fn what_has_no_place_comes_back() {
         let shard = Shard::default();
-        assert_eq!(shard.put(3, 5), stock(0, 0));
+        assert_eq!(shard.put(3, 2), stock(0, 0));
+        assert_eq!(shard.put(3, 3), stock(3, 0), "of the same tick all stay");
+        assert_eq!(shard.load(), stock(3, 5));
         assert_eq!(shard.put(3, STOCK_MAX), stock(3, 5));
         assert_eq!(shard.load(), stock(3, STOCK_MAX));
         assert_eq!(shard.put(2, 7), stock(2, 7), "a newer tick is here");
