@@ -28,8 +28,8 @@
 //!   [`Durability::EveryCommit`] the Gate's settlement returns only when its debt is on disk, and nothing is lost. While the disk fails
 //!   it returns without (at the latest after ten seconds), the [`Status`] tells, and a kill loses what was told since.
 //! - **A clock** that was set back between two runs finds the later period still begun, and what a killed process had been lent of it
-//!   spent. An account that was evicted or became history begins after the last period that the history has of it. One that was set forward is
-//!   trusted, since that cannot be told from a long stop: history that has been forgotten by it is lost, with what was used.
+//!   spent. An account that was evicted or became history begins as it stood in the last period that the history has of it. A clock that was
+//!   set forward is trusted, since that cannot be told from a long stop: history that has been forgotten by it is lost, with what was used.
 //! - **A disk that fails** stops no admission from stock. The ledger opens the file anew until that succeeds, and says so in its
 //!   [`Status`]; meanwhile each limit does what its policy says. A file that is deleted, moved away or replaced while it is in use is such
 //!   a failure ([`LedgerError::Gone`], [`LedgerError::Replaced`]): the ledger looks for it before and after each commit (where the system has

@@ -159,7 +159,7 @@ fn accounts_that_are_over_become_history_some_with_each_commit() {
     assert_eq!((accounts.len(), history.len()), (0, 1_000));
 }
 
-/// Property: a clock that was set forward ends no account for good. One that was found ended begins after that when the clock is put
+/// Property: a clock that was set forward ends no account for good. One that was found ended begins as it stood then when the clock is put
 /// right; and while a process runs, its clock must have gone on for as long.
 #[test]
 fn account_that_was_found_ended_admits_nothing_twice_when_the_clock_is_set_back() {
