@@ -402,6 +402,15 @@ mod tests {
     }
 
     #[test]
+    fn meters_without_periods_have_one_that_never_ends() {
+        let budget = Lifetime::new();
+        assert!(charge(&budget, at(0), 3));
+        assert_eq!(budget.period_of(at(9).wall.0, 0), Some(ALWAYS));
+        assert_eq!((budget.ended(ALWAYS), budget.max_in(ALWAYS, 7)), (None, 7));
+        assert!(budget.next(ALWAYS, at(0), 0).is_none() && !budget.has_ended(0, at(9), 0));
+    }
+
+    #[test]
     fn debt_of_an_earlier_window_is_paid_when_it_is_restored() {
         let window = FixedWindow::with_clock(3, Duration::from_secs(60), ()).expect("a window");
         let standing = Standing {
