@@ -280,13 +280,11 @@ impl Cell {
         if view.tail.newest.total > head.total {
             return None;
         }
-        if as_of < head.stamp {
-            self.count(&mut view, head.stamp);
-            view.told = view.used;
+        let latest = as_of.max(head.stamp);
+        self.count(&mut view, latest);
+        view.told = view.used;
+        if latest != as_of {
             self.count(&mut view, as_of);
-        } else {
-            self.count(&mut view, as_of);
-            view.told = view.used;
         }
         self.trail.is_unchanged(view.tail).then_some(view)
     }
