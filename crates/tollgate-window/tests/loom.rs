@@ -269,6 +269,12 @@ fn log_reset_that_ends_late_brings_nothing_back() {
     });
 }
 
+/// A reset, and a charge, a reset, a charge and a refund; exhaustive. 0.9 s.
+#[test]
+fn log_reset_that_ends_late_leaves_refunds_of_what_comes_after() {
+    both_ways(|| exhaustive(log::reset_that_ends_late_leaves_refunds_of_what_comes_after));
+}
+
 /// Two callers of two charges, on one slot and on two, at every max that matters; to 3. 0.7 s.
 #[test]
 fn ring_rotation_loses_no_charge() {

@@ -369,3 +369,25 @@ pub(crate) fn next_level_meets_a_lap(charges: u64) {
         assert_eq!(log.count_at(Nanos(now)), live, "at {now}: {stamps:?}");
     }
 }
+
+/// A reset, and a charge, a reset, a charge after that and a refund of it, at one instant: what is given back is not counted, wherever
+/// the first reset ends.
+pub(crate) fn reset_that_ends_late_leaves_refunds_of_what_comes_after() {
+    let log = log(9);
+    charge(&*log, 0, 1, 9).expect("it is fresh");
+    let ((), refunded) = race(
+        &log,
+        |log| log.reset(moment(0)),
+        |log| {
+            charge(log, 0, 1, 9).expect("there is room");
+            log.reset(moment(0));
+            let new = charge(log, 0, 3, 9).expect("nothing was used").receipt;
+            log.refund(moment(0), &new, 1)
+        },
+    );
+    let used = log.count_at(Nanos(0));
+    assert!(
+        used == 0 || (used, refunded) == (2, 1),
+        "{used} of 3 are used, {refunded} given back"
+    );
+}

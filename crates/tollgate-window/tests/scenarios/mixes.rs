@@ -64,6 +64,7 @@ macro_rules! mixes {
                 $run(|| scenarios::closing_loses_no_charge(log::fresh(1), 0));
                 $run(|| scenarios::refund_of_before_a_reset_is_void(log::fresh(2), 0));
                 $run(|| scenarios::reset_that_ends_late_brings_nothing_back(log::fresh(2), [0; 3]));
+                $run(log::reset_that_ends_late_leaves_refunds_of_what_comes_after);
             }
 
             /// Charges that fill the first level of a log.
