@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn shortest_window_lasts_thirty_years_with_room() {
-        for slots in [1, 2, 60, SLOTS_MAX] {
+        // Of 1911, 2008 and 3560 slots a window a nanosecond shorter would not.
+        for slots in [1, 2, 60, 1911, 2008, 3560, SLOTS_MAX] {
             let shortest = shortest_window_ns(slots);
             let window = Duration::from_nanos(shortest);
             let ticks = Ticks::new(window, slots, Duration::from_nanos(shortest - 1)).unwrap();
