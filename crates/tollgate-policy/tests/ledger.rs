@@ -897,3 +897,48 @@ fn usage_and_explanations_know_what_is_on_record_of_an_account_that_was_not_char
     assert!(process.admit(1).is_err());
     process.stop();
 }
+
+/// Of a limit with an override that drains more slowly, and stays: the ledger saw no change.
+#[test]
+fn account_drains_at_its_rate_before_a_reload_that_changes_no_other() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let text = |max: u64| {
+        let path = path.display();
+        format!(
+            "[ledger]\npath = '{path}'\n[[limit]]\nname = \"rate\"\nby = [\"agent\"]\nunit = \"tokens\"\nmax = {max}\ncapacity = 100\n\
+            per = \"100h\"\n[[override]]\nlimit = \"rate\"\nwhere = {{ agent = \"b\" }}\nmax = 1\n"
+        )
+    };
+    let process = Process::start(&text(100), NOVEMBER);
+    process.admit(100).unwrap().settle(used(100));
+    process.stop();
+    let process = Process::start(&text(100), NOVEMBER);
+    process.clock.advance(HOUR);
+    // A clock that is wrong just then counts for nothing.
+    process.clock.set_wall(Wall(DECEMBER));
+    process.gate.reload(&text(10_000)).unwrap();
+    process.clock.set_wall(Wall(NOVEMBER + 3_600_000_000_000));
+    assert!(process.admit(2).is_err());
+    process.clock.advance(HOUR);
+    process.admit(100).unwrap().settle(used(100));
+    process.stop();
+}
+
+/// Usage said nothing was used, until the next request.
+#[test]
+fn usage_of_a_limit_that_was_removed_and_comes_back_is_what_it_has_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = policy(&folder.path().join("ledger"), "");
+    let without = text.replace("name = \"monthly\"", "name = \"other\"");
+    let process = Process::start(&text, NOVEMBER);
+    process.admit(900).unwrap().settle(used(900));
+    assert!(process.ledger.flush(Duration::from_secs(60)));
+    process.gate.reload(&without).unwrap();
+    process.gate.reload(&text).unwrap();
+    assert_eq!(process.used()[0], ("monthly".to_owned(), 900));
+    let told = process.gate.explain(&request(101));
+    assert!(matches!(&told[0].verdict, Verdict::Refuses(_)), "{told:?}");
+    process.stop();
+}

@@ -395,7 +395,10 @@ impl Accounts {
         let wanted = scopes.wanted(limit)?;
         let held = self.held(policy, limit, &wanted, at);
         let rule = limit.rule_for(wanted.values());
-        let unread = self.keeper.unread(limit, &rule, wanted.values(), at);
+        let is_held = held.is_some();
+        let unread = self
+            .keeper
+            .unread(limit, &rule, wanted.values(), at, is_held);
         if let (Some(held), None) = (&held, &unread) {
             return Ok(Arc::clone(held));
         }

@@ -29,6 +29,9 @@ pub(super) enum Next {
 pub(crate) struct Keeper {
     #[cfg(feature = "ledger")]
     ledger: Option<tollgate_quota::ledger::Ledger>,
+    /// When the gate began.
+    #[cfg(feature = "ledger")]
+    began: Moment,
 }
 
 /// Where a gate keeps what its limits have committed.
@@ -82,7 +85,10 @@ impl Keeper {
             .as_ref()
             .map(|ledger| ledger.start(Arc::clone(clock)))
         {
-            None | Some(Ok(true)) => Ok(Self { ledger }),
+            None | Some(Ok(true)) => Ok(Self {
+                ledger,
+                began: clock.moment(),
+            }),
             Some(Ok(false)) => Err((
                 "the ledger serves another gate, or was closed".to_owned(),
                 "open another ledger for this gate",
@@ -96,10 +102,15 @@ impl Keeper {
         let Some(ledger) = &self.ledger else {
             return;
         };
+        // A clock that was set forward meanwhile may be set back.
+        let began = self.began;
+        let passed = i64::try_from(at.now.since(began.now).as_nanos()).unwrap_or(i64::MAX);
+        let certain = tollgate_core::Wall(began.wall.0.saturating_add(passed));
+        let wall = at.wall.min(certain);
         for limit in &policy.limits {
             let key = limit.account_key(&vec![""; limit.by.len()]);
             if let (Some(kept), Some(key)) = (&limit.kept, key) {
-                ledger.limit_drains(&key, kept.drain, kept.begins_empty, at.wall);
+                ledger.limit_drains(&key, kept.drain, wall);
             }
         }
     }
@@ -168,18 +179,23 @@ impl Keeper {
         })
     }
 
-    /// A meter with what the account of `values` has on record as of `at`, if the ledger keeps it, has a record, and the account has not found
-    /// that yet: it was not used since the start. Reads the file.
+    /// A meter with what the account of `values` has on record as of `at`, if the ledger keeps it and has a record; unless the gate holds the
+    /// account and that has found it. Reads the file.
     pub(super) fn unread(
         &self,
         limit: &CompiledLimit,
         rule: &Rule,
         values: &[&str],
         at: Moment,
+        is_held: bool,
     ) -> Option<AnyMeter> {
         let kept = limit.kept.as_ref()?;
         let ledger = self.ledger.as_ref()?;
-        let record = ledger.unread(&limit.account_key(values)?, at.wall).ok()??;
+        let key = limit.account_key(values)?;
+        if is_held && ledger.has_read(&key) {
+            return None;
+        }
+        let record = ledger.stands(&key, at).ok()??;
         let meter = limit.meter_with(rule, 0, at).ok().flatten()?;
         meter.restore(&record, at, kept.frame);
         Some(meter)
@@ -244,6 +260,7 @@ impl Keeper {
         _rule: &Rule,
         _values: &[&str],
         _at: Moment,
+        _is_held: bool,
     ) -> Option<AnyMeter> {
         None
     }

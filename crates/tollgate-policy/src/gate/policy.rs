@@ -63,11 +63,9 @@ pub(crate) struct Kept {
     pub(crate) has_periods: bool,
     /// What makes numbers of periods the same in every process.
     pub(crate) frame: i64,
-    /// How the slowest of its accounts drains, where units do.
+    /// How its accounts drain, where units do.
     #[cfg(feature = "ledger")]
-    pub(crate) drain: tollgate_quota::ledger::Drain,
-    /// Whether a fresh account has committed nothing.
-    pub(crate) begins_empty: bool,
+    pub(crate) drain: tollgate_quota::ledger::LimitDrain,
 }
 
 /// What an override may change.
@@ -253,11 +251,7 @@ impl CompiledLimit {
             warn_at: Thresholds::new(rule.warn_at.iter().copied())
                 .map_err(|error| error.to_string())?,
             when: rule.when.clone(),
-            kept: kept(
-                rule,
-                overrides.iter().filter_map(|change| change.max),
-                wall_offset,
-            ),
+            kept: kept(rule, &overrides, wall_offset),
             algorithm: rule.algorithm.clone(),
             shape,
             figures: Figures {
@@ -508,12 +502,12 @@ impl Figures {
     }
 }
 
-/// How a ledger keeps `rule`, whose overrides have the maxima `changed`.
+/// How a ledger keeps `rule` with its `overrides`.
 #[cfg_attr(
     not(feature = "ledger"),
     expect(unused_variables, reason = "without a ledger nothing is kept")
 )]
-fn kept(rule: &LimitRule, changed: impl Iterator<Item = u64>, wall_offset: i64) -> Option<Kept> {
+fn kept(rule: &LimitRule, overrides: &[Override], wall_offset: i64) -> Option<Kept> {
     let frame = match &rule.algorithm {
         Algorithm::Fixed { per_ns } => {
             let per = i64::try_from(*per_ns).unwrap_or(i64::MAX);
@@ -529,34 +523,41 @@ fn kept(rule: &LimitRule, changed: impl Iterator<Item = u64>, wall_offset: i64) 
             Algorithm::Calendar(_) | Algorithm::Fixed { .. }
         ),
         frame,
-        begins_empty: !matches!(
-            rule.algorithm,
-            Algorithm::Gcra {
-                initial: Some(_),
-                ..
-            }
-        ),
         #[cfg(feature = "ledger")]
-        drain: drain(&rule.algorithm, rule.max.into_iter().chain(changed).min()),
+        drain: drain(rule, overrides),
     })
 }
 
-/// How accounts of `algorithm` drain, of which the slowest admits `least` a period.
+/// How accounts of `rule` with its `overrides` drain.
 #[cfg(feature = "ledger")]
-fn drain(algorithm: &Algorithm, least: Option<u64>) -> tollgate_quota::ledger::Drain {
-    use tollgate_quota::ledger::Drain;
+fn drain(rule: &LimitRule, overrides: &[Override]) -> tollgate_quota::ledger::LimitDrain {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    use tollgate_quota::ledger::{Drain, LimitDrain};
 
-    match *algorithm {
-        Algorithm::Gcra { per_ns, .. } => Drain::Rate {
-            // One that admits nothing drains as one of a unit does.
-            units: std::num::NonZeroU64::new(least.unwrap_or(1))
-                .unwrap_or(std::num::NonZeroU64::MIN),
-            per: Duration::from_nanos(per_ns),
-        },
+    let changed = overrides.iter().filter_map(|change| change.max);
+    let least = rule.max.into_iter().chain(changed).min();
+    let (mut figures, mut begins_empty) = (DefaultHasher::new(), true);
+    let slowest = match rule.algorithm {
+        Algorithm::Gcra { per_ns, initial } => {
+            begins_empty = initial.is_none();
+            // Whose rate is which hangs on all of them.
+            format!("{per_ns} {:?} {overrides:?}", rule.max).hash(&mut figures);
+            Drain::Rate {
+                // One that admits nothing drains as one of a unit does.
+                units: std::num::NonZeroU64::new(least.unwrap_or(1))
+                    .unwrap_or(std::num::NonZeroU64::MIN),
+                per: Duration::from_nanos(per_ns),
+            }
+        }
         Algorithm::Window { per_ns, .. } | Algorithm::Log { per_ns } => {
             Drain::Within(Duration::from_nanos(per_ns))
         }
         _ => Drain::Never,
+    };
+    LimitDrain {
+        slowest,
+        figures: figures.finish(),
+        begins_empty,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Gate,
+    accounts::Account,
     admit::{Say, limited},
     policy::CompiledLimit,
 };
@@ -115,15 +116,18 @@ impl Gate {
             let rule = account
                 .as_ref()
                 .map_or_else(|| limit.rule_for(&values), |account| account.rule);
-            // Debt may be charged before the record is read, which adds to it.
-            let unread = inner.accounts.keeper.unread(limit, &rule, &values, at);
-            let used = match (&account, &unread) {
+            let meter_used = |account: &tollgate_sync::Arc<Account>| {
+                let meter = account.meter.as_ref();
+                meter.map_or(0, |meter| meter.used(at))
+            };
+            // Before the record is looked for: it may be found meanwhile, and adds to debt that was charged before.
+            let held = account.as_ref().map(meter_used);
+            let keeper = &inner.accounts.keeper;
+            let unread = keeper.unread(limit, &rule, &values, at, held.is_some());
+            let used = match (held, unread) {
                 (None, None) => limit.used_at_start(&rule),
-                (account, unread) => {
-                    let held = account.as_ref().and_then(|account| account.meter.as_ref());
-                    let meters = held.into_iter().chain(unread).map(|meter| meter.used(at));
-                    meters.fold(0, u64::saturating_add)
-                }
+                (held, Some(unread)) => unread.used(at).saturating_add(held.unwrap_or(0)),
+                (Some(_), None) => account.as_ref().map_or(0, meter_used),
             };
             let max = rule.max.map(|_| rule.ceiling);
             usage.push(LimitUsage {

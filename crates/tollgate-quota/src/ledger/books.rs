@@ -191,6 +191,12 @@ impl<'t> Books<'t> {
         passed(&self.past, account, self.wall)
     }
 
+    /// What was found ended with that stamp is no history any more.
+    pub(super) fn take_up(&mut self, account: &[u8], stamp: i64) -> Result<(), redb::Error> {
+        self.past.remove((account, stamp))?;
+        Ok(())
+    }
+
     /// Forgets periods that were found ended before `until`, among the next `most` after `last`. The last that was looked at, unless that
     /// was the last of all.
     pub(super) fn forget_past(

@@ -201,6 +201,7 @@ impl Clerk {
             }
             Err(error) => {
                 // Older records still cover everything: nothing was lent.
+                self.shared.hide();
                 self.store.give_up();
                 self.shared.ask_again(&numbers);
                 let (first, most) = BACKOFF;

@@ -3,7 +3,13 @@
 //! Accounts ask through a lock-free queue. The mutexes are taken by those who make an account, who wait, and the
 //! ledger's thread; never while that is inside a disk call.
 
-use super::{Drain, Status, Terms, drain::Draining, flags::Urgency, key, lock, told::Unrecorded};
+use super::{
+    Drain, Status, Terms,
+    drain::{Draining, LimitDrain},
+    flags::Urgency,
+    key, lock,
+    told::Unrecorded,
+};
 use crate::lease::{Ahead, Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
 use redb::Database;
@@ -17,7 +23,7 @@ use std::{
     thread::Thread,
     time::{Duration, Instant},
 };
-use tollgate_core::{Standing, Wall};
+use tollgate_core::{Moment, Standing, Wall};
 
 /// One account in use.
 #[derive(Clone, Debug)]
@@ -111,6 +117,11 @@ impl Shared {
         *lock(&self.shown) = Arc::downgrade(database);
     }
 
+    /// Nobody reads the database from now on: who does keeps it open, and it is to be opened again.
+    pub(super) fn hide(&self) {
+        *lock(&self.shown) = Weak::new();
+    }
+
     /// The database, if it is open.
     pub(super) fn shown(&self) -> Option<Arc<Database>> {
         lock(&self.shown).upgrade()
@@ -183,18 +194,28 @@ impl Shared {
         entry.is_some_and(|entry| entry.is_restored || entry.is_fresh)
     }
 
+    /// How the account of this key stands that is in use and has what was on record, if there is one.
+    pub(super) fn standing(&self, key: &[u8], at: Moment) -> Option<Standing> {
+        let account = {
+            let registry = lock(&self.registry);
+            let number = registry.by_key.get(key)?;
+            let entry = registry.accounts.get(number)?;
+            let is_read = entry.is_restored || entry.is_fresh;
+            is_read.then(|| Arc::clone(&entry.account))?
+        };
+        account.standing(at).map(|(_, standing)| standing)
+    }
+
     /// Whether an account of this key is in use.
     pub(super) fn has(&self, key: &[u8]) -> bool {
         lock(&self.registry).by_key.contains_key(key)
     }
 
     /// Accounts of the limit of this key drain so from `wall` on.
-    pub(super) fn limit_drains(&self, key: &[u8], drain: Drain, begins_empty: bool, wall: Wall) {
+    pub(super) fn limit_drains(&self, key: &[u8], drain: LimitDrain, wall: Wall) {
         let drains = &mut lock(&self.registry).drains;
         let known = drains.entry(key::limit_of(key).into());
-        known
-            .or_insert(Draining::new(drain))
-            .change(drain, begins_empty, wall);
+        known.or_insert(Draining::new(drain)).change(drain, wall);
     }
 
     fn draining(&self, key: &[u8]) -> Option<Draining> {
@@ -204,7 +225,7 @@ impl Shared {
     /// How the slowest account of the limit of this key drains and has drained to nothing, as far as that was told.
     pub(super) fn drain_of(&self, key: &[u8]) -> Drain {
         let draining = self.draining(key);
-        draining.map_or(Drain::Never, |draining| draining.to_nothing())
+        draining.map_or(Drain::Never, Draining::to_nothing)
     }
 
     /// What was left of `standing`, which is of the limit of this key, when that came to drain as it does now.
@@ -415,7 +436,7 @@ impl fmt::Debug for Shared {
 mod tests {
     use super::*;
     use crate::Lifetime;
-    use tollgate_core::{Cost, Meter, Moment, Nanos};
+    use tollgate_core::{Cost, Meter, Nanos};
 
     const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
     const TERMS: Terms = Terms {

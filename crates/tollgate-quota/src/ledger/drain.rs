@@ -77,28 +77,39 @@ impl Drain {
     }
 }
 
+/// How the accounts of one limit drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitDrain {
+    /// The slowest of them.
+    pub slowest: Drain,
+    /// Any number that is another one whenever one of them drains otherwise, be it not the slowest.
+    pub figures: u64,
+    /// Whether one of which nothing is on record begins with nothing, and not with initial units.
+    pub begins_empty: bool,
+}
+
 /// How the accounts of one limit drain, and did before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draining {
-    now: Drain,
+    now: LimitDrain,
     /// No more slowly than this before that time.
     before: Option<(Drain, Wall)>,
-    /// Whether one of which nothing is on record begins with nothing.
+    /// Whether one of which nothing is on record has always begun with nothing.
     begins_empty: bool,
 }
 
 impl Draining {
-    pub(super) const fn new(now: Drain) -> Self {
+    pub(super) const fn new(now: LimitDrain) -> Self {
         Self {
             now,
             before: None,
-            begins_empty: true,
+            begins_empty: now.begins_empty,
         }
     }
 
     /// From `wall` on they drain otherwise, perhaps.
-    pub(super) fn change(&mut self, drain: Drain, begins_empty: bool, wall: Wall) {
-        self.begins_empty &= begins_empty;
+    pub(super) fn change(&mut self, drain: LimitDrain, wall: Wall) {
+        self.begins_empty &= drain.begins_empty;
         if drain != self.now {
             self.before = Some((self.slowest(), wall));
             self.now = drain;
@@ -116,8 +127,8 @@ impl Draining {
 
     fn slowest(self) -> Drain {
         match self.before {
-            Some((before, _)) => before.slower(self.now),
-            None => self.now,
+            Some((before, _)) => before.slower(self.now.slowest),
+            None => self.now.slowest,
         }
     }
 
@@ -172,6 +183,33 @@ mod tests {
         );
     }
 
+    /// A limit all of whose accounts drain so.
+    fn of(units: u64, begins_empty: bool) -> LimitDrain {
+        LimitDrain {
+            slowest: rate(units),
+            figures: units,
+            begins_empty,
+        }
+    }
+
+    /// The time before was left to the new rate if the slowest account's stayed.
+    #[test]
+    fn change_of_one_account_alone_counts_too() {
+        let mut draining = Draining::new(of(1, true));
+        let other = LimitDrain {
+            figures: 2,
+            ..of(1, true)
+        };
+        draining.change(other, Wall(HOUR_NS));
+        let standing = Standing {
+            stamp: 0,
+            committed: 50,
+            max: 100,
+        };
+        let left = draining.before_now(&standing);
+        assert_eq!((left.stamp, left.committed), (HOUR_NS, 49));
+    }
+
     #[test]
     fn change_of_a_rate_counts_from_when_it_was_told() {
         let standing = |stamp, committed| Standing {
@@ -179,14 +217,14 @@ mod tests {
             committed,
             max: 100,
         };
-        let mut draining = Draining::new(rate(1));
-        draining.change(rate(1), true, Wall(HOUR_NS));
+        let mut draining = Draining::new(of(1, true));
+        draining.change(of(1, true), Wall(HOUR_NS));
         assert_eq!(
             draining.before_now(&standing(0, 50)),
             standing(0, 50),
             "no change"
         );
-        draining.change(rate(40), true, Wall(2 * HOUR_NS));
+        draining.change(of(40, true), Wall(2 * HOUR_NS));
         assert_eq!(
             draining.before_now(&standing(0, 50)),
             standing(2 * HOUR_NS, 48)
@@ -197,16 +235,16 @@ mod tests {
         );
         assert_eq!(draining.to_nothing(), rate(1));
         // Of more than one, the slowest.
-        draining.change(rate(20), true, Wall(4 * HOUR_NS));
+        draining.change(of(20, true), Wall(4 * HOUR_NS));
         assert_eq!(
             draining.before_now(&standing(HOUR_NS, 50)),
             standing(4 * HOUR_NS, 47)
         );
-        draining.change(rate(10), true, Wall(4 * HOUR_NS));
+        draining.change(of(10, true), Wall(4 * HOUR_NS));
         assert_eq!(draining.to_nothing(), rate(1));
         // One that begins with some is told from one that has drained.
-        draining.change(rate(10), false, Wall(4 * HOUR_NS));
-        draining.change(rate(10), true, Wall(4 * HOUR_NS));
+        draining.change(of(10, false), Wall(4 * HOUR_NS));
+        draining.change(of(10, true), Wall(4 * HOUR_NS));
         assert_eq!(draining.to_nothing(), Drain::Never);
     }
 }

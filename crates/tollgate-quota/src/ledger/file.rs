@@ -176,7 +176,13 @@ impl Medium for Files {
     fn open_again(&self) -> Result<Database, LedgerError> {
         // One that is gone is told as that, whatever else is asked of it.
         Identity::of(&self.path)?;
-        Ok(self.open_existing()?.0)
+        match self.open_existing()? {
+            (database, FORMAT) => Ok(database),
+            // It was made one of the newest format when it was opened first: an older copy was put back.
+            _ => Err(LedgerError::Replaced {
+                path: self.path.clone(),
+            }),
+        }
     }
 
     fn still_there(&self) -> Result<(), LedgerError> {

@@ -113,7 +113,7 @@ mod visit;
 mod walk;
 
 pub use algorithm::{KeptAlgorithm, UnknownAlgorithm};
-pub use drain::Drain;
+pub use drain::{Drain, LimitDrain};
 pub use error::LedgerError;
 pub use key::AccountKey;
 pub use view::{AccountRecord, LedgerFile, PastPeriod};
@@ -129,7 +129,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tollgate_core::{Clock, Wall};
+use tollgate_core::{Clock, Moment, Wall};
 
 /// When what changed is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,16 +301,13 @@ impl Ledger {
         })
     }
 
-    /// Tells how the slowest account drains of the limit that `key` is an account of, where units do, from `wall` on; for what was on
-    /// record before the first time it is told, ever since. It is to be told before the change is in force.
+    /// Tells how accounts drain of the limit that `key` is an account of, where units do, from `wall` on; for what was on record before the
+    /// first time it is told, ever since. It is to be told before the change is in force.
     ///
-    /// By this the units of an account that is first used in this process after a change have drained until then as they did before. And
-    /// accounts that nobody uses become history when they have drained, if one of which nothing is on record `begins_empty`, with no initial
-    /// units.
-    pub fn limit_drains(&self, key: &AccountKey, drain: Drain, begins_empty: bool, wall: Wall) {
-        self.0
-            .shared
-            .limit_drains(key.bytes(), drain, begins_empty, wall);
+    /// By this the units of an account that is first used in this process after a change have drained until then no faster than the slowest
+    /// did before. And accounts that nobody uses become history when they have drained, if one of which nothing is on record begins empty.
+    pub fn limit_drains(&self, key: &AccountKey, drain: LimitDrain, wall: Wall) {
+        self.0.shared.limit_drains(key.bytes(), drain, wall);
     }
 
     /// What is on record of the account of `key`, with the last commit; none if nothing is. Reads the file: not for those who admit.
@@ -321,22 +318,30 @@ impl Ledger {
         view::record(Path::new(&*self.0.shared.name), &*self.shown()?, key)
     }
 
-    /// What an account of `key` that is used for the first time in this process finds at `now`; none if that is nothing, and once it has found
-    /// it. Reads the file, as [`Self::record`] does.
+    /// Whether an account of `key` is in use that has found what was on record.
+    #[must_use]
+    pub fn has_read(&self, key: &AccountKey) -> bool {
+        self.0.shared.is_read(key.bytes())
+    }
+
+    /// How an account of `key` stands at `at`, if it is in use; else what one finds that is used for the first time in this process; none if
+    /// that is nothing. May read the file, as [`Self::record`] does.
     ///
     /// # Errors
     /// As [`Self::record`].
-    pub fn unread(
+    pub fn stands(
         &self,
         key: &AccountKey,
-        now: Wall,
+        at: Moment,
     ) -> Result<Option<AccountRecord>, LedgerError> {
         let shared = &self.0.shared;
-        if shared.is_read(key.bytes()) {
-            return Ok(None);
+        let has_periods = |stamp| key.period(stamp).is_some();
+        if let Some(standing) = shared.standing(key.bytes(), at) {
+            let has_periods = has_periods(standing.stamp);
+            return Ok(Some(AccountRecord::new(key.clone(), standing, has_periods)));
         }
         let path = Path::new(&*shared.name);
-        let mut record = view::record_or_passed(path, &*self.shown()?, key, now)?;
+        let mut record = view::record_or_passed(path, &*self.shown()?, key, at.wall)?;
         if let Some(record) = &mut record
             && !record.has_periods
         {

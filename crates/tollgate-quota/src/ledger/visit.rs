@@ -374,11 +374,16 @@ impl Visit<'_, '_> {
 
     /// Begins an account of which nothing is on record as it stood in its last period, if that was found ended and the clock was set back since;
     /// and one without periods as it stood when it was found drained. False if its meter is closed, or is still to take over.
-    fn skip_passed(&self, key: &[u8]) -> Result<bool, redb::Error> {
-        Ok(match self.books.passed(key)? {
-            Some(passed) => self.charge_record(key, &passed, 0),
-            None => true,
-        })
+    fn skip_passed(&mut self, key: &[u8]) -> Result<bool, redb::Error> {
+        let Some(passed) = self.books.passed(key)? else {
+            return Ok(true);
+        };
+        let is_charged = self.charge_record(key, &passed, 0);
+        if is_charged && !self.entry.terms.has_periods {
+            // Once: it is on record again from now on, and drains.
+            self.books.take_up(key, passed.stamp)?;
+        }
+        Ok(is_charged)
     }
 
     /// Units that the account should have at hand, once `left` are left of what it had by its last report.

@@ -1,11 +1,11 @@
 //! Accounts that were used once and never again.
 
 use super::*;
-use tollgate_core::{Limit, Standing};
+use tollgate_core::{Clock, Limit, Standing};
 use tollgate_quota::{
     Depth, RateMeter, RefundRule,
     lease::Ahead,
-    ledger::{AccountRecord, Drain, LedgerFile, PastPeriod},
+    ledger::{AccountRecord, Drain, LedgerFile, LimitDrain, PastPeriod},
 };
 
 const HOUR_NS: i64 = DAY_NS / 24;
@@ -193,11 +193,16 @@ fn account_that_was_found_ended_admits_nothing_twice_when_the_clock_is_set_back(
 /// Tells that accounts of the rate drain so many units an hour.
 fn drains(ledger: &Ledger, units: u64) {
     let any = AccountKey::new("rate", "requests", "gcra", &["agent"], &[""]);
-    let drain = Drain::Rate {
+    let slowest = Drain::Rate {
         units: units.try_into().unwrap(),
         per: Duration::from_secs(3_600),
     };
-    ledger.limit_drains(&any, drain, true, Wall(0));
+    let drain = LimitDrain {
+        slowest,
+        figures: units,
+        begins_empty: true,
+    };
+    ledger.limit_drains(&any, drain, Wall(0));
 }
 
 /// An hour's rate of so many units.
@@ -310,4 +315,27 @@ fn past_periods_are_forgotten_some_with_each_commit() {
     clock.advance(Duration::from_secs(86_400));
     write(&ledger, 3);
     assert_eq!(found(&place).1.len(), 400);
+}
+
+/// It had drained, and came back with each eviction, for as long as the clock was behind.
+#[test]
+fn rate_of_the_history_counts_once_after_the_clock_was_set_back() {
+    let place = Place::new();
+    let key = AccountKey::new("rate", "requests", "gcra", &["agent"], &["a"]);
+    let standing = record(key.clone(), 10 * DAY_NS, 10).standing;
+    let past = PastPeriod::new(key, Wall(11 * DAY_NS), standing, 10);
+    LedgerFile::make(&place.path, &[], &[past]).unwrap();
+    let (ledger, clock) = place.open_by(HOUR_NS);
+    let rate = rate_of(&ledger, "a", 5);
+    assert!(
+        charge(&ledger, &rate, at(HOUR_NS), 1, 10).is_err(),
+        "as it stood"
+    );
+    clock.advance(Duration::from_secs(3 * 3_600));
+    let later = clock.moment();
+    assert!(rate.close_at_rest(later));
+    drop(rate);
+    assert!(ledger.flush(LONG));
+    let rate = rate_of(&ledger, "a", 5);
+    charge(&ledger, &rate, later, 10, 10).unwrap();
 }
