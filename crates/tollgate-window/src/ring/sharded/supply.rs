@@ -201,3 +201,42 @@ impl Supply {
         }
     }
 }
+
+#[cfg(all(test, not(any(model_loom, model_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::ring::ticks::Ticks;
+    use std::time::Duration;
+
+    fn supply(max: u64, batch: u16) -> Supply {
+        let ticks = Ticks::new(Duration::from_secs(2), 2, Duration::ZERO).unwrap();
+        Supply::new(max, Cell::new(ticks), 4, batch)
+    }
+
+    fn drawn(supply: &Supply) -> Vec<u64> {
+        let shards = supply.shards.iter();
+        shards.map(|shard| shard.load().units).collect()
+    }
+
+    #[test]
+    fn callers_draw_into_the_shards_by_turns() {
+        let supply = supply(1_000, 8);
+        for number in [0, 5, 2, 7] {
+            supply.take(number, Nanos(0), 1).unwrap();
+        }
+        assert_eq!(drawn(&supply), [8; 4]);
+        supply.take(9, Nanos(0), 3).unwrap();
+        assert_eq!(drawn(&supply), [8, 5, 8, 8]);
+    }
+
+    #[test]
+    fn draw_leaves_as_much_for_every_shard_twice_over() {
+        let supply = supply(81, 500);
+        for number in 0..4 {
+            supply.take(number, Nanos(0), 1).unwrap();
+        }
+        // Eighths of 80, of 81 - 11 - 1, of 81 - 20 - 1 and of 81 - 28 - 1.
+        assert_eq!(drawn(&supply), [10, 8, 7, 6]);
+        assert_eq!(supply.used(Nanos(0)), 4);
+    }
+}
