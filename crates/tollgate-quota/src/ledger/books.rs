@@ -396,7 +396,7 @@ pub(super) struct Seal {
     pub(super) wall: Option<Wall>,
     /// The number of its last lease.
     pub(super) lease: u64,
-    /// Who made it: no two processes are alike.
+    /// Who made it, by a random number of the process.
     pub(super) writer: Option<u64>,
 }
 

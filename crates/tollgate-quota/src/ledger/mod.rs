@@ -88,7 +88,7 @@
 //!
 //! Format 1 had no table `ahead`. Formats 1 and 2 had a table `history` in place of `past`, whose keys were when a period was found ended, and its
 //! account. Such a file becomes one of format 3 when a ledger is opened on it or something is imported into it, in one step, and not when it is
-//! only checked or compacted; all that is in it stays. Programs that know an older format alone refuse it from then on, since they would spend
+//! only checked or compacted; all that is in it stays, but that two ends of one period of an account become one. Programs that know an older format alone refuse it from then on, since they would spend
 //! again what they know nothing of.
 
 mod ahead;

@@ -187,7 +187,8 @@ impl LedgerFile {
         })
     }
 
-    /// Calls `visit` with every past period, in the order of their keys; those of one account in the order of their stamps.
+    /// Calls `visit` with every past period, in the order of their keys; those of one account in the order of their stamps. (Of a file of
+    /// format 1 or 2, in the order in which they were found ended.)
     ///
     /// # Errors
     /// As [`Self::each_account`].
