@@ -121,6 +121,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_takes_no_place_of_an_older_tick() {
+        let shard = Shard::default();
+        assert_eq!(shard.put(3, 2), stock(0, 0));
+        assert_eq!(shard.empty(), stock(3, 2));
+        assert_eq!((shard.put(5, 0), shard.load()), (stock(3, 0), stock(3, 0)));
+        assert_eq!(shard.put(4, 1), stock(3, 0), "what comes later has it");
+    }
+
+    #[test]
     fn what_has_no_place_comes_back() {
         let shard = Shard::default();
         assert_eq!(shard.put(3, 2), stock(0, 0));
