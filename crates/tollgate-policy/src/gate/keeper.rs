@@ -29,9 +29,6 @@ pub(super) enum Next {
 pub(crate) struct Keeper {
     #[cfg(feature = "ledger")]
     ledger: Option<tollgate_quota::ledger::Ledger>,
-    /// When the gate began.
-    #[cfg(feature = "ledger")]
-    began: Moment,
 }
 
 /// Where a gate keeps what its limits have committed.
@@ -85,10 +82,7 @@ impl Keeper {
             .as_ref()
             .map(|ledger| ledger.start(Arc::clone(clock)))
         {
-            None | Some(Ok(true)) => Ok(Self {
-                ledger,
-                began: clock.moment(),
-            }),
+            None | Some(Ok(true)) => Ok(Self { ledger }),
             Some(Ok(false)) => Err((
                 "the ledger serves another gate, or was closed".to_owned(),
                 "open another ledger for this gate",
@@ -102,15 +96,10 @@ impl Keeper {
         let Some(ledger) = &self.ledger else {
             return;
         };
-        // A clock that was set forward meanwhile may be set back.
-        let began = self.began;
-        let passed = i64::try_from(at.now.since(began.now).as_nanos()).unwrap_or(i64::MAX);
-        let certain = tollgate_core::Wall(began.wall.0.saturating_add(passed));
-        let wall = at.wall.min(certain);
         for limit in &policy.limits {
             let key = limit.account_key(&vec![""; limit.by.len()]);
             if let (Some(kept), Some(key)) = (&limit.kept, key) {
-                ledger.limit_drains(&key, kept.drain, wall);
+                ledger.limit_drains(&key, kept.drain, at);
             }
         }
     }

@@ -410,21 +410,20 @@ impl Seal {
             writer: number(WRITER_KEY)?,
         })
     }
+}
 
-    pub(super) fn write(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
-        let mut meta = transaction.open_table(META)?;
-        let wall = self.wall.map(|wall| wall.0.cast_unsigned());
-        for (key, number) in [
-            (WALL_KEY, wall),
-            (LEASE_KEY, Some(self.lease)),
-            (WRITER_KEY, self.writer),
-        ] {
-            if let Some(number) = number {
-                meta.insert(key, number)?;
-            }
-        }
-        Ok(())
-    }
+/// Remembers the wall time of a commit, the number of its last lease, and who makes it.
+pub(super) fn seal(
+    transaction: &WriteTransaction,
+    wall: Wall,
+    lease: u64,
+    writer: u64,
+) -> Result<(), redb::Error> {
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(WALL_KEY, wall.0.cast_unsigned())?;
+    meta.insert(LEASE_KEY, lease)?;
+    meta.insert(WRITER_KEY, writer)?;
+    Ok(())
 }
 
 /// A number for one who writes.

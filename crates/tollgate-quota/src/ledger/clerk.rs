@@ -2,7 +2,7 @@
 
 use super::{
     LedgerError,
-    books::{Books, Seal, new_writer},
+    books::{Books, Seal, new_writer, seal},
     desk::Shared,
     file::{Store, guarded},
     told::Teller,
@@ -69,7 +69,7 @@ impl Clerk {
         } = store.sealed;
         Self {
             teller: Teller::new(Arc::clone(&shared.name)),
-            walk: Walk::new(clock.moment(), history),
+            walk: Walk::new(shared.begin(clock.moment()), history),
             store,
             shared,
             clock,
@@ -274,12 +274,7 @@ impl Clerk {
                 shared.has(key) || lease.is_some_and(|lease| lease.0 > first)
             })?;
             drop(books);
-            let seal = Seal {
-                wall: Some(at.wall),
-                lease: most,
-                writer: Some(writer),
-            };
-            seal.write(&transaction)?;
+            seal(&transaction, at.wall, most, writer)?;
             transaction.commit()?;
             Ok((written, step))
         })?;

@@ -9,6 +9,7 @@ use super::{
     flags::Urgency,
     key, lock,
     told::Unrecorded,
+    walk::Began,
 };
 use crate::lease::{Ahead, Asked, Desk, Lasting, Leased, LeasedAccount};
 use crossbeam::queue::SegQueue;
@@ -23,7 +24,7 @@ use std::{
     thread::Thread,
     time::{Duration, Instant},
 };
-use tollgate_core::{Moment, Standing, Wall};
+use tollgate_core::{Moment, Standing};
 
 /// One account in use.
 #[derive(Clone, Debug)]
@@ -85,6 +86,7 @@ pub(super) struct Shared {
     round_ended: Condvar,
     urgency: Urgency,
     is_stopping: AtomicBool,
+    began: OnceLock<Began>,
     thread: OnceLock<Thread>,
     status: Mutex<Status>,
     /// The database, for those who only read.
@@ -103,6 +105,7 @@ impl Shared {
             round_ended: Condvar::new(),
             urgency: Urgency::new(),
             is_stopping: AtomicBool::new(false),
+            began: OnceLock::new(),
             thread: OnceLock::new(),
             status: Mutex::new(Status {
                 notices,
@@ -125,6 +128,12 @@ impl Shared {
     /// The database, if it is open.
     pub(super) fn shown(&self) -> Option<Arc<Database>> {
         lock(&self.shown).upgrade()
+    }
+
+    /// The process begins at `at`, by the clocks of the ledger's thread.
+    pub(super) fn begin(&self, at: Moment) -> Began {
+        // Once: as the thread.
+        *self.began.get_or_init(|| Began(at))
     }
 
     pub(super) fn set_thread(&self, thread: Thread) {
@@ -186,24 +195,22 @@ impl Shared {
         lock(&self.registry).accounts.get(&number).cloned()
     }
 
-    /// Whether an account of this key is in use and has what was on record.
-    pub(super) fn is_read(&self, key: &[u8]) -> bool {
+    /// The newest meter of the account of this key that is in use and has what was on record, if there is one.
+    fn read(&self, key: &[u8]) -> Option<Arc<dyn LeasedAccount>> {
         let registry = lock(&self.registry);
-        let number = registry.by_key.get(key);
-        let entry = number.and_then(|number| registry.accounts.get(number));
-        entry.is_some_and(|entry| entry.is_restored || entry.is_fresh)
+        let entry = registry.accounts.get(registry.by_key.get(key)?)?;
+        (entry.is_restored || entry.is_fresh).then(|| Arc::clone(&entry.account))
     }
 
-    /// How the account of this key stands that is in use and has what was on record, if there is one.
+    /// Whether there is such an account.
+    pub(super) fn is_read(&self, key: &[u8]) -> bool {
+        self.read(key).is_some()
+    }
+
+    /// How it stands.
     pub(super) fn standing(&self, key: &[u8], at: Moment) -> Option<Standing> {
-        let account = {
-            let registry = lock(&self.registry);
-            let number = registry.by_key.get(key)?;
-            let entry = registry.accounts.get(number)?;
-            let is_read = entry.is_restored || entry.is_fresh;
-            is_read.then(|| Arc::clone(&entry.account))?
-        };
-        account.standing(at).map(|(_, standing)| standing)
+        let (_, standing) = self.read(key)?.standing(at)?;
+        Some(standing)
     }
 
     /// Whether an account of this key is in use.
@@ -211,8 +218,9 @@ impl Shared {
         lock(&self.registry).by_key.contains_key(key)
     }
 
-    /// Accounts of the limit of this key drain so from `wall` on.
-    pub(super) fn limit_drains(&self, key: &[u8], drain: LimitDrain, wall: Wall) {
+    /// Accounts of the limit of this key drain so from `at` on.
+    pub(super) fn limit_drains(&self, key: &[u8], drain: LimitDrain, at: Moment) {
+        let wall = self.began.get().map_or(at.wall, |began| began.certain(at));
         let drains = &mut lock(&self.registry).drains;
         let known = drains.entry(key::limit_of(key).into());
         known.or_insert(Draining::new(drain)).change(drain, wall);
@@ -436,7 +444,7 @@ impl fmt::Debug for Shared {
 mod tests {
     use super::*;
     use crate::Lifetime;
-    use tollgate_core::{Cost, Meter, Nanos};
+    use tollgate_core::{Cost, Meter, Nanos, Wall};
 
     const AT: Moment = Moment::new(Nanos::ZERO, Wall(0));
     const TERMS: Terms = Terms {

@@ -129,7 +129,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tollgate_core::{Clock, Moment, Wall};
+use tollgate_core::{Clock, Moment};
 
 /// When what changed is on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,13 +301,13 @@ impl Ledger {
         })
     }
 
-    /// Tells how accounts drain of the limit that `key` is an account of, where units do, from `wall` on; for what was on record before the
+    /// Tells how accounts drain of the limit that `key` is an account of, where units do, from `at` on; for what was on record before the
     /// first time it is told, ever since. It is to be told before the change is in force.
     ///
     /// By this the units of an account that is first used in this process after a change have drained until then no faster than the slowest
     /// did before. And accounts that nobody uses become history when they have drained, if one of which nothing is on record begins empty.
-    pub fn limit_drains(&self, key: &AccountKey, drain: LimitDrain, wall: Wall) {
-        self.0.shared.limit_drains(key.bytes(), drain, wall);
+    pub fn limit_drains(&self, key: &AccountKey, drain: LimitDrain, at: Moment) {
+        self.0.shared.limit_drains(key.bytes(), drain, at);
     }
 
     /// What is on record of the account of `key`, with the last commit; none if nothing is. Reads the file: not for those who admit.

@@ -21,11 +21,27 @@ const STEP_MIN: usize = 256;
 /// How long a walk rests when it is through.
 const REST: Duration = Duration::from_secs(86_400);
 
+/// When the process began, by its clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Began(pub(super) Moment);
+
+impl Began {
+    /// How long ago that was at `at`.
+    fn ran(self, at: Moment) -> Duration {
+        at.now.since(self.0.now)
+    }
+
+    /// What the wall clock certainly reads at `at`, as far as this process knows: one that was set forward meanwhile may be set back.
+    pub(super) fn certain(self, at: Moment) -> Wall {
+        let ran = i64::try_from(self.ran(at).as_nanos()).unwrap_or(i64::MAX);
+        at.wall.min(Wall(self.0.wall.0.saturating_add(ran)))
+    }
+}
+
 /// How far the walks have come.
 #[derive(Debug)]
 pub(super) struct Walk {
-    /// When the process began.
-    began: Moment,
+    began: Began,
     /// How long past periods are kept.
     keep: Duration,
     accounts: Way<Vec<u8>>,
@@ -80,7 +96,7 @@ impl<K> Way<K> {
 
 impl Walk {
     /// A walk that forgets past periods after `keep`.
-    pub(super) const fn new(began: Moment, keep: Duration) -> Self {
+    pub(super) const fn new(began: Began, keep: Duration) -> Self {
         Self {
             began,
             keep,
@@ -88,13 +104,6 @@ impl Walk {
             past: Way::new(),
             known: None,
         }
-    }
-
-    /// What the wall clock certainly reads at `at`, as far as this process knows: one that was set forward meanwhile may be set back.
-    fn certain(&self, at: Moment) -> Wall {
-        let began = self.began;
-        let passed = i64::try_from(at.now.since(began.now).as_nanos()).unwrap_or(i64::MAX);
-        at.wall.min(Wall(began.wall.0.saturating_add(passed)))
     }
 
     /// Looks at some more accounts and past periods, beside so many that are `written`. Accounts that are over by their stamps, or have
@@ -107,9 +116,9 @@ impl Walk {
         drain_of: impl Fn(&[u8]) -> Drain,
         is_in_use: impl Fn(&[u8], Option<LeaseId>) -> bool,
     ) -> Result<Step, redb::Error> {
-        let now = self.certain(at);
+        let now = self.began.certain(at);
         let (most, known) = (written.max(STEP_MIN), &mut self.known);
-        let ran = at.now.since(self.began.now);
+        let ran = self.began.ran(at);
         let is_over = |key: &[u8], record: &Record| {
             let standing = &record.standing;
             if !record.has_periods {

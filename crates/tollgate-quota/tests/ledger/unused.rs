@@ -202,7 +202,7 @@ fn drains(ledger: &Ledger, units: u64) {
         figures: units,
         begins_empty: true,
     };
-    ledger.limit_drains(&any, drain, Wall(0));
+    ledger.limit_drains(&any, drain, at(0));
 }
 
 /// An hour's rate of so many units.
