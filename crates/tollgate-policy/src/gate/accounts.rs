@@ -269,10 +269,25 @@ impl Account {
         if refunded > 0 {
             return refunded;
         }
+        self.refund_to(self.next.get(), at, receipt, surplus)
+    }
+
+    /// The same of a charge that its own meter gives nothing back of: to the first that took over from that, of those that keep what it has
+    /// committed from `next` on.
+    pub(crate) fn refund_to(
+        &self,
+        mut next: Option<Arc<Self>>,
+        at: Moment,
+        receipt: &AnyReceipt,
+        surplus: u64,
+    ) -> u64 {
+        let Some(meter) = &self.meter else {
+            return 0;
+        };
         let Some(mut handed_on) = meter.hand_on(receipt, surplus) else {
             return 0;
         };
-        let (mut meter, mut next) = (meter.clone(), self.next.get());
+        let mut meter = meter.clone();
         while let Some(account) = next
             && let Some(new) = account.committed()
         {
@@ -288,24 +303,6 @@ impl Account {
             next = account.next.get();
         }
         0
-    }
-
-    /// The same of a charge to a meter that nothing of this account's has taken over, for `standing`, which keeps what it has committed.
-    pub(crate) fn refund_to(
-        &self,
-        standing: &Self,
-        at: Moment,
-        receipt: &AnyReceipt,
-        surplus: u64,
-    ) -> u64 {
-        let (Some(old), Some(new)) = (self.committed(), standing.committed()) else {
-            return 0;
-        };
-        let Some(handed_on) = old.hand_on(receipt, surplus).filter(|_| !new.is(old)) else {
-            return 0;
-        };
-        new.take_over(old, at);
-        new.refund_handed_on(at, handed_on).unwrap_or(0)
     }
 
     /// True if `other` is among those that replaced it, one after another.

@@ -303,9 +303,7 @@ impl Inner {
         }
         let standing = self.standing(account, at);
         let standing = standing.filter(|standing| standing.limit.id != account.limit.id);
-        standing.map_or(0, |standing| {
-            account.refund_to(&standing, at, receipt, surplus)
-        })
+        account.refund_to(standing, at, receipt, surplus)
     }
 
     /// Charges what was used beyond an estimate. An account that was replaced meanwhile leads to the one in force. True if a ledger
